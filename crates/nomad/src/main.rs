@@ -1,0 +1,2 @@
+//! The `nomad` binary.
+fn main() {}
