@@ -1,0 +1,134 @@
+//! Serde helpers for the reference's rules about `null`, `[]`, absent members and numbers.
+//!
+//! Use: `#[serde(default, with = "shape::nullable")]` writes an empty collection or text map as `null` and reads
+//! `null` as empty; `#[serde(default, deserialize_with = "shape::null_default")]` only reads `null` as the default;
+//! `#[serde(skip_serializing_if = "shape::is_default")]` drops zero values of objects that omit what is empty.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Whether a value is its type's default: for `skip_serializing_if`.
+pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Reads `null` as the default.
+///
+/// # Errors
+/// Whatever the value's own form refuses.
+pub fn null_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Something that can be empty, and then is `null` in JSON.
+pub trait Emptiable {
+    /// Whether nothing is in it.
+    fn is_nothing(&self) -> bool;
+}
+
+impl<T> Emptiable for Vec<T> {
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<K, V> Emptiable for std::collections::BTreeMap<K, V> {
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl Emptiable for serde_json::Map<String, serde_json::Value> {
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// `with = "shape::nullable"`: empty is written as `null`; `null` is read as empty.
+pub mod nullable {
+    use super::{Deserialize, Deserializer, Emptiable, Serialize, Serializer};
+
+    /// Writes `null` when nothing is in it.
+    ///
+    /// # Errors
+    /// Whatever the serializer refuses.
+    pub fn serialize<S: Serializer, T: Serialize + Emptiable>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if value.is_nothing() {
+            serializer.serialize_none()
+        } else {
+            value.serialize(serializer)
+        }
+    }
+
+    /// Reads `null` as empty.
+    ///
+    /// # Errors
+    /// Whatever the value's own form refuses.
+    pub fn deserialize<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: Deserialize<'de> + Default,
+    {
+        super::null_default(deserializer)
+    }
+}
+
+/// `with = "shape::base64_bytes"`: bytes as standard base64 text, `null` when empty.
+pub mod base64_bytes {
+    use super::{Deserialize, Deserializer, Serializer};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    /// Writes base64 text, or `null` when empty.
+    ///
+    /// # Errors
+    /// Whatever the serializer refuses.
+    pub fn serialize<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        if value.is_empty() {
+            serializer.serialize_none()
+        } else {
+            serializer.serialize_str(&STANDARD.encode(value))
+        }
+    }
+
+    /// Reads base64 text or `null`.
+    ///
+    /// # Errors
+    /// Text that is not base64.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+        STANDARD.decode(text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    struct Sample {
+        #[serde(default, with = "super::nullable")]
+        list: Vec<u8>,
+        #[serde(default, with = "super::base64_bytes")]
+        payload: Vec<u8>,
+        #[serde(default, skip_serializing_if = "super::is_default")]
+        count: u32,
+    }
+
+    #[test]
+    fn empty_is_null_and_zero_is_absent() {
+        let empty = Sample {
+            list: vec![],
+            payload: vec![],
+            count: 0,
+        };
+        let text = serde_json::to_string(&empty).unwrap();
+        assert_eq!(text, r#"{"list":null,"payload":null}"#);
+        assert_eq!(serde_json::from_str::<Sample>(&text).unwrap(), empty);
+        assert_eq!(serde_json::from_str::<Sample>("{}").unwrap(), empty);
+    }
+}
