@@ -1,0 +1,186 @@
+//! Feeds committed entries to the state machine, and takes and installs its snapshots.
+
+use std::io;
+
+use futures::{Stream, StreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot,
+    storage::{ApplyResponder, EntryResponder, RaftStateMachine},
+};
+
+use crate::{
+    Capture, Committed, StateMachine,
+    raft::{Erased, LeaderId, LogId, SnapshotMeta, StoredMembership, Types},
+    record::PeerInfo,
+    store::snapshot::{Body, SnapshotStore},
+};
+
+/// Commands that are applied in one call; the watchers of the state wake once for each call.
+const BATCH: usize = 1024;
+
+type StoredSnapshot = Snapshot<LeaderId, u64, PeerInfo, Body>;
+type Responder = Option<ApplyResponder<Types>>;
+
+/// The state machine and how far it has come.
+pub(crate) struct Applier<M> {
+    machine: M,
+    applied: Option<LogId>,
+    membership: StoredMembership,
+    snapshots: SnapshotStore,
+}
+
+impl<M: StateMachine> Applier<M> {
+    pub(crate) fn new(machine: M, snapshots: SnapshotStore) -> Applier<M> {
+        Applier {
+            machine,
+            applied: None,
+            membership: StoredMembership::default(),
+            snapshots,
+        }
+    }
+
+    fn flush(
+        &mut self,
+        batch: &mut Vec<Committed>,
+        responders: &mut Vec<Responder>,
+    ) -> io::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let expected = batch.len();
+        let replies = self.machine.apply(std::mem::take(batch));
+        if replies.len() != expected {
+            return Err(io::Error::other(format!(
+                "the state machine gave {} replies to {expected} commands",
+                replies.len()
+            )));
+        }
+        for (reply, responder) in replies.into_iter().zip(responders.drain(..)) {
+            if let Some(responder) = responder {
+                responder.send(Erased(Some(Box::new(reply))));
+            }
+        }
+        Ok(())
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta {
+            last_log_id: self.applied,
+            last_membership: self.membership.clone(),
+        }
+    }
+}
+
+impl<M: StateMachine> RaftStateMachine<Types> for Applier<M> {
+    type SnapshotData = Body;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.applied, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut batch = Vec::new();
+        let mut responders = Vec::new();
+        while let Some(item) = entries.next().await {
+            let (entry, responder) = item?;
+            let id = entry.log_id;
+            match entry.payload {
+                EntryPayload::Normal(command) => {
+                    batch.push(Committed {
+                        index: id.index,
+                        term: id.leader_id.term,
+                        command: command.0,
+                    });
+                    responders.push(responder);
+                    if batch.len() >= BATCH {
+                        self.flush(&mut batch, &mut responders)?;
+                    }
+                }
+                EntryPayload::Blank | EntryPayload::Membership(_) => {
+                    self.flush(&mut batch, &mut responders)?;
+                    self.machine.advance(id.index);
+                    if let EntryPayload::Membership(membership) = entry.payload {
+                        self.membership = StoredMembership::new(Some(id), membership);
+                    }
+                    if let Some(responder) = responder {
+                        responder.send(Erased(None));
+                    }
+                }
+            }
+            self.applied = Some(id);
+        }
+        self.flush(&mut batch, &mut responders)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        Builder {
+            meta: self.meta(),
+            capture: Some(self.machine.snapshot()),
+            snapshots: self.snapshots.clone(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: Body,
+    ) -> Result<(), io::Error> {
+        let index = meta.last_log_id.map_or(0, |id| id.index);
+        let received = matches!(snapshot, Body::Bytes(_));
+        let data = blocking(move || snapshot.load()).await?;
+        self.machine
+            .restore(index, &data)
+            .map_err(io::Error::other)?;
+        // One of our own is on disk already: this is a restart.
+        if received && self.snapshots.meta().as_ref() != Some(meta) {
+            let (snapshots, meta) = (self.snapshots.clone(), meta.clone());
+            blocking(move || snapshots.save_received(&meta, data)).await?;
+        }
+        self.applied = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<StoredSnapshot>, io::Error> {
+        Ok(self
+            .snapshots
+            .current()?
+            .map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}
+
+/// A frozen state on its way to rest.
+pub(crate) struct Builder {
+    meta: SnapshotMeta,
+    capture: Option<Capture>,
+    snapshots: SnapshotStore,
+}
+
+impl RaftSnapshotBuilder<Types> for Builder {
+    type SnapshotData = Body;
+
+    async fn build_snapshot(&mut self) -> Result<StoredSnapshot, io::Error> {
+        let capture = self
+            .capture
+            .take()
+            .ok_or_else(|| io::Error::other("this snapshot was built before"))?;
+        let (snapshots, meta) = (self.snapshots.clone(), self.meta.clone());
+        blocking(move || snapshots.save(&meta, capture)).await?;
+        match self.snapshots.current()? {
+            Some((meta, snapshot)) => Ok(Snapshot { meta, snapshot }),
+            None => Err(io::Error::other("the snapshot was not kept")),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}

@@ -1,0 +1,436 @@
+//! The durable log: one redb file, one writing thread, one transaction for all that has queued up.
+//!
+//! The thread drains its queue, writes everything in a single fsynced transaction, and completes
+//! every callback after it: while one fsync runs, the next group gathers by itself.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use caravan_wire::Format;
+use openraft::storage::IOFlushed;
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    StartError,
+    error::wire_to_io,
+    raft::{Entry, LogId, Types, Vote},
+    record::{self, EntryRecord, LogIdRecord, StoreRecord, VoteRecord},
+    store::tail::{Tail, weight},
+};
+
+const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// The log is read rarely: its working set is the tail, which is held outside of redb.
+const PAGE_CACHE: usize = 4 << 20;
+/// A group this large is committed without looking for more.
+const GROUP_BYTES: usize = 16 << 20;
+
+pub(crate) type Done = oneshot::Sender<io::Result<()>>;
+
+/// One queued change.
+pub(crate) enum Write {
+    Append {
+        entries: Vec<Entry>,
+        done: IOFlushed<Types>,
+    },
+    Vote {
+        vote: Vote,
+        done: Done,
+    },
+    /// Remove `from` and everything after it.
+    Truncate {
+        from: u64,
+        done: Done,
+    },
+    /// Remove everything up to and with this.
+    Purge {
+        upto: LogId,
+        done: Done,
+    },
+}
+
+/// How well proposals are grouped.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) transactions: AtomicU64,
+    pub(crate) entries: AtomicU64,
+}
+
+/// Handle on the file; the writing thread ends when the last handle is gone.
+pub(crate) struct DiskLog {
+    file: Arc<File>,
+    queue: mpsc::Sender<Write>,
+}
+
+/// Raises `closed` once the file has been released.
+struct File {
+    database: Option<Database>,
+    closed: watch::Sender<bool>,
+}
+
+impl File {
+    fn database(&self) -> &Database {
+        self.database.as_ref().expect("taken only by drop")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        drop(self.database.take());
+        self.closed.send_replace(true);
+    }
+}
+
+/// An opened log and what there is to know about it.
+pub(crate) struct Opened {
+    pub(crate) disk: DiskLog,
+    pub(crate) tail: Arc<Mutex<Tail>>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) closed: watch::Receiver<bool>,
+}
+
+/// Opens or creates the log at `path` and starts its writing thread.
+pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, StartError> {
+    let database = open_database(path)?;
+    let tail = prepare(&database, node_id).map_err(|failure| match failure {
+        Unusable::OtherNode(found) => StartError::OtherNode {
+            path: path.to_owned(),
+            found,
+            expected: node_id,
+        },
+        Unusable::Broken(source) => StartError::Log {
+            path: path.to_owned(),
+            reason: source.to_string(),
+        },
+    })?;
+    let durable_end = tail.end();
+    let tail = Arc::new(Mutex::new(tail));
+    let counters = Arc::new(Counters::default());
+    let (closed, closed_rx) = watch::channel(false);
+    let file = Arc::new(File {
+        database: Some(database),
+        closed,
+    });
+    let (queue, inbox) = mpsc::channel();
+    let writer = Writer {
+        file: Arc::clone(&file),
+        tail: Arc::clone(&tail),
+        counters: Arc::clone(&counters),
+        cache,
+        durable_end,
+        committed: None,
+    };
+    thread::Builder::new()
+        .name("raft-log".to_owned())
+        .spawn(move || writer.run(&inbox))
+        .map_err(|source| StartError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(Opened {
+        disk: DiskLog { file, queue },
+        tail,
+        counters,
+        closed: closed_rx,
+    })
+}
+
+impl DiskLog {
+    /// Queues a change; its callback fires when it is durable.
+    pub(crate) fn write(&self, write: Write) -> io::Result<()> {
+        self.queue
+            .send(write)
+            .map_err(|_| io::Error::other("the raft log's writing thread has ended"))
+    }
+
+    /// Reads entries of `from..to`, at least one if there is any, until `budget` bytes are passed.
+    pub(crate) fn read(&self, from: u64, to: u64, budget: usize) -> io::Result<Vec<Entry>> {
+        let transaction = self.file.database().begin_read().map_err(to_io)?;
+        let table = transaction.open_table(ENTRIES).map_err(to_io)?;
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for row in table.range(from..to).map_err(to_io)? {
+            let (_, value) = row.map_err(to_io)?;
+            let entry = decode_entry(value.value())?;
+            bytes += weight(&entry);
+            entries.push(entry);
+            if bytes >= budget {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+}
+
+struct Writer {
+    file: Arc<File>,
+    tail: Arc<Mutex<Tail>>,
+    counters: Arc<Counters>,
+    cache: usize,
+    /// Index after the last entry that is on disk.
+    durable_end: u64,
+    /// The commit mark that is on disk.
+    committed: Option<LogId>,
+}
+
+impl Writer {
+    fn run(mut self, inbox: &mpsc::Receiver<Write>) {
+        while let Ok(first) = inbox.recv() {
+            let mut size = write_size(&first);
+            let mut group = vec![first];
+            while size < GROUP_BYTES {
+                let Ok(next) = inbox.try_recv() else { break };
+                size += write_size(&next);
+                group.push(next);
+            }
+            let result = self.commit(&group);
+            if let Err(error) = &result {
+                tracing::error!(%error, "raft log cannot be written");
+            }
+            for write in group {
+                complete(write, &result);
+            }
+        }
+    }
+
+    /// Writes the whole group in one durable transaction.
+    fn commit(&mut self, group: &[Write]) -> io::Result<()> {
+        let committed = self.lock().committed;
+        let transaction = self.file.database().begin_write().map_err(to_io)?;
+        let mut end = self.durable_end;
+        let mut written = 0;
+        for write in group {
+            written += apply(&transaction, write, &mut end)?;
+        }
+        // A commit mark is only a hint for a faster restart: it rides along, and must never point
+        // behind what is on disk.
+        let mark = committed.filter(|id| id.index < end && Some(*id) > self.committed);
+        if let Some(id) = mark {
+            put_meta(
+                &transaction,
+                "committed",
+                record::LOG_ID,
+                &LogIdRecord::from(&id),
+            )?;
+        }
+        transaction.commit().map_err(to_io)?;
+        self.durable_end = end;
+        self.committed = mark.or(self.committed);
+        self.counters.transactions.fetch_add(1, Ordering::Relaxed);
+        self.counters.entries.fetch_add(written, Ordering::Relaxed);
+        let (cache, durable_end) = (self.cache, self.durable_end);
+        self.lock().evict(durable_end, cache);
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts one change into the transaction; returns how many entries it appended.
+fn apply(transaction: &WriteTransaction, write: &Write, end: &mut u64) -> io::Result<u64> {
+    match write {
+        Write::Append { entries, done: _ } => {
+            let mut table = transaction.open_table(ENTRIES).map_err(to_io)?;
+            for entry in entries {
+                let bytes = record::ENTRY
+                    .encode(&EntryRecord::from(entry))
+                    .map_err(wire_to_io)?;
+                table
+                    .insert(entry.log_id.index, bytes.as_slice())
+                    .map_err(to_io)?;
+                *end = entry.log_id.index + 1;
+            }
+            Ok(entries.len() as u64)
+        }
+        Write::Vote { vote, done: _ } => {
+            put_meta(transaction, "vote", record::VOTE, &VoteRecord::from(vote))?;
+            Ok(0)
+        }
+        Write::Truncate { from, done: _ } => {
+            let mut table = transaction.open_table(ENTRIES).map_err(to_io)?;
+            table.retain_in(*from.., |_, _| false).map_err(to_io)?;
+            *end = (*end).min(*from);
+            Ok(0)
+        }
+        Write::Purge { upto, done: _ } => {
+            let mut table = transaction.open_table(ENTRIES).map_err(to_io)?;
+            table
+                .retain_in(..=upto.index, |_, _| false)
+                .map_err(to_io)?;
+            *end = (*end).max(upto.index + 1);
+            put_meta(
+                transaction,
+                "purged",
+                record::LOG_ID,
+                &LogIdRecord::from(upto),
+            )?;
+            Ok(0)
+        }
+    }
+}
+
+fn complete(write: Write, result: &io::Result<()>) {
+    let result = match result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    };
+    match write {
+        Write::Append { entries: _, done } => done.io_completed(result),
+        Write::Vote { vote: _, done }
+        | Write::Truncate { from: _, done }
+        | Write::Purge { upto: _, done } => {
+            // The waiter may have been cancelled.
+            let _ = done.send(result);
+        }
+    }
+}
+
+fn write_size(write: &Write) -> usize {
+    match write {
+        Write::Append { entries, done: _ } => entries.iter().map(weight).sum(),
+        Write::Vote { .. } | Write::Truncate { .. } | Write::Purge { .. } => 0,
+    }
+}
+
+enum Unusable {
+    OtherNode(u64),
+    Broken(io::Error),
+}
+
+impl<E: Into<io::Error>> From<E> for Unusable {
+    fn from(error: E) -> Self {
+        Unusable::Broken(error.into())
+    }
+}
+
+fn open_database(path: &Path) -> Result<Database, StartError> {
+    let path: PathBuf = path.to_owned();
+    match Builder::new().set_cache_size(PAGE_CACHE).create(&path) {
+        Ok(database) => Ok(database),
+        Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => {
+            Err(StartError::InUse { path })
+        }
+        Err(DatabaseError::Storage(redb::StorageError::Io(source))) => {
+            Err(StartError::Io { path, source })
+        }
+        Err(error) => Err(StartError::Log {
+            path,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// Creates what a new file lacks, and reads the marks of an old one.
+fn prepare(database: &Database, node_id: u64) -> Result<Tail, Unusable> {
+    if is_new(database)? {
+        let transaction = database.begin_write().map_err(to_io)?;
+        transaction.open_table(ENTRIES).map_err(to_io)?;
+        put_meta(
+            &transaction,
+            "store",
+            record::STORE,
+            &StoreRecord { node_id },
+        )?;
+        transaction.commit().map_err(to_io)?;
+    }
+    let transaction = database.begin_read().map_err(to_io)?;
+    let meta = transaction.open_table(META).map_err(to_io)?;
+    let store: Option<StoreRecord> = get_meta(&meta, "store", record::STORE)?;
+    match store {
+        Some(store) if store.node_id != node_id => return Err(Unusable::OtherNode(store.node_id)),
+        Some(_) => {}
+        None => return Err(io::Error::other("the store has no header").into()),
+    }
+    let vote: Option<VoteRecord> = get_meta(&meta, "vote", record::VOTE)?;
+    let purged: Option<LogIdRecord> = get_meta(&meta, "purged", record::LOG_ID)?;
+    let committed: Option<LogIdRecord> = get_meta(&meta, "committed", record::LOG_ID)?;
+    let entries = transaction.open_table(ENTRIES).map_err(to_io)?;
+    let last = last_entry(&entries, purged.map_or(0, |id| id.index + 1))?;
+    Ok(Tail::opened(
+        last,
+        purged.map(LogId::from),
+        vote.map(Vote::from),
+        committed.map(LogId::from),
+    ))
+}
+
+fn is_new(database: &Database) -> io::Result<bool> {
+    let transaction = database.begin_read().map_err(to_io)?;
+    match transaction.open_table(META) {
+        Ok(_) => Ok(false),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+        Err(error) => Err(to_io(error)),
+    }
+}
+
+/// The last entry, after a check that none is missing between `start` and it.
+fn last_entry(
+    entries: &redb::ReadOnlyTable<u64, &'static [u8]>,
+    start: u64,
+) -> io::Result<Option<LogId>> {
+    let Some((index, value)) = entries.last().map_err(to_io)? else {
+        return Ok(None);
+    };
+    let (have, need) = (
+        entries.len().map_err(to_io)?,
+        index.value() + 1 - start.min(index.value() + 1),
+    );
+    if have != need {
+        return Err(io::Error::other(format!(
+            "{have} entries are there where {need} should be, from index {start} to {}",
+            index.value()
+        )));
+    }
+    Ok(Some(decode_entry(value.value())?.log_id))
+}
+
+fn decode_entry(bytes: &[u8]) -> io::Result<Entry> {
+    let record: EntryRecord = record::ENTRY.decode(bytes).map_err(wire_to_io)?;
+    Entry::try_from(record).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn put_meta<T: Serialize>(
+    transaction: &WriteTransaction,
+    key: &str,
+    format: Format,
+    value: &T,
+) -> io::Result<()> {
+    let bytes = format.encode(value).map_err(wire_to_io)?;
+    let mut table = transaction.open_table(META).map_err(to_io)?;
+    table.insert(key, bytes.as_slice()).map_err(to_io)?;
+    Ok(())
+}
+
+fn get_meta<T: DeserializeOwned>(
+    table: &redb::ReadOnlyTable<&'static str, &'static [u8]>,
+    key: &str,
+    format: Format,
+) -> io::Result<Option<T>> {
+    let Some(value) = table.get(key).map_err(to_io)? else {
+        return Ok(None);
+    };
+    format.decode(value.value()).map(Some).map_err(wire_to_io)
+}
+
+fn to_io(error: impl Into<redb::Error>) -> io::Error {
+    match error.into() {
+        redb::Error::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}

@@ -1,0 +1,8 @@
+//! Log, vote, snapshot and state machine as the Raft library wants them.
+
+pub(crate) mod apply;
+pub(crate) mod disk;
+pub(crate) mod log;
+pub(crate) mod snapshot;
+pub(crate) mod snapshot_file;
+pub(crate) mod tail;
