@@ -1,14 +1,17 @@
 //! The vocabulary: every object of the public JSON, once, with typed ids and units.
 //!
-//! The serde shape of these types *is* the public JSON and what is stored; there is no second set of structs.
+//! The serde shape of these types *is* the public JSON and what is stored. Only jobs have a second form, [`api`]: as users write
+//! them, where "not given" and "zero" still differ.
 //! This crate must never know how anything is stored, sent or decided.
 
+pub mod api;
 pub mod connect;
 pub mod constraint;
 pub mod diff;
 pub mod free_form;
 pub mod group;
 pub mod job;
+pub mod job_api;
 pub mod job_view;
 pub mod network;
 pub mod resources;
@@ -29,6 +32,7 @@ pub use diff::*;
 pub use free_form::{Object, StringMap};
 pub use group::*;
 pub use job::*;
+pub use job_api::*;
 pub use job_view::*;
 pub use network::*;
 pub use resources::{Numa, RequestedDevice, Resources};

@@ -1,8 +1,7 @@
 //! Networks and ports, as asked for by a job and as given to an allocation.
 
-use crate::shape;
+use crate::{StringMap, shape};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Network modes with a meaning of their own; others belong to drivers.
 pub mod network_mode {
@@ -106,5 +105,5 @@ pub struct DnsConfig {
 #[serde(default, rename_all = "PascalCase")]
 pub struct CniConfig {
     #[serde(with = "shape::nullable")]
-    pub args: BTreeMap<String, String>,
+    pub args: StringMap,
 }
