@@ -124,6 +124,8 @@ uuid_id! {
     EvalId,
     /// Names a deployment.
     DeploymentId,
+    /// Names a key of the keyring.
+    KeyId,
 }
 
 macro_rules! name_id {

@@ -21,8 +21,25 @@ pub mod volume_request;
 pub mod id;
 pub mod shape;
 pub mod time;
+pub mod alloc;
+pub mod alloc_resources;
+pub mod alloc_stub;
+pub mod csi;
+pub mod deployment;
+pub mod evaluation;
+pub mod metrics;
+pub mod node;
+pub mod node_api;
+pub mod node_pool;
+pub mod node_resources;
+pub mod plan;
+pub mod query;
+pub mod small_map;
+pub mod task_event;
+pub mod task_state;
+mod text_enum;
 
-pub use id::{AllocId, DeploymentId, EvalId, InvalidId, JobId, NamespaceName, NodeId};
+pub use id::{AllocId, DeploymentId, EvalId, InvalidId, JobId, KeyId, NamespaceName, NodeId};
 pub use time::{Duration, Timestamp, UnixNanos};
 
 // The job family.
@@ -39,3 +56,22 @@ pub use resources::{Numa, RequestedDevice, Resources};
 pub use service::*;
 pub use task::*;
 pub use volume_request::{MountOptions, VolumeMount, VolumeRequest, volume_type};
+
+// Everything else.
+pub use alloc::*;
+pub use alloc_resources::*;
+pub use alloc_stub::*;
+pub use csi::*;
+pub use deployment::*;
+pub use evaluation::*;
+pub use metrics::*;
+pub use node::*;
+pub use node_api::*;
+pub use node_pool::{NodePool, NodePoolSchedulerConfiguration};
+pub use node_resources::*;
+pub use plan::*;
+pub use query::*;
+pub use small_map::SmallMap;
+pub use task_event::{TaskEvent, TypedDetails};
+pub use task_state::*;
+pub use text_enum::UnknownWord;

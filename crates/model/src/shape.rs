@@ -107,6 +107,51 @@ pub mod base64_bytes {
     }
 }
 
+/// `with = "shape::duration_text"`: a duration as text such as `1h0m0s`, `""` when zero; integers are read too.
+pub mod duration_text {
+    use super::{Deserialize, Deserializer, Serialize, Serializer};
+    use crate::time::Duration;
+
+    /// Writes text, or integer nanoseconds where nobody reads.
+    ///
+    /// # Errors
+    /// Whatever the serializer refuses.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        match (serializer.is_human_readable(), value.is_zero()) {
+            (false, _) => value.serialize(serializer),
+            (true, true) => serializer.serialize_str(""),
+            (true, false) => serializer.collect_str(value),
+        }
+    }
+
+    /// Reads text, integer nanoseconds or `null`.
+    ///
+    /// # Errors
+    /// Text that is not a duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::deserialize(deserializer)
+    }
+}
+
+/// `with = "shape::duration_text_zero"`: like [`duration_text`], but zero is `"0s"`.
+pub mod duration_text_zero {
+    pub use super::duration_text::deserialize;
+    use super::{Serialize, Serializer};
+    use crate::time::Duration;
+
+    /// Writes text, or integer nanoseconds where nobody reads.
+    ///
+    /// # Errors
+    /// Whatever the serializer refuses.
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(value)
+        } else {
+            value.serialize(serializer)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
