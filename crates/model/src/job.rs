@@ -162,7 +162,7 @@ impl Job {
         self.r#type == job_type::SERVICE
     }
 
-    /// Whether it is over for good: dead or told to stop.
+    /// Whether it was told to stop.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stop

@@ -4,9 +4,11 @@
 
 use crate::api::ApiJob;
 use crate::{
-    EvalId, JobId, JobSubmission, JobVersionTag, NamespaceName, Object, StringMap, UnixNanos, shape,
+    AllocMetric, EvalId, Evaluation, JobDiff, JobId, JobSubmission, JobVersionTag, NamespaceName,
+    Object, PlanAnnotations, StringMap, Timestamp, UnixNanos, shape,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Registers a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,6 +74,27 @@ pub struct JobPlanRequest {
     pub policy_override: bool,
     pub region: String,
     pub namespace: NamespaceName,
+}
+
+/// What registering a job would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct JobPlanResponse {
+    pub annotations: Option<PlanAnnotations>,
+    /// Why allocations of which groups could not be placed; null when all were.
+    #[serde(rename = "FailedTGAllocs", with = "shape::nullable")]
+    pub failed_tg_allocs: BTreeMap<String, AllocMetric>,
+    /// The stored job's index, for check-and-set; 0 when there is none.
+    pub job_modify_index: u64,
+    /// Evaluations that the registration would cause later.
+    #[serde(with = "shape::nullable")]
+    pub created_evals: Vec<Evaluation>,
+    /// Only when asked for.
+    pub diff: Option<JobDiff>,
+    /// Null unless the job is periodic and enabled.
+    pub next_periodic_launch: Timestamp,
+    pub warnings: String,
+    pub index: u64,
 }
 
 /// Asks whether a job is valid.
