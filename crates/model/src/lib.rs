@@ -21,6 +21,18 @@ pub mod volume_request;
 pub mod id;
 pub mod shape;
 pub mod time;
+pub mod acl;
+pub mod acl_auth;
+pub mod agent;
+pub mod event;
+pub mod host_volume;
+pub mod namespace;
+pub mod operator;
+pub mod scheduler_config;
+pub mod search;
+pub mod service_registration;
+pub mod stats;
+pub mod variable;
 pub mod alloc;
 pub mod alloc_resources;
 pub mod alloc_stub;
@@ -58,20 +70,36 @@ pub use task::*;
 pub use volume_request::{MountOptions, VolumeMount, VolumeRequest, volume_type};
 
 // Everything else.
+pub use acl::{
+    AclBootstrapRequest, AclPolicy, AclPolicyListStub, AclRole, AclRolePolicy, AclToken,
+    AclTokenListStub, AclTokenRole, JobAcl, OneTimeToken, OneTimeTokenExchangeRequest,
+    OneTimeTokenExchangeResponse, OneTimeTokenResponse, token_type,
+};
+pub use acl_auth::*;
+pub use agent::*;
 pub use alloc::*;
 pub use alloc_resources::*;
 pub use alloc_stub::*;
 pub use csi::*;
 pub use deployment::*;
 pub use evaluation::*;
+pub use event::*;
+pub use host_volume::*;
 pub use metrics::*;
+pub use namespace::*;
 pub use node::*;
 pub use node_api::*;
 pub use node_pool::{NodePool, NodePoolSchedulerConfiguration};
 pub use node_resources::*;
+pub use operator::*;
 pub use plan::*;
 pub use query::*;
+pub use scheduler_config::*;
+pub use search::*;
+pub use service_registration::*;
 pub use small_map::SmallMap;
+pub use stats::*;
 pub use task_event::{TaskEvent, TypedDetails};
 pub use task_state::*;
 pub use text_enum::UnknownWord;
+pub use variable::{Variable, VariableEncrypted, VariableLock, VariableMetadata};

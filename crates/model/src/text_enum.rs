@@ -15,12 +15,13 @@ pub struct UnknownWord {
 /// Declares an enum whose variants are exact words; the first variant is the default and what an empty text means.
 macro_rules! text_enum {
     ($(#[$doc:meta])* $name:ident as $what:literal {
-        $first:ident = $first_text:literal $(, $(#[$vdoc:meta])* $variant:ident = $text:literal)* $(,)?
+        $(#[$fdoc:meta])* $first:ident = $first_text:literal $(, $(#[$vdoc:meta])* $variant:ident = $text:literal)* $(,)?
     }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub enum $name {
             #[doc = concat!("`", $first_text, "`")]
+            $(#[$fdoc])*
             #[default]
             $first,
             $(#[doc = concat!("`", $text, "`")] $(#[$vdoc])* $variant,)*
