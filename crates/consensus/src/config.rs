@@ -69,7 +69,7 @@ impl Config {
             max_in_snapshot_log_to_keep: self.trailing_logs,
             // A follower further behind than a snapshot plus its trail is not worth replaying to.
             replication_lag_threshold: self.snapshot_threshold + self.trailing_logs + 1,
-            purge_batch_size: 256,
+            purge_batch_size: 1,
             max_payload_entries: 1024,
             install_snapshot_timeout: 60_000,
             enable_pre_vote: Some(true),

@@ -87,16 +87,27 @@ impl<M: StateMachine> Consensus<M> {
             let config = config.clone();
             tokio::task::spawn_blocking(move || open(&config))
                 .await
-                .map_err(|error| StartError::Raft(error.to_string()))??
+                .map_err(|error| StartError::Raft(error.to_string()))?
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err((error, closed)) => {
+                released(closed).await;
+                return Err(error);
+            }
         };
         let clients = PeerClients {
             node_id: config.node_id,
             transport,
         };
         let applier = Applier::new(machine, opened.snapshots);
-        let raft = Raft::new(config.node_id, settings, clients, opened.log, applier)
-            .await
-            .map_err(|fatal| StartError::Raft(fatal.to_string()))?;
+        let raft = match Raft::new(config.node_id, settings, clients, opened.log, applier).await {
+            Ok(raft) => raft,
+            Err(fatal) => {
+                released(opened.closed).await;
+                return Err(StartError::Raft(fatal.to_string()));
+            }
+        };
         let (sender, leadership) = watch::channel(Leadership::default());
         let ended = raft.metrics();
         tokio::spawn(leadership::follow(
@@ -264,12 +275,7 @@ impl<M: StateMachine> Consensus<M> {
         if let Err(error) = self.raft().shutdown().await {
             tracing::warn!(%error, "raft did not end cleanly");
         }
-        if let Some(mut closed) = self.inner.closed.clone() {
-            let released = closed.wait_for(|closed| *closed);
-            if tokio::time::timeout(CLOSE_WAIT, released).await.is_err() {
-                tracing::warn!("the raft log is still open");
-            }
-        }
+        released(self.inner.closed.clone()).await;
     }
 
     pub(crate) fn raft(&self) -> &Library<M> {
@@ -285,7 +291,19 @@ impl<M: StateMachine> Consensus<M> {
     }
 }
 
-fn open(config: &Config) -> Result<Opened, StartError> {
+/// Waits until the log's file is free again for another start.
+async fn released(closed: Option<watch::Receiver<bool>>) {
+    let Some(mut closed) = closed else { return };
+    let released = closed.wait_for(|closed| *closed);
+    if tokio::time::timeout(CLOSE_WAIT, released).await.is_err() {
+        tracing::warn!("the raft log is still open");
+    }
+}
+
+/// A refusal, and what tells when the log that had been opened is closed again.
+type Refusal = (StartError, Option<watch::Receiver<bool>>);
+
+fn open(config: &Config) -> Result<Opened, Refusal> {
     match &config.storage {
         Storage::Memory => Ok(Opened {
             log: LogStore::memory(),
@@ -297,30 +315,44 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     }
 }
 
-fn open_disk(config: &Config, directory: &Path) -> Result<Opened, StartError> {
+fn open_disk(config: &Config, directory: &Path) -> Result<Opened, Refusal> {
     let io = |source| StartError::Io {
         path: directory.to_owned(),
         source,
     };
-    fs::create_dir_all(directory).map_err(io)?;
-    let log = disk::open(&directory.join(LOG_FILE), config.node_id, config.log_cache)?;
-    let path = directory.join(SNAPSHOT_FILE);
-    snapshot_file::remove_leftovers(&path).map_err(io)?;
-    let snapshots = SnapshotStore::open(&path)?;
+    fs::create_dir_all(directory).map_err(|error| (io(error), None))?;
+    // Opening the log locks the directory; only then is the rest ours to touch.
+    let log = disk::open(&directory.join(LOG_FILE), config.node_id, config.log_cache)
+        .map_err(|error| (error, None))?;
+    let closed = log.closed;
     let store = LogStore::on_disk(log.tail, log.disk);
+    let path = directory.join(SNAPSHOT_FILE);
+    let snapshots = snapshot_file::remove_leftovers(&path)
+        .map_err(io)
+        .and_then(|()| open_snapshot(&path, store.purged()));
+    match snapshots {
+        Ok(snapshots) => Ok(Opened {
+            log: store,
+            snapshots,
+            counters: log.counters,
+            closed: Some(closed),
+        }),
+        Err(error) => Err((error, Some(closed))),
+    }
+}
+
+/// The snapshot, which must reach as far as the log was purged.
+fn open_snapshot(path: &Path, purged: Option<u64>) -> Result<SnapshotStore, StartError> {
+    let snapshots = SnapshotStore::open(path)?;
     let held = snapshots
         .meta()
         .and_then(|meta| meta.last_log_id)
         .map(|id| id.index);
-    match store.purged() {
-        Some(purged) if held.is_none_or(|held| held < purged) => {
-            Err(StartError::MissingSnapshot { path, purged })
-        }
-        _ => Ok(Opened {
-            log: store,
-            snapshots,
-            counters: log.counters,
-            closed: Some(log.closed),
+    match purged {
+        Some(purged) if held.is_none_or(|held| held < purged) => Err(StartError::MissingSnapshot {
+            path: path.to_owned(),
+            purged,
         }),
+        _ => Ok(snapshots),
     }
 }

@@ -23,6 +23,7 @@ impl fmt::Display for Command {
 }
 
 /// A reply on its way from the state machine to its proposer, or nothing for entries without one.
+#[derive(Debug)]
 pub(crate) struct Erased(pub(crate) Option<Box<dyn Any + Send + Sync>>);
 
 openraft::declare_raft_types!(

@@ -130,13 +130,12 @@ impl<M: StateMachine> RaftStateMachine<Types> for Applier<M> {
         snapshot: Body,
     ) -> Result<(), io::Error> {
         let index = meta.last_log_id.map_or(0, |id| id.index);
-        let received = matches!(snapshot, Body::Bytes(_));
         let data = blocking(move || snapshot.load()).await?;
         self.machine
             .restore(index, &data)
             .map_err(io::Error::other)?;
-        // One of our own is on disk already: this is a restart.
-        if received && self.snapshots.meta().as_ref() != Some(meta) {
+        // After a restart it is the very one that is kept.
+        if self.snapshots.meta().as_ref() != Some(meta) {
             let (snapshots, meta) = (self.snapshots.clone(), meta.clone());
             blocking(move || snapshots.save_received(&meta, data)).await?;
         }

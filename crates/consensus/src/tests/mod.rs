@@ -1,1 +1,3 @@
-//! Tests.
+//! What needs the inside: the library's conformance suite on both stores.
+
+mod conformance;
