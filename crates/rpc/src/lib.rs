@@ -8,6 +8,29 @@
 //! Requests and responses are ordinary `http` types with a [`Body`]; [`msgpack`] gives typed calls
 //! over them and [`messages`] typed streams.
 //!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use caravan_rpc::{
+//!     Dialer, Lane, Limits, Listener, ListenerConfig, NodeSessions, Pool, Router, Target,
+//!     call_msgpack, preface::Preface,
+//! };
+//! # let shutdown = tokio_util::sync::CancellationToken::new();
+//! // A server: endpoints by path, and a registry of the nodes that it may call back.
+//! let endpoints = Router::new().typed("/rpc/double", |_peer, n: u64| async move { Ok(n * 2) });
+//! let config = ListenerConfig { region: "global".into(), ..ListenerConfig::default() };
+//! let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), config).unwrap();
+//! let target = Target::new(listener.local_addr().to_string(), "global");
+//! tokio::spawn(listener.serve(std::sync::Arc::new(endpoints), NodeSessions::new(), shutdown));
+//!
+//! // A node that calls it.
+//! let who = Preface::Client { node_id: "n1".into(), region: "global".into() };
+//! let pool = Pool::new(Dialer::new(who, None, Limits::default()));
+//! let server = pool.channel(&target, Lane::Calls);
+//! let doubled: u64 = call_msgpack(&server, "/rpc/double", &21u64).await.unwrap();
+//! assert_eq!(doubled, 42);
+//! # });
+//! ```
+//!
 //! Invariants:
 //! - Every connection begins with a [`preface`]; nothing is served before it was understood, the
 //!   certificate was found to match it, and [`Handler::admit`] agreed.

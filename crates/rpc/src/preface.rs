@@ -191,8 +191,9 @@ pub async fn accept(
 
 /// Tells the dialler why not.
 pub async fn refuse(io: &mut (impl AsyncWrite + Unpin), why: &str) -> Result<(), PrefaceError> {
-    let end = why.floor_char_boundary(MAX_PAYLOAD / 2);
-    io.write_all(&frame(REFUSED, &&why[..end])?).await?;
+    // Cut by characters (at most 4 bytes each), so that it fits whatever the text.
+    let why: String = why.chars().take(MAX_PAYLOAD / 8).collect();
+    io.write_all(&frame(REFUSED, &why)?).await?;
     Ok(io.flush().await?)
 }
 

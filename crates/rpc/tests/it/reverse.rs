@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use caravan_rpc::{
-    Channel, Dialer, ErrorKind, Handler, NodeSessions, Peer, Reverse, ReverseConfig, ReverseState, RpcError,
-    Target, Tls, call_msgpack,
+    Channel, Dialer, ErrorKind, Handler, NodeSessions, Peer, Reverse, ReverseConfig, ReverseState,
+    RpcError, Target, Tls, call_msgpack,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
