@@ -14,6 +14,7 @@ pub mod job;
 pub mod job_api;
 pub mod job_view;
 pub mod network;
+pub mod request_json;
 pub mod resources;
 pub mod service;
 pub mod task;
