@@ -1,1 +1,9 @@
-//! The `control` room.
+//! What a leader keeps doing: which evaluation is next, which wait for capacity, how deployments, drains and
+//! heartbeats go on, when periodic jobs are launched, and what can be forgotten.
+//!
+//! Each part is a value with explicit inputs: it is told the time and reads a state, and returns what to do and
+//! when to be asked again. Controllers are level-triggered: asked twice, the second answer is empty.
+//!
+//! It must never know a thread, a clock, a socket or how its commands are carried out.
+
+pub mod broker;

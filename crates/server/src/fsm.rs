@@ -1,0 +1,73 @@
+//! What the log drives: decodes commands, applies them to the state, publishes the result.
+
+use crate::store::Store;
+use bytes::Bytes;
+use caravan_consensus::{Capture, Committed, RestoreError, StateMachine};
+use caravan_state::{Applied, ApplyError, Command, State};
+use caravan_wire::{Format, WireError};
+use std::sync::Arc;
+
+/// The frame of a command in the log. Version 1 is a msgpack map of `caravan_state::Command`.
+const COMMAND: Format = Format { name: "command", kind: 0x4301, version: 1, limit: 64 << 20 };
+
+/// What became of one command.
+pub type Reply = Result<Arc<Applied>, ApplyError>;
+
+/// A command as the log holds it.
+///
+/// # Errors
+/// A command too large for the log.
+pub fn encode(command: &Command) -> Result<Bytes, WireError> {
+    COMMAND.encode(command).map(Bytes::from)
+}
+
+/// The replicated state behind the log.
+pub struct Fsm {
+    state: State,
+    store: Store,
+}
+
+impl Fsm {
+    /// A state machine that begins with what the store publishes.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { state: State::clone(&store.snapshot()), store }
+    }
+
+    fn apply_one(&mut self, committed: &Committed) -> Reply {
+        let command: Command = COMMAND.decode(&committed.command).unwrap_or_else(|error| {
+            // A server that skips what it cannot read would silently disagree with its peers.
+            panic!("the log's entry {} cannot be read by this version: {error}", committed.index)
+        });
+        self.state.apply(committed.index, command).map(Arc::new)
+    }
+}
+
+impl StateMachine for Fsm {
+    type Reply = Reply;
+
+    fn apply(&mut self, batch: Vec<Committed>) -> Vec<Reply> {
+        let replies: Vec<Reply> = batch.iter().map(|committed| self.apply_one(committed)).collect();
+        let applied = replies.iter().filter_map(|reply| reply.as_ref().ok().map(|applied| Applied::clone(applied)));
+        self.store.publish(self.state.clone(), applied.collect());
+        replies
+    }
+
+    fn advance(&mut self, index: u64) {
+        self.state.advance(index);
+        self.store.publish(self.state.clone(), Vec::new());
+    }
+
+    fn snapshot(&self) -> Capture {
+        let state = self.state.clone();
+        Box::new(move |out| out.write_all(&state.dump()))
+    }
+
+    fn restore(&mut self, index: u64, data: &[u8]) -> Result<(), RestoreError> {
+        let mut state = State::restore(data).map_err(|error| RestoreError(error.to_string()))?;
+        state.advance(index);
+        self.state = state.clone();
+        self.store.publish(state, Vec::new());
+        Ok(())
+    }
+}
