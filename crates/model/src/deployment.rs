@@ -140,9 +140,9 @@ impl Deployment {
         canaries.peek().is_some() && canaries.all(|group| group.auto_promote)
     }
 
-    /// The number of the first group's placed canaries that is this allocation, if any group placed it.
+    /// Whether this allocation is a canary of some group.
     #[must_use]
-    pub fn placed_canary(&self, alloc: AllocId) -> bool {
+    pub fn is_placed_canary(&self, alloc: AllocId) -> bool {
         self.task_groups
             .values()
             .any(|group| group.placed_canaries.contains(&alloc))

@@ -220,7 +220,7 @@ pub struct JobEvent {
     /// The job.
     pub job: Arc<Job>,
     /// Whether it is gone.
-    #[serde(default, skip_serializing_if = "shape::is_default")]
+    #[serde(default)]
     pub deleted: bool,
 }
 

@@ -99,9 +99,9 @@ impl AllocMetric {
         }
     }
 
-    /// The highest normalised score; zero when no node was scored.
+    /// The best node, when any was scored.
     #[must_use]
-    pub fn max_norm_score(&self) -> Option<&NodeScoreMeta> {
+    pub fn best_score(&self) -> Option<&NodeScoreMeta> {
         self.score_meta_data.first()
     }
 }

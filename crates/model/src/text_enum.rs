@@ -99,6 +99,7 @@ macro_rules! text_enum {
 pub(crate) use text_enum;
 
 #[cfg(test)]
+#[allow(unreachable_pub, reason = "the macro declares public enums")]
 mod tests {
     text_enum! {
         /// Two words.
