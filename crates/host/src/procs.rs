@@ -1,0 +1,216 @@
+//! Processes as `/proc` shows them: identity, descent, cpu and memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+/// The kernel's clock ticks a second, fixed at 100 for what `/proc` reports.
+pub const TICKS_PER_SECOND: u64 = 100;
+
+/// A process that cannot be confused with a later one of the same pid, not even after a reboot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub pid: i32,
+    /// Clock ticks after boot.
+    pub start_time: u64,
+    pub boot_id: String,
+}
+
+impl Identity {
+    /// The identity of a running process.
+    #[must_use]
+    pub fn of(pid: i32) -> Option<Self> {
+        Some(Self {
+            pid,
+            start_time: Stat::read(pid)?.start_time,
+            boot_id: boot_id().to_owned(),
+        })
+    }
+
+    /// Whether this very process still exists (a zombie does not count).
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.boot_id == boot_id()
+            && Stat::read(self.pid)
+                .is_some_and(|s| s.start_time == self.start_time && s.state != 'Z')
+    }
+
+    /// Signals this very process and no other that came to have its pid.
+    pub fn signal(&self, signo: i32) -> bool {
+        let Some(pid) = rustix::process::Pid::from_raw(self.pid) else {
+            return false;
+        };
+        let Ok(fd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+            return false;
+        };
+        if !self.is_alive() {
+            return false;
+        }
+        rustix::process::Signal::from_named_raw(signo)
+            .is_some_and(|signal| rustix::process::pidfd_send_signal(&fd, signal).is_ok())
+    }
+}
+
+#[must_use]
+pub fn boot_id() -> &'static str {
+    static ID: OnceLock<String> = OnceLock::new();
+    ID.get_or_init(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    })
+}
+
+/// The fields of `/proc/<pid>/stat` that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    pub state: char,
+    pub parent: i32,
+    pub user_ticks: u64,
+    pub system_ticks: u64,
+    pub start_time: u64,
+    pub rss_pages: u64,
+}
+
+impl Stat {
+    #[must_use]
+    pub fn read(pid: i32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The name may hold spaces and parentheses: fields start after its last `)`.
+    fn parse(text: &str) -> Option<Self> {
+        let rest: Vec<&str> = text
+            .get(text.rfind(')')? + 1..)?
+            .split_whitespace()
+            .collect();
+        let number = |index: usize| rest.get(index)?.parse::<u64>().ok();
+        Some(Self {
+            state: rest.first()?.chars().next()?,
+            parent: rest.get(1)?.parse().ok()?,
+            user_ticks: number(11)?,
+            system_ticks: number(12)?,
+            start_time: number(19)?,
+            rss_pages: number(21)?,
+        })
+    }
+}
+
+/// All processes below `pid`, not itself.
+#[must_use]
+pub fn descendants(pid: i32) -> Vec<i32> {
+    let mut found = children(pid);
+    let mut next = 0;
+    while next < found.len() {
+        let below = children(found[next]);
+        found.extend(below);
+        next += 1;
+    }
+    found
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let mut found = Vec::new();
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return found;
+    };
+    for thread in threads.flatten() {
+        let text = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        found.extend(
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse::<i32>().ok()),
+        );
+    }
+    found
+}
+
+pub(crate) fn thread_count() -> usize {
+    fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
+
+/// What one process uses at this moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessUsage {
+    pub user_ticks: u64,
+    pub system_ticks: u64,
+    pub rss: u64,
+    pub swap: u64,
+}
+
+#[must_use]
+pub fn usage(pid: i32) -> Option<ProcessUsage> {
+    let stat = Stat::read(pid)?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let swap_kb = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSwap:"))
+        .and_then(|rest| {
+            rest.trim()
+                .trim_end_matches("kB")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        })
+        .unwrap_or(0);
+    let page = rustix::param::page_size() as u64;
+    Some(ProcessUsage {
+        user_ticks: stat.user_ticks,
+        system_ticks: stat.system_ticks,
+        rss: stat.rss_pages * page,
+        swap: swap_kb * 1024,
+    })
+}
+
+/// Samples of many processes at once.
+#[must_use]
+pub fn usage_of(pids: &[i32]) -> BTreeMap<i32, ProcessUsage> {
+    pids.iter()
+        .filter_map(|pid| Some((*pid, usage(*pid)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_survives_odd_names() {
+        let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 50 60 0 0 20 0 1 0 98765 100 25 18446744073709551615";
+        let stat = Stat::parse(line).expect("parses");
+        assert_eq!(
+            (stat.state, stat.parent, stat.user_ticks, stat.system_ticks),
+            ('S', 7, 50, 60)
+        );
+        assert_eq!((stat.start_time, stat.rss_pages), (98765, 25));
+    }
+
+    #[test]
+    fn an_identity_is_more_than_a_pid() {
+        let me = Identity::of(std::process::id().cast_signed()).expect("exists");
+        assert!(me.is_alive());
+        assert!(
+            !Identity {
+                start_time: me.start_time + 1,
+                ..me.clone()
+            }
+            .is_alive()
+        );
+        assert!(
+            !Identity {
+                boot_id: "another boot".into(),
+                ..me.clone()
+            }
+            .is_alive()
+        );
+        assert!(
+            !Identity {
+                start_time: 1,
+                ..me
+            }
+            .signal(0x0f)
+        );
+    }
+}

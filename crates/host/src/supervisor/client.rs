@@ -1,0 +1,381 @@
+//! The agent's half: launching supervisors, finding them again, and asking them.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+
+use super::frame;
+use super::pty::PtyMaster;
+use super::record::{self, ExitRecord, Record};
+use super::spec::{Process, Reply, Request, Spec};
+use crate::sys;
+
+/// Why a task did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The supervisor says what about the task is wrong.
+    #[error("{0}")]
+    Task(String),
+    /// No supervisor could be made.
+    #[error("failed to start the task's supervisor: {0}")]
+    Supervisor(#[from] io::Error),
+}
+
+/// All that is needed to find a supervised task again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Locator {
+    pub state_dir: PathBuf,
+    pub record: Record,
+}
+
+/// What became of a task while nobody was connected.
+#[derive(Debug)]
+pub enum Reconnected {
+    Running(Supervised),
+    Exited(Locator, ExitRecord),
+    /// The supervisor is gone and wrote no exit; what was left of the task has been killed.
+    Lost(String),
+}
+
+/// The source of supervisors. One for the agent.
+#[derive(Debug)]
+pub struct Supervisors {
+    program: PathBuf,
+    pool: Mutex<Option<StdStream>>,
+}
+
+impl Default for Supervisors {
+    fn default() -> Self {
+        Self::new("/proc/self/exe")
+    }
+}
+
+impl Supervisors {
+    /// `program supervise` must call [`crate::supervise_main`].
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            pool: Mutex::new(None),
+        }
+    }
+
+    /// Starts a task. When this answers, the task runs and its record is written.
+    pub async fn launch(&self, spec: Spec) -> Result<Supervised, LaunchError> {
+        let state_dir = spec.state_dir.clone();
+        let mut control = self.fork()?;
+        control
+            .write_all(&frame::encode(&Request::Launch {
+                spec: Box::new(spec),
+            })?)
+            .await?;
+        match receive(&mut control).await? {
+            Reply::State { record } => Ok(Supervised::follow(
+                Locator {
+                    state_dir,
+                    record: *record,
+                },
+                control,
+            )),
+            Reply::Failed { message } => Err(LaunchError::Task(message)),
+            Reply::Done | Reply::Exited { .. } => Err(io::Error::other("unexpected answer").into()),
+        }
+    }
+
+    fn fork(&self) -> io::Result<UnixStream> {
+        let (mine, theirs) = StdStream::pair()?;
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(socket) = pool.as_ref()
+            && frame::send_with_fds(socket, &[1], &[theirs.as_fd()]).is_err()
+        {
+            // The pool was killed; running supervisors do not depend on it.
+            *pool = None;
+        }
+        if pool.is_none() {
+            let socket = start_pool(&self.program)?;
+            frame::send_with_fds(&socket, &[1], &[theirs.as_fd()])?;
+            *pool = Some(socket);
+        }
+        mine.set_nonblocking(true)?;
+        UnixStream::from_std(mine)
+    }
+
+    /// Finds a task of an earlier agent.
+    pub async fn reconnect(&self, locator: &Locator) -> Reconnected {
+        match attach(&locator.state_dir).await {
+            Ok((found, stream)) if found.record.supervisor == locator.record.supervisor => {
+                match found.record.exit.clone() {
+                    Some(exit) => Reconnected::Exited(found, exit),
+                    None => Reconnected::Running(Supervised::follow(found, stream)),
+                }
+            }
+            Ok(_) => Reconnected::Lost("another supervisor answered".into()),
+            Err(_) => after_death(locator),
+        }
+    }
+
+    /// Ends whatever an earlier start left behind in a state directory, and removes it.
+    pub async fn clear(&self, state_dir: &Path) -> io::Result<()> {
+        if let Ok((found, stream)) = attach(state_dir).await {
+            let old = Supervised::follow(found, stream);
+            old.stop(9, Duration::ZERO).await?;
+            old.wait().await.ok();
+        } else if let Ok(record) = Record::read(state_dir) {
+            kill_orphan(&record);
+        }
+        match std::fs::remove_dir_all(state_dir) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn start_pool(program: &Path) -> io::Result<StdStream> {
+    let (mine, theirs) = StdStream::pair()?;
+    let mut child = Command::new(program)
+        .arg("supervise")
+        .env_clear()
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|err| io::Error::new(err.kind(), format!("{}: {err}", program.display())))?;
+    // The pool ends with us or is killed by others; either way somebody has to take note.
+    std::thread::Builder::new()
+        .name("supervisor-pool".into())
+        .stack_size(64 << 10)
+        .spawn(move || child.wait())?;
+    Ok(mine)
+}
+
+async fn connect(state_dir: &Path) -> io::Result<UnixStream> {
+    let dir = File::open(state_dir)?;
+    UnixStream::connect(record::short_socket_path(&dir)).await
+}
+
+/// Connects as a watcher; the first answer is the task's record.
+async fn attach(state_dir: &Path) -> io::Result<(Locator, UnixStream)> {
+    let mut stream = connect(state_dir).await?;
+    stream.write_all(&frame::encode(&Request::Watch)?).await?;
+    match receive(&mut stream).await? {
+        Reply::State { record } => Ok((
+            Locator {
+                state_dir: state_dir.to_owned(),
+                record: *record,
+            },
+            stream,
+        )),
+        other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
+    }
+}
+
+async fn receive(stream: &mut UnixStream) -> io::Result<Reply> {
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).await?;
+    let mut body = vec![0; frame::decode_length(header)?];
+    stream.read_exact(&mut body).await?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// No supervisor answers: its record tells the exit, or the task is lost.
+fn after_death(locator: &Locator) -> Reconnected {
+    match Record::read(&locator.state_dir) {
+        Ok(record) if record.supervisor != locator.record.supervisor => {
+            Reconnected::Lost("the task was replaced".into())
+        }
+        Ok(record) => match record.exit.clone() {
+            Some(exit) => Reconnected::Exited(
+                Locator {
+                    record,
+                    ..locator.clone()
+                },
+                exit,
+            ),
+            None => {
+                kill_orphan(&record);
+                Reconnected::Lost(
+                    "the supervisor of the task has gone without a record of its exit".into(),
+                )
+            }
+        },
+        Err(err) => {
+            kill_orphan(&locator.record);
+            Reconnected::Lost(format!("no record of the task: {err}"))
+        }
+    }
+}
+
+/// Without its supervisor a task has no output and no waiter: it ends. Nothing happens to another process that
+/// has come to have its pid.
+fn kill_orphan(record: &Record) {
+    if record.task.is_alive() {
+        sys::kill_group(record.task.pid, sys::SIGKILL);
+        record.task.signal(sys::SIGKILL);
+    }
+}
+
+/// A task with a living supervisor and a connection to it.
+#[derive(Debug, Clone)]
+pub struct Supervised {
+    pub locator: Locator,
+    exit: watch::Receiver<Option<Result<ExitRecord, String>>>,
+}
+
+impl Supervised {
+    fn follow(locator: Locator, mut stream: UnixStream) -> Self {
+        let (tell, exit) = watch::channel(None);
+        let known = locator.clone();
+        tokio::spawn(async move {
+            let end = loop {
+                match receive(&mut stream).await {
+                    Ok(Reply::Exited { exit }) => break Ok(exit),
+                    Ok(_) => {}
+                    Err(_) => match after_death(&known) {
+                        Reconnected::Exited(_, exit) => break Ok(exit),
+                        Reconnected::Lost(why) => break Err(why),
+                        Reconnected::Running(_) => {
+                            break Err("the connection to the supervisor broke".into());
+                        }
+                    },
+                }
+            };
+            let _ = tell.send(Some(end));
+        });
+        Self { locator, exit }
+    }
+
+    /// The exit, or why it will never be known.
+    pub async fn wait(&self) -> Result<ExitRecord, String> {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await {
+            Ok(value) => value.clone().unwrap_or_else(|| Err("no exit".into())),
+            Err(_) => Err("the agent is shutting down".into()),
+        }
+    }
+
+    #[must_use]
+    pub fn exited(&self) -> Option<Result<ExitRecord, String>> {
+        self.exit.borrow().clone()
+    }
+
+    pub async fn signal(&self, signo: i32) -> io::Result<()> {
+        self.ask(&Request::Signal { signo }).await
+    }
+
+    /// Answers at once; the supervisor kills after the timeout, whether the agent still lives or not.
+    pub async fn stop(&self, signo: i32, timeout: Duration) -> io::Result<()> {
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        match self.ask(&Request::Stop { signo, timeout_ms }).await {
+            // It ended by itself in between.
+            Err(_) if self.exit.borrow().is_some() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn ask(&self, request: &Request) -> io::Result<()> {
+        let mut stream = connect(&self.locator.state_dir).await?;
+        stream.write_all(&frame::encode(request)?).await?;
+        match receive(&mut stream).await? {
+            Reply::Failed { message } => Err(io::Error::other(message)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a process beside the task. Dropping the session kills it.
+    pub async fn exec(&self, process: Process) -> io::Result<ExecSession> {
+        let (streams, theirs) = open_streams(process.terminal)?;
+        let stream = connect(&self.locator.state_dir).await?;
+        let bytes = frame::encode(&Request::Exec {
+            process: Box::new(process),
+        })?;
+        let blocking = stream.into_std()?;
+        blocking.set_nonblocking(false)?;
+        let mut stream = tokio::task::spawn_blocking(move || -> io::Result<UnixStream> {
+            let fds: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
+            frame::send_with_fds(&blocking, &bytes, &fds)?;
+            blocking.set_nonblocking(true)?;
+            UnixStream::from_std(blocking)
+        })
+        .await??;
+        match receive(&mut stream).await? {
+            Reply::Failed { message } => Err(io::Error::other(message)),
+            _ => Ok(ExecSession { streams, stream }),
+        }
+    }
+
+    /// Everything that runs for this task.
+    #[must_use]
+    pub fn pids(&self) -> Vec<i32> {
+        crate::procs::descendants(self.locator.record.supervisor.pid)
+    }
+}
+
+fn open_streams(terminal: bool) -> io::Result<(ExecStreams, Vec<OwnedFd>)> {
+    if terminal {
+        let (master, slave) = PtyMaster::open()?;
+        return Ok((ExecStreams::Terminal(master), vec![slave]));
+    }
+    let (in_read, in_write) = io::pipe()?;
+    let (out_read, out_write) = io::pipe()?;
+    let (err_read, err_write) = io::pipe()?;
+    let streams = ExecStreams::Pipes {
+        stdin: pipe::Sender::from_owned_fd(nonblocking(in_write.into())?)?,
+        stdout: pipe::Receiver::from_owned_fd(nonblocking(out_read.into())?)?,
+        stderr: pipe::Receiver::from_owned_fd(nonblocking(err_read.into())?)?,
+    };
+    Ok((
+        streams,
+        vec![in_read.into(), out_write.into(), err_write.into()],
+    ))
+}
+
+fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    Ok(fd)
+}
+
+#[derive(Debug)]
+pub enum ExecStreams {
+    Pipes {
+        stdin: pipe::Sender,
+        stdout: pipe::Receiver,
+        stderr: pipe::Receiver,
+    },
+    Terminal(PtyMaster),
+}
+
+/// A process that runs beside a task.
+#[derive(Debug)]
+pub struct ExecSession {
+    pub streams: ExecStreams,
+    stream: UnixStream,
+}
+
+impl ExecSession {
+    /// The streams, and the future of the exit; dropping the latter kills the process.
+    pub fn split(
+        self,
+    ) -> (
+        ExecStreams,
+        impl Future<Output = io::Result<ExitRecord>> + Send,
+    ) {
+        let mut stream = self.stream;
+        (self.streams, async move {
+            loop {
+                if let Reply::Exited { exit } = receive(&mut stream).await? {
+                    return Ok(exit);
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,358 @@
+//! Rotated log files, fed from a pipe without copying through user space where that is possible.
+//!
+//! Files are `<prefix>.<n>`; an index is never used twice; the newest `max_files` stay. A file ends at a line
+//! end when one lies within 32 KiB of its limit (so it may be that much longer). A disk that takes no more costs log bytes, never
+//! the task: the pipe is always emptied.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use rustix::pipe::SpliceFlags;
+
+/// How far around the limit a line end is looked for.
+const LINE_SCAN: u64 = 32 << 10;
+const PIPE_SIZE: usize = 1 << 20;
+/// Moved at most before other work gets its turn.
+const TURN: usize = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Rotator {
+    dir: PathBuf,
+    prefix: String,
+    max_files: u64,
+    max_bytes: u64,
+    index: u64,
+    file: Option<File>,
+    size: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    /// More may be there at once.
+    Some,
+    Empty,
+    End,
+}
+
+impl Rotator {
+    /// Goes on with the newest file that exists.
+    pub(crate) fn open(dir: PathBuf, prefix: String, max_files: u32, max_bytes: u64) -> Self {
+        let mut rotator = Self {
+            dir,
+            prefix,
+            max_files: u64::from(max_files.max(1)),
+            max_bytes: max_bytes.max(1),
+            index: 0,
+            file: None,
+            size: 0,
+        };
+        let existing = rotator.indexes();
+        rotator.index = existing.last().copied().unwrap_or(0);
+        rotator.open_file();
+        rotator.drop_old(&existing);
+        rotator
+    }
+
+    fn indexes(&self) -> Vec<u64> {
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return Vec::new();
+        };
+        let mut found: Vec<u64> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                name.to_str()?
+                    .strip_prefix(&self.prefix)?
+                    .strip_prefix('.')?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    fn path(&self, index: u64) -> PathBuf {
+        self.dir.join(format!("{}.{index}", self.prefix))
+    }
+
+    fn open_file(&mut self) {
+        // Not in append mode, which splice refuses; this process is the only writer.
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o644)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(self.path(self.index))
+            .and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
+        match opened {
+            Ok((size, file)) => (self.size, self.file) = (size, Some(file)),
+            Err(_) => (self.size, self.file) = (0, None),
+        }
+    }
+
+    fn rotate(&mut self) {
+        self.index += 1;
+        self.open_file();
+        if let Some(old) = self.index.checked_sub(self.max_files) {
+            let _ = fs::remove_file(self.path(old));
+        }
+    }
+
+    fn drop_old(&self, existing: &[u64]) {
+        for old in existing
+            .iter()
+            .filter(|index| **index + self.max_files <= self.index)
+        {
+            let _ = fs::remove_file(self.path(*old));
+        }
+    }
+
+    /// Moves what the pipe holds, up to one turn.
+    pub(crate) fn pump(&mut self, pipe: &OwnedFd) -> io::Result<Pumped> {
+        if self.file.is_none() {
+            self.open_file();
+        }
+        let mut moved = 0;
+        while moved < TURN {
+            if self.size >= self.max_bytes {
+                self.rotate();
+            }
+            let room = self.max_bytes - self.size;
+            let step = match &self.file {
+                Some(file) if room > LINE_SCAN => splice(pipe, file, (room - LINE_SCAN) as usize),
+                Some(_) => self.copy(pipe),
+                None => discard(pipe),
+            };
+            let count = match step {
+                Ok(0) => return Ok(Pumped::End),
+                Ok(count) => count,
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => return Ok(Pumped::Empty),
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => continue,
+                // A disk that takes nothing: these bytes are lost, and the task goes on.
+                Err(_) => match discard(pipe) {
+                    Ok(0) => return Ok(Pumped::End),
+                    Ok(count) => count,
+                    Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Pumped::Empty);
+                    }
+                    Err(err) => return Err(err),
+                },
+            };
+            moved += count;
+            self.settle_size();
+        }
+        Ok(Pumped::Some)
+    }
+
+    /// The file's position is the truth, whatever way bytes took (or did not take) into it.
+    fn settle_size(&mut self) {
+        if let Some(file) = &mut self.file {
+            self.size = file.stream_position().unwrap_or(self.size);
+        }
+    }
+
+    /// Near the limit the bytes must be looked at, to end the file with a line.
+    fn copy(&mut self, pipe: &OwnedFd) -> io::Result<usize> {
+        let mut buffer = vec![0; 2 * LINE_SCAN as usize];
+        let count = read(pipe, &mut buffer)?;
+        let chunk = &buffer[..count];
+        let room = (self.max_bytes - self.size) as usize;
+        let cut = if count <= room {
+            count
+        } else {
+            self.cut(chunk, room)
+        };
+        self.write(&chunk[..cut]);
+        let mut rest = &chunk[cut..];
+        while !rest.is_empty() {
+            self.rotate();
+            let part = rest.len().min(self.max_bytes as usize);
+            self.write(&rest[..part]);
+            rest = &rest[part..];
+        }
+        Ok(count)
+    }
+
+    fn cut(&self, chunk: &[u8], room: usize) -> usize {
+        if let Some(end) = chunk[..room].iter().rposition(|byte| *byte == b'\n') {
+            return end + 1;
+        }
+        let mut last = [0];
+        let whole_lines_so_far = self.size > 0
+            && self
+                .file
+                .as_ref()
+                .is_some_and(|file| file.read_exact_at(&mut last, self.size - 1).is_ok())
+            && last[0] == b'\n';
+        if whole_lines_so_far {
+            return 0;
+        }
+        chunk[room..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(room, |end| room + end + 1)
+    }
+
+    /// A failing write loses these bytes and nothing else.
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.file {
+            let _ = file.write_all(bytes);
+        }
+        self.settle_size();
+    }
+}
+
+fn splice(pipe: &OwnedFd, file: &File, most: usize) -> io::Result<usize> {
+    let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+    let count = rustix::pipe::splice(pipe, None, file, None, most.min(PIPE_SIZE), flags)?;
+    if count >= 60 << 10 {
+        // A busy writer: give it room so that both sides are woken less often. The host's limit may refuse.
+        grow(pipe);
+    }
+    Ok(count)
+}
+
+fn grow(pipe: &OwnedFd) {
+    if rustix::pipe::fcntl_getpipe_size(pipe).is_ok_and(|size| size < PIPE_SIZE) {
+        let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_SIZE);
+    }
+}
+
+fn read(pipe: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(rustix::io::read(pipe.as_fd(), buffer)?)
+}
+
+fn discard(pipe: &OwnedFd) -> io::Result<usize> {
+    let mut buffer = vec![0; 64 << 10];
+    read(pipe, &mut buffer)
+}
+
+/// Standard output or error of the task on its way to the files.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) pipe: OwnedFd,
+    pub(crate) rotator: Rotator,
+}
+
+impl Output {
+    /// A fresh pipe: what the task writes to, and our end.
+    pub(crate) fn new(rotator: Rotator) -> io::Result<(Self, OwnedFd)> {
+        let (reader, writer) = io::pipe()?;
+        let pipe = OwnedFd::from(reader);
+        rustix::io::ioctl_fionbio(&pipe, true)?;
+        Ok((Self { pipe, rotator }, OwnedFd::from(writer)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(path: &std::path::Path) -> Vec<u8> {
+        fs::read(path).unwrap_or_default()
+    }
+
+    fn feed(dir: &std::path::Path, max_files: u32, max_bytes: u64, data: &[u8]) {
+        let rotator = Rotator::open(dir.to_path_buf(), "t.stdout".into(), max_files, max_bytes);
+        let (mut output, writer) = Output::new(rotator).expect("pipe");
+        let data = data.to_vec();
+        let writing = std::thread::spawn(move || File::from(writer).write_all(&data));
+        loop {
+            match output.rotator.pump(&output.pipe).expect("pumps") {
+                Pumped::End => break,
+                Pumped::Some => {}
+                Pumped::Empty => std::thread::yield_now(),
+            }
+        }
+        writing.join().expect("joined").expect("written");
+    }
+
+    fn numbered_lines(bytes: usize) -> Vec<u8> {
+        let mut data = Vec::new();
+        for n in 0.. {
+            if data.len() >= bytes {
+                break;
+            }
+            data.extend_from_slice(format!("line number {n} of many\n").as_bytes());
+        }
+        data
+    }
+
+    #[test]
+    fn every_byte_is_kept_in_order_and_lines_stay_whole() {
+        let dir = tempfile::tempdir().expect("dir");
+        let data = numbered_lines(1_000_000);
+        feed(dir.path(), 100, 100_000, &data);
+        let mut joined = Vec::new();
+        for index in 0.. {
+            let part = contents(&dir.path().join(format!("t.stdout.{index}")));
+            if part.is_empty() {
+                break;
+            }
+            assert!(part.len() <= 100_000 + LINE_SCAN as usize);
+            assert_eq!(part.last(), Some(&b'\n'), "file {index} ends within a line");
+            joined.extend(part);
+        }
+        assert!(joined == data, "bytes differ");
+    }
+
+    #[test]
+    fn only_the_newest_files_stay_and_no_index_comes_twice() {
+        let dir = tempfile::tempdir().expect("dir");
+        feed(dir.path(), 2, 1000, &numbered_lines(5500));
+        let rotator = Rotator::open(dir.path().to_path_buf(), "t.stdout".into(), 2, 1000);
+        let first = rotator.indexes();
+        assert_eq!(first.len(), 2);
+        feed(dir.path(), 2, 1000, &numbered_lines(3000));
+        let second = rotator.indexes();
+        assert_eq!(second.len(), 2);
+        assert!(second[0] > first[1], "{first:?} then {second:?}");
+    }
+
+    #[test]
+    fn a_restart_appends() {
+        let dir = tempfile::tempdir().expect("dir");
+        feed(dir.path(), 2, 1 << 20, b"one\n");
+        feed(dir.path(), 2, 1 << 20, b"two\n");
+        assert_eq!(contents(&dir.path().join("t.stdout.0")), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn a_missing_directory_costs_only_the_log() {
+        feed(
+            std::path::Path::new("/nonexistent/logs"),
+            2,
+            1000,
+            &numbered_lines(300_000),
+        );
+    }
+
+    #[test]
+    fn a_full_device_costs_only_the_log() {
+        let dir = tempfile::tempdir().expect("dir");
+        let rotator = Rotator::open(dir.path().to_path_buf(), "t".into(), 2, 1 << 30);
+        let (mut output, writer) = Output::new(rotator).expect("pipe");
+        output.rotator.file = Some(
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open("/dev/full")
+                .expect("exists"),
+        );
+        let writing =
+            std::thread::spawn(move || File::from(writer).write_all(&numbered_lines(500_000)));
+        while output.rotator.pump(&output.pipe).expect("pumps") != Pumped::End {
+            std::thread::yield_now();
+        }
+        writing
+            .join()
+            .expect("joined")
+            .expect("the task never notices");
+    }
+}

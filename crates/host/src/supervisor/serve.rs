@@ -1,0 +1,454 @@
+//! The life of one supervisor: start the task, move its output, answer the agent, record the exit, end.
+//!
+//! One thread, one `poll`. The order at the end is fixed: leftovers killed, output written, exit recorded,
+//! watchers told; so whoever learns of the exit finds the log complete and the record there.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::frame::{self, Inbox};
+use super::logs::{Output, Pumped, Rotator};
+use super::record::{self, ExitRecord, Record};
+use super::spawn::{self, Streams};
+use super::spec::{Process, Reply, Request, Spec};
+use super::tree;
+use crate::procs::Identity;
+use crate::sys;
+
+/// How long output of a dead task may keep coming from something that escaped the kill.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs to the end of the task; the answer is the exit code of the supervisor.
+pub(crate) fn supervise(mut control: UnixStream) -> i32 {
+    sys::default_signals();
+    sys::ignore_hangups();
+    let _ = nix::unistd::setsid();
+    let _ = nix::sys::prctl::set_child_subreaper(true);
+    let Ok(Request::Launch { spec }) = frame::read(&mut control) else {
+        return 1;
+    };
+    match Supervisor::start(*spec, &control) {
+        Ok(mut supervisor) => {
+            supervisor.adopt(control, true);
+            supervisor.run();
+            0
+        }
+        Err(err) => {
+            send(
+                &control,
+                &Reply::Failed {
+                    message: err.to_string(),
+                },
+            );
+            1
+        }
+    }
+}
+
+fn send(stream: &UnixStream, reply: &Reply) -> bool {
+    let Ok(bytes) = frame::encode(reply) else {
+        return false;
+    };
+    let mut stream = stream;
+    // A watcher that does not read is dropped rather than waited for; frames are far smaller than the buffer.
+    stream.write_all(&bytes).is_ok()
+}
+
+struct Connection {
+    stream: UnixStream,
+    inbox: Inbox,
+    watching: bool,
+    /// The process that this connection asked to be run beside the task.
+    exec: Option<i32>,
+    open: bool,
+}
+
+struct Supervisor {
+    spec: Spec,
+    record: Record,
+    signals: SignalFd,
+    listener: UnixListener,
+    outputs: Vec<Output>,
+    connections: Vec<Connection>,
+    kill_at: Option<Instant>,
+    drain_until: Option<Instant>,
+    oom_before: u64,
+}
+
+impl Supervisor {
+    fn start(spec: Spec, control: &UnixStream) -> io::Result<Self> {
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGCHLD);
+        mask.thread_block()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let listener = listen(&spec)?;
+        let (outputs, streams) = outputs(&spec)?;
+        let oom_before = spec
+            .cgroup
+            .as_ref()
+            .map_or(0, crate::cgroup::TaskCgroup::oom_kills);
+        let pid = spawn::spawn(&spec.process, spec.cgroup.as_ref(), streams)?;
+        let unknown = || Identity {
+            pid,
+            start_time: 0,
+            boot_id: crate::procs::boot_id().to_owned(),
+        };
+        let me = std::process::id().cast_signed();
+        let record = Record {
+            id: spec.id.clone(),
+            supervisor: Identity::of(me).ok_or_else(|| io::Error::other("/proc is not mounted"))?,
+            task: Identity::of(pid).unwrap_or_else(unknown),
+            started_at: record::now_ns(),
+            exit: None,
+        };
+        if let Err(err) = record.write(&spec.state_dir) {
+            tree::kill_all(spec.cgroup.as_ref());
+            return Err(io::Error::new(
+                err.kind(),
+                format!("{}: {err}", spec.state_dir.display()),
+            ));
+        }
+        send(
+            control,
+            &Reply::State {
+                record: Box::new(record.clone()),
+            },
+        );
+        let connections = Vec::new();
+        Ok(Self {
+            spec,
+            record,
+            signals,
+            listener,
+            outputs,
+            connections,
+            kill_at: None,
+            drain_until: None,
+            oom_before,
+        })
+    }
+
+    fn adopt(&mut self, stream: UnixStream, watching: bool) {
+        if stream.set_nonblocking(true).is_ok() {
+            self.connections.push(Connection {
+                stream,
+                inbox: Inbox::default(),
+                watching,
+                exec: None,
+                open: true,
+            });
+        }
+    }
+
+    fn run(&mut self) {
+        loop {
+            if self.finished() {
+                break;
+            }
+            let Ok(ready) = self.wait() else { break };
+            self.children();
+            self.pump(&ready.outputs);
+            if ready.listener {
+                self.accept();
+            }
+            self.requests(&ready.connections);
+            self.deadlines();
+        }
+        self.finish();
+    }
+
+    fn finished(&self) -> bool {
+        self.record.exit.is_some()
+            && (self.outputs.is_empty()
+                || self
+                    .drain_until
+                    .is_some_and(|until| Instant::now() >= until))
+    }
+
+    fn wait(&self) -> io::Result<Ready> {
+        let mut fds: Vec<PollFd<'_>> = vec![
+            readable(self.signals.as_fd()),
+            readable(self.listener.as_fd()),
+        ];
+        fds.extend(
+            self.outputs
+                .iter()
+                .map(|output| readable(output.pipe.as_fd())),
+        );
+        fds.extend(self.connections.iter().map(|c| readable(c.stream.as_fd())));
+        match poll(&mut fds, self.timeout()) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(err) => return Err(err.into()),
+        }
+        let hit = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
+        let outputs = self.outputs.len();
+        Ok(Ready {
+            listener: hit(&fds[1]),
+            outputs: fds[2..2 + outputs].iter().map(hit).collect(),
+            connections: fds[2 + outputs..].iter().map(hit).collect(),
+        })
+    }
+
+    fn timeout(&self) -> PollTimeout {
+        let Some(next) = [self.kill_at, self.drain_until].into_iter().flatten().min() else {
+            return PollTimeout::NONE;
+        };
+        let wait = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
+    }
+
+    fn children(&mut self) {
+        while let Ok(Some(_)) = self.signals.read_signal() {}
+        let mut ended = Vec::new();
+        tree::reap(|pid, how| ended.push((pid, how)));
+        for (pid, (exit_code, signal)) in ended {
+            if pid == self.record.task.pid && self.record.exit.is_none() {
+                self.task_ended(exit_code, signal);
+            } else if let Some(connection) =
+                self.connections.iter_mut().find(|c| c.exec == Some(pid))
+            {
+                connection.exec = None;
+                let exit = ExitRecord {
+                    exit_code,
+                    signal,
+                    oom_killed: false,
+                    finished_at: record::now_ns(),
+                };
+                send(&connection.stream, &Reply::Exited { exit });
+                connection.open = false;
+            }
+        }
+        self.connections.retain(|connection| connection.open);
+    }
+
+    fn task_ended(&mut self, exit_code: i32, signal: i32) {
+        let oom_kills = self
+            .spec
+            .cgroup
+            .as_ref()
+            .map_or(0, crate::cgroup::TaskCgroup::oom_kills);
+        let oom_killed =
+            oom_kills > self.oom_before && (signal == sys::SIGKILL || exit_code == 137);
+        self.record.exit = Some(ExitRecord {
+            exit_code,
+            signal,
+            oom_killed,
+            finished_at: record::now_ns(),
+        });
+        tree::kill_all(self.spec.cgroup.as_ref());
+        self.kill_at = None;
+        self.drain_until = Some(Instant::now() + DRAIN);
+    }
+
+    fn pump(&mut self, ready: &[bool]) {
+        let mut index = 0;
+        self.outputs.retain_mut(|output| {
+            index += 1;
+            if !ready.get(index - 1).copied().unwrap_or(false) {
+                return true;
+            }
+            matches!(
+                output.rotator.pump(&output.pipe),
+                Ok(Pumped::Some | Pumped::Empty)
+            )
+        });
+    }
+
+    fn accept(&mut self) {
+        if let Ok((stream, _)) = self.listener.accept() {
+            self.adopt(stream, false);
+        }
+    }
+
+    fn requests(&mut self, ready: &[bool]) {
+        for index in 0..ready.len().min(self.connections.len()) {
+            if !ready[index] {
+                continue;
+            }
+            let connection = &mut self.connections[index];
+            let alive = connection.inbox.fill(&connection.stream).unwrap_or(false);
+            loop {
+                match self.connections[index].inbox.next() {
+                    Ok(Some(request)) => self.handle(index, request),
+                    Ok(None) => break,
+                    Err(_) => {
+                        self.connections[index].open = false;
+                        break;
+                    }
+                }
+            }
+            if !alive {
+                self.hang_up(index);
+            }
+        }
+        self.connections.retain(|connection| connection.open);
+    }
+
+    /// The agent went away: what it watched goes on, what it ran interactively ends.
+    fn hang_up(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        connection.open = false;
+        if let Some(pid) = connection.exec.take() {
+            sys::kill_group(pid, sys::SIGKILL);
+        }
+    }
+
+    fn handle(&mut self, index: usize, request: Request) {
+        let reply = match request {
+            Request::Launch { .. } => Reply::Failed {
+                message: "already launched".into(),
+            },
+            Request::Watch => {
+                self.connections[index].watching = true;
+                Reply::State {
+                    record: Box::new(self.record.clone()),
+                }
+            }
+            Request::Signal { signo } => self.signal(signo),
+            Request::Stop { signo, timeout_ms } => {
+                self.stop(signo, Duration::from_millis(timeout_ms));
+                Reply::Done
+            }
+            Request::Exec { process } => self.exec(index, &process),
+        };
+        if !send(&self.connections[index].stream, &reply) {
+            self.connections[index].open = false;
+        }
+    }
+
+    fn signal(&self, signo: i32) -> Reply {
+        if self.record.exit.is_none() && sys::kill(self.record.task.pid, signo) {
+            Reply::Done
+        } else {
+            Reply::Failed {
+                message: "the task has ended".into(),
+            }
+        }
+    }
+
+    fn stop(&mut self, signo: i32, timeout: Duration) {
+        if self.record.exit.is_some() {
+            return;
+        }
+        if !timeout.is_zero() {
+            sys::kill(self.record.task.pid, signo);
+        }
+        let at = Instant::now() + timeout;
+        self.kill_at = Some(self.kill_at.map_or(at, |before| before.min(at)));
+    }
+
+    fn exec(&mut self, index: usize, process: &Process) -> Reply {
+        let mut fds: Vec<OwnedFd> = std::mem::take(&mut self.connections[index].inbox.fds);
+        let streams = match (fds.len(), fds.pop(), fds.pop(), fds.pop()) {
+            (3, Some(stderr), Some(stdout), Some(stdin)) => Ok((stdin, stdout, stderr)),
+            (1, Some(terminal), _, _) => terminal
+                .try_clone()
+                .and_then(|a| Ok((a, terminal.try_clone()?, terminal))),
+            _ => Err(io::Error::other("exec needs its streams")),
+        };
+        let started = streams.and_then(|(stdin, stdout, stderr)| {
+            let streams = Streams {
+                stdin: stdin.into(),
+                stdout: stdout.into(),
+                stderr: stderr.into(),
+            };
+            if self.record.exit.is_some() {
+                return Err(io::Error::other("the task has ended"));
+            }
+            spawn::spawn(process, self.spec.cgroup.as_ref(), streams)
+        });
+        match started {
+            Ok(pid) => {
+                self.connections[index].exec = Some(pid);
+                Reply::Done
+            }
+            Err(err) => Reply::Failed {
+                message: format!("failed to start command: {err}"),
+            },
+        }
+    }
+
+    fn deadlines(&mut self) {
+        if self.kill_at.is_some_and(|at| Instant::now() >= at) {
+            self.kill_at = None;
+            sys::kill(self.record.task.pid, sys::SIGKILL);
+            if let Some(group) = &self.spec.cgroup {
+                group.kill_all();
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.outputs.clear();
+        // Before anybody learns of the exit: a restart of the task takes the same group.
+        if let Some(group) = &self.spec.cgroup {
+            let _ = group.remove();
+        }
+        let written = self.record.write(&self.spec.state_dir);
+        let _ = fs::remove_file(self.spec.state_dir.join(record::SOCKET));
+        if let (Ok(()), Some(exit)) = (written, self.record.exit.clone()) {
+            for connection in self.connections.iter().filter(|c| c.watching) {
+                send(&connection.stream, &Reply::Exited { exit: exit.clone() });
+            }
+        }
+    }
+}
+
+struct Ready {
+    listener: bool,
+    outputs: Vec<bool>,
+    connections: Vec<bool>,
+}
+
+fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(fd, PollFlags::POLLIN)
+}
+
+fn listen(spec: &Spec) -> io::Result<UnixListener> {
+    let named =
+        |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", spec.state_dir.display()));
+    fs::create_dir_all(&spec.state_dir).map_err(named)?;
+    fs::set_permissions(&spec.state_dir, Permissions::from_mode(0o700)).map_err(named)?;
+    let _ = fs::remove_file(spec.state_dir.join(record::SOCKET));
+    let dir = File::open(&spec.state_dir).map_err(named)?;
+    let listener = UnixListener::bind(record::short_socket_path(&dir)).map_err(named)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn outputs(spec: &Spec) -> io::Result<(Vec<Output>, Streams)> {
+    let Some(logs) = &spec.logs else {
+        let streams = Streams {
+            stdin: Stdio::null(),
+            stdout: Stdio::null(),
+            stderr: Stdio::null(),
+        };
+        return Ok((Vec::new(), streams));
+    };
+    let open = |kind: &str| {
+        let prefix = format!("{}.{kind}", logs.name);
+        Output::new(Rotator::open(
+            logs.dir.clone(),
+            prefix,
+            logs.max_files,
+            logs.max_file_bytes,
+        ))
+    };
+    let (out, stdout) = open("stdout")?;
+    let (err, stderr) = open("stderr")?;
+    let streams = Streams {
+        stdin: Stdio::null(),
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+    };
+    Ok((vec![out, err], streams))
+}

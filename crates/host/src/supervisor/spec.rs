@@ -1,0 +1,85 @@
+//! What a supervisor is told, and the messages between it and the agent.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{ExitRecord, Record};
+use crate::cgroup::TaskCgroup;
+use crate::credentials::Credentials;
+
+/// One task to supervise.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spec {
+    pub id: String,
+    /// A directory of this start alone, for the agent's eyes only: socket and exit record.
+    pub state_dir: PathBuf,
+    pub process: Process,
+    /// `None`: output goes to `/dev/null`.
+    pub logs: Option<LogSpec>,
+    pub cgroup: Option<TaskCgroup>,
+}
+
+/// A process to start. All of its environment is `env`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// An absolute path (inside the task's root when it has one).
+    pub program: PathBuf,
+    /// Without the program's own name.
+    pub args: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub cwd: PathBuf,
+    /// `None`: as the agent.
+    pub user: Option<Credentials>,
+    pub oom_score_adj: Option<i32>,
+    /// The network namespace to enter.
+    pub netns: Option<PathBuf>,
+    /// A controlling terminal is on standard input.
+    pub terminal: bool,
+}
+
+/// Files `<name>.stdout.<n>` and `<name>.stderr.<n>` in `dir`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogSpec {
+    pub dir: PathBuf,
+    pub name: String,
+    pub max_files: u32,
+    pub max_file_bytes: u64,
+}
+
+/// From the agent. The first message on a new supervisor's control connection is `Launch`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub(crate) enum Request {
+    Launch {
+        spec: Box<Spec>,
+    },
+    /// Tell the state now and the exit when it comes.
+    Watch,
+    Signal {
+        signo: i32,
+    },
+    /// The supervisor itself escalates to a kill after the timeout.
+    Stop {
+        signo: i32,
+        timeout_ms: u64,
+    },
+    /// Comes with three descriptors (or one, a terminal).
+    Exec {
+        process: Box<Process>,
+    },
+}
+
+/// From the supervisor.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub(crate) enum Reply {
+    State { record: Box<Record> },
+    Done,
+    Failed { message: String },
+    Exited { exit: ExitRecord },
+}

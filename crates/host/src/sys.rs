@@ -1,0 +1,91 @@
+//! The calls that the type system cannot vouch for. Everything else in the workspace forbids `unsafe`.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::unistd::{ForkResult, Pid};
+
+pub(crate) const SIGKILL: i32 = 9;
+
+/// Sends a signal; errors mean that the process is gone already.
+pub(crate) fn kill(pid: i32, signo: i32) -> bool {
+    if pid <= 0 {
+        return false;
+    }
+    let Ok(signal) = Signal::try_from(signo) else {
+        return false;
+    };
+    nix::sys::signal::kill(Pid::from_raw(pid), signal).is_ok()
+}
+
+pub(crate) fn kill_group(pgid: i32, signo: i32) {
+    if pgid > 1
+        && let Ok(signal) = Signal::try_from(signo)
+    {
+        let _ = nix::sys::signal::killpg(Pid::from_raw(pgid), signal);
+    }
+}
+
+pub(crate) enum Forked {
+    Child,
+    Parent,
+}
+
+/// Forks a process that must have exactly one thread.
+pub(crate) fn fork_single_threaded() -> io::Result<Forked> {
+    debug_assert_eq!(crate::procs::thread_count(), 1);
+    // SAFETY: the caller runs before any thread was created (checked above in debug builds), so the child has
+    // a consistent heap and no lock is held by a thread that does not exist there.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => Ok(Forked::Child),
+        ForkResult::Parent { .. } => Ok(Forked::Parent),
+    }
+}
+
+/// Runs `setup` in the child between fork and exec.
+pub(crate) fn before_exec<F>(command: &mut Command, setup: F)
+where
+    F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+{
+    // SAFETY: only supervisors call this, and a supervisor has one thread: after its fork the child may
+    // allocate and take locks as any process may.
+    unsafe {
+        command.pre_exec(setup);
+    }
+}
+
+/// Default handling for every signal, so that a program does not inherit what its launcher ignored.
+pub(crate) fn default_signals() {
+    for sig in Signal::iterator() {
+        if matches!(sig, Signal::SIGKILL | Signal::SIGSTOP) {
+            continue;
+        }
+        // SAFETY: SIG_DFL installs no handler, so there is no code that could run at a bad moment.
+        let _ = unsafe { signal(sig, SigHandler::SigDfl) };
+    }
+}
+
+/// Children are reaped by the kernel.
+pub(crate) fn ignore_children() {
+    // SAFETY: SIG_IGN installs no handler.
+    let _ = unsafe { signal(Signal::SIGCHLD, SigHandler::SigIgn) };
+}
+
+/// Writes to a peer that has gone give an error instead of ending the process.
+pub(crate) fn ignore_hangups() {
+    for sig in [Signal::SIGPIPE, Signal::SIGHUP] {
+        // SAFETY: SIG_IGN installs no handler.
+        let _ = unsafe { signal(sig, SigHandler::SigIgn) };
+    }
+}
+
+/// Registers a descriptor with the runtime.
+pub(crate) fn async_fd(
+    fd: std::os::fd::OwnedFd,
+) -> io::Result<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>> {
+    // SAFETY: the owned descriptor moves into the registration and stays open and the same until both are dropped.
+    Ok(unsafe { tokio::io::unix::AsyncFd::register(fd) }?)
+}
