@@ -1,5 +1,10 @@
 //! The project's automation: `cargo xtask <what>`.
 
+mod agent;
+mod bench;
+mod demo;
+mod docs;
+mod http;
 mod source;
 mod tests_run;
 mod tidy;
@@ -21,6 +26,9 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let rest = args.get(1..).unwrap_or_default();
     let done = match args.first().map(String::as_str) {
+        Some("bench") => bench::run(rest),
+        Some("demo") => demo::run(rest),
+        Some("docs") => docs::run(rest),
         Some("test") => tests_run::run(rest),
         Some("tidy") => tidy::run(rest),
         Some("help" | "-h" | "--help") => {

@@ -113,6 +113,11 @@ pub(crate) fn violations() -> Result<Vec<Violation>> {
     Ok(found)
 }
 
+/// Paths that documents name and that do not exist.
+pub(crate) fn missing_paths(files: &[PathBuf]) -> Result<Vec<Violation>> {
+    paths::check(files)
+}
+
 pub(crate) fn run(_: &[String]) -> Result<bool> {
     let found = violations()?;
     for one in &found {

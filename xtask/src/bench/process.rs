@@ -1,0 +1,55 @@
+//! What `/proc` says of a process and its descendants.
+
+use anyhow::{Context as _, Result};
+
+/// Resident memory of one process in MiB.
+pub(crate) fn resident(pid: u32) -> Result<f64> {
+    field(&format!("/proc/{pid}/status"), "VmRSS:").map(|kib| kib / 1024.0)
+}
+
+/// Memory that is this process's share, in MiB.
+pub(crate) fn proportional(pid: u32) -> Result<f64> {
+    field(&format!("/proc/{pid}/smaps_rollup"), "Pss:").map(|kib| kib / 1024.0)
+}
+
+fn field(path: &str, name: &str) -> Result<f64> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .with_context(|| format!("{path} has no {name}"))?;
+    line.split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("{path}: {line:?}"))
+}
+
+/// Seconds of processor time so far, user and system.
+pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    let after = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let fields: Vec<f64> = after
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    Ok(fields.iter().sum::<f64>() / 100.0)
+}
+
+/// The processes whose command line has all of these words.
+pub(crate) fn with_words(words: &[&str]) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        words.iter().all(|word| line.contains(word))
+    })
+    .collect()
+}
