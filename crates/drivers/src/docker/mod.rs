@@ -1,0 +1,1 @@
+//! `docker`: containers of a Docker engine.

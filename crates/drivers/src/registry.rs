@@ -1,0 +1,47 @@
+//! Which drivers there are, made from the agent's `plugin` blocks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use caravan_driver::{Driver, DriverError};
+use caravan_host::Supervisors;
+use serde_json::Value;
+
+use crate::mock::Mock;
+use crate::raw_exec::RawExec;
+
+/// What the agent says about its drivers.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Driver name to the `config` of its `plugin` block.
+    pub plugins: BTreeMap<String, Value>,
+    /// The node, for names and labels that must be told apart from those of another agent.
+    pub node_id: String,
+    pub node_name: String,
+    /// Offers `mock_driver` too.
+    pub mock: bool,
+}
+
+/// Drivers by the name jobs use.
+pub struct Drivers;
+
+impl Drivers {
+    /// Makes every built-in driver. `supervisors` is shared with nothing else.
+    pub fn builtin(
+        settings: &Settings,
+        supervisors: Arc<Supervisors>,
+    ) -> Result<BTreeMap<String, Arc<dyn Driver>>, DriverError> {
+        let config = |name: &str| settings.plugins.get(name).cloned().unwrap_or(Value::Null);
+        let mut drivers: Vec<Arc<dyn Driver>> = vec![Arc::new(RawExec::new(
+            &config("raw_exec"),
+            Arc::clone(&supervisors),
+        )?)];
+        if settings.mock {
+            drivers.push(Arc::new(Mock::new(&config("mock_driver"))?));
+        }
+        Ok(drivers
+            .into_iter()
+            .map(|driver| (driver.name().to_owned(), driver))
+            .collect())
+    }
+}

@@ -1,0 +1,69 @@
+//! Where a task's `command` is found.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use caravan_driver::{DriverError, TaskConfig};
+
+/// For tasks that see the host's files: the task's local directory, its root, then the host by path or `$PATH`.
+pub(crate) fn on_host(config: &TaskConfig, command: &str) -> Result<PathBuf, DriverError> {
+    let missing = || {
+        DriverError::recoverable(format!(
+            "failed to launch command with executor: rpc error: code = Unknown desc = binary {command:?} could not be found"
+        ))
+    };
+    let relative = inside(command);
+    for dir in [&config.dirs.local, &config.dirs.task] {
+        if dir.as_os_str().is_empty() {
+            continue;
+        }
+        let Some(relative) = &relative else { continue };
+        let candidate = dir.join(relative);
+        if candidate.is_file() {
+            make_executable(&candidate);
+            return Ok(candidate);
+        }
+    }
+    if command.starts_with('/') {
+        let path = PathBuf::from(command);
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(missing())
+        };
+    }
+    let host_path = std::env::var("PATH").unwrap_or_default();
+    let search = config
+        .env
+        .get("PATH")
+        .map_or(host_path.as_str(), String::as_str);
+    search
+        .split(':')
+        .filter(|dir| dir.starts_with('/'))
+        .map(|dir| Path::new(dir).join(command))
+        .find(|candidate| is_executable(candidate))
+        .ok_or_else(missing)
+}
+
+/// The command as a path below a directory; `None` when it would leave it.
+fn inside(command: &str) -> Option<PathBuf> {
+    let path = Path::new(command.trim_start_matches('/'));
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        .then(|| path.to_owned())
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Artifacts often arrive without the bit.
+fn make_executable(path: &Path) {
+    if let Ok(meta) = fs::metadata(path) {
+        let mode = meta.permissions().mode();
+        if mode & 0o111 != 0o111 {
+            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o111));
+        }
+    }
+}
