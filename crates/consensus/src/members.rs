@@ -9,7 +9,7 @@ use openraft::{
 use crate::{
     Consensus, Member, MembershipError, PeerInfo, ProposeError, StateMachine, TransferError,
     propose::{Refused, refused_write},
-    raft::{ClientWriteError, Erased, RaftError, Types},
+    raft::{ClientWriteError, Erased, ForwardToLeader, RaftError, Types},
     status,
 };
 
@@ -79,6 +79,10 @@ impl<M: StateMachine> Consensus<M> {
         let refusal = std::sync::Mutex::new(None);
         let result = self
             .when_ready(call, |error| match error {
+                // A leader so fresh that its first entry is not committed: the next try may do.
+                ClientWriteError::ChangeMembershipError(
+                    ChangeMembershipError::UncommittedLeaderLog(_),
+                ) => Refused::Forward(Box::new(ForwardToLeader::empty())),
                 ClientWriteError::ChangeMembershipError(error) => {
                     let text = error.to_string();
                     if let Ok(mut refusal) = refusal.lock() {

@@ -1,4 +1,5 @@
 //! Several servers in one process.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! A process that is killed with proposals on their way.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 

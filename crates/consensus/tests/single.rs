@@ -1,4 +1,5 @@
 //! One server: the same path as five, without anybody to wait for.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 
@@ -304,4 +305,40 @@ async fn bad_calls_are_refused() {
     assert_eq!(node.status().role, Role::Stopped);
     let stopped = until(&node, |now| now.stopped.is_some()).await;
     assert!(!stopped.is_leader);
+}
+
+#[tokio::test]
+async fn a_panicking_state_machine_stops_the_node_with_a_reason() {
+    let (node, _) = single(Config::new(1, Storage::Memory)).await;
+    node.propose("fine").await.unwrap();
+    let error = node.propose(POISON).await.unwrap_err();
+    assert!(matches!(error, ProposeError::Stopped(_)), "{error}");
+    let stopped = until(&node, |now| now.stopped.is_some()).await;
+    let reason = stopped.stopped.unwrap();
+    assert!(reason.contains("panicked"), "{reason}");
+    let error = node.propose("never").await.unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_written_does_not_stop_the_node() {
+    let directory = TempDir::new().unwrap();
+    let config = Config {
+        snapshot_threshold: 50,
+        ..Config::new(3, disk(directory.path()))
+    };
+    let (node, _) = single(config.clone()).await;
+    // A directory in its place: the rename fails.
+    let place = directory.path().join("raft/snapshot");
+    fs::create_dir_all(place.join("x")).unwrap();
+    propose_many(&node, "row ", 200).await;
+    node.barrier().await.unwrap();
+    node.propose("goes on").await.unwrap();
+    assert_eq!(node.status().snapshot, None);
+    node.shutdown().await;
+    fs::remove_dir_all(place).unwrap();
+    let (node, records) = single(config).await;
+    node.barrier().await.unwrap();
+    assert_eq!(records.values().len(), 201);
+    node.shutdown().await;
 }

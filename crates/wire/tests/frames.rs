@@ -1,4 +1,5 @@
 //! Frames as other releases see them: committed bytes, added and dropped fields, damage.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use caravan_wire::{Format, HEADER_LEN, WireError, pack, unpack};
 use proptest::prelude::*;

@@ -1,7 +1,12 @@
 //! Feeds committed entries to the state machine, and takes and installs its snapshots.
 
-use std::io;
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot,
@@ -15,6 +20,8 @@ use crate::{
     store::snapshot::{Body, SnapshotStore},
 };
 
+/// Pause after a snapshot that could not be written; the next attempt comes with the next commit.
+const FAILED_PAUSE: Duration = Duration::from_secs(10);
 /// Commands that are applied in one call; the watchers of the state wake once for each call.
 const BATCH: usize = 1024;
 
@@ -48,7 +55,15 @@ impl<M: StateMachine> Applier<M> {
             return Ok(());
         }
         let expected = batch.len();
-        let replies = self.machine.apply(std::mem::take(batch));
+        let first = batch[0].index;
+        let commands = std::mem::take(batch);
+        // A state machine that panics would do so on every node and at every start: this one stops
+        // with a reason instead of leaving its proposers waiting. The broken machine is not used
+        // again.
+        let replies =
+            catch_unwind(AssertUnwindSafe(|| self.machine.apply(commands))).map_err(|_| {
+                io::Error::other(format!("the state machine panicked after index {first}"))
+            })?;
         if replies.len() != expected {
             return Err(io::Error::other(format!(
                 "the state machine gave {} replies to {expected} commands",
@@ -168,11 +183,16 @@ impl RaftSnapshotBuilder<Types> for Builder {
             .take()
             .ok_or_else(|| io::Error::other("this snapshot was built before"))?;
         let (snapshots, meta) = (self.snapshots.clone(), self.meta.clone());
-        blocking(move || snapshots.save(&meta, capture)).await?;
-        match self.snapshots.current()? {
-            Some((meta, snapshot)) => Ok(Snapshot { meta, snapshot }),
-            None => Err(io::Error::other("the snapshot was not kept")),
+        if let Err(error) = blocking(move || snapshots.save(&meta, capture)).await {
+            // An error would end raft on this node, but nothing is lost: the log stays as it is.
+            tracing::error!(%error, "raft snapshot cannot be written; the log is kept");
+            tokio::time::sleep(FAILED_PAUSE).await;
         }
+        let (meta, snapshot) = self
+            .snapshots
+            .current()?
+            .unwrap_or_else(|| (SnapshotMeta::default(), Body::Bytes(Bytes::new())));
+        Ok(Snapshot { meta, snapshot })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A state machine that remembers everything, and nodes that carry it.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
     reason = "each test file uses its own part"
@@ -17,6 +18,9 @@ use caravan_consensus::{
     StateMachine, Storage,
 };
 
+/// A command that makes the journal panic.
+pub const POISON: &str = "poison";
+
 pub type Node = Consensus<Journal>;
 
 /// Everything that was applied, by index; shared with the test.
@@ -33,7 +37,10 @@ pub struct Seen {
 
 impl Records {
     pub fn seen(&self) -> Seen {
-        self.0.lock().unwrap().clone()
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
     }
 
     pub fn values(&self) -> Vec<String> {
@@ -63,6 +70,7 @@ impl StateMachine for Journal {
         let mut replies = Vec::with_capacity(batch.len());
         for entry in batch {
             Records::step(&mut seen, entry.index);
+            assert_ne!(entry.command, POISON, "as the test wants it");
             seen.rows.insert(entry.index, entry.command.to_vec());
             replies.push(seen.rows.len());
         }
@@ -108,9 +116,9 @@ pub fn disk(path: &Path) -> Storage {
 /// Short timeouts: the nodes share a process.
 pub fn quick(id: u64, storage: Storage) -> Config {
     Config {
-        heartbeat: Duration::from_millis(60),
-        election_min: Duration::from_millis(300),
-        election_max: Duration::from_millis(600),
+        heartbeat: Duration::from_millis(100),
+        election_min: Duration::from_millis(600),
+        election_max: Duration::from_millis(1200),
         leader_wait: Duration::from_secs(20),
         ..Config::new(id, storage)
     }
