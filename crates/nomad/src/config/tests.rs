@@ -406,3 +406,35 @@ fn secrets_do_not_show() {
     assert_eq!(shown["Client"]["NetworkInterface"], "lo");
     assert_eq!(config.files, Vec::<PathBuf>::new());
 }
+
+/// The manual names every key: a key that is added here and not there fails.
+#[test]
+fn every_key_is_in_the_manual() {
+    fn collect(entries: &[syntax::Entry], keys: &mut Vec<String>) {
+        const FREE: [&str; 6] = [
+            "meta",
+            "options",
+            "chroot_env",
+            "config",
+            "http_api_response_headers",
+            "extra_claims",
+        ];
+        for entry in entries {
+            keys.push(entry.key.clone());
+            if let syntax::Value::Object(inner) = &entry.node.value
+                && !FREE.contains(&entry.key.as_str())
+            {
+                collect(inner, keys);
+            }
+        }
+    }
+    let manual = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/agent-configuration.md"
+    ))
+    .expect("the manual");
+    let mut keys = Vec::new();
+    collect(&syntax::parse_hcl(FULL).expect("valid"), &mut keys);
+    keys.retain(|key| !manual.contains(&format!("`{key}`")));
+    assert_eq!(keys, Vec::<String>::new());
+}
