@@ -6,4 +6,11 @@
 //!
 //! It must never know a thread, a clock, a socket or how its commands are carried out.
 
+pub mod blocked;
 pub mod broker;
+mod controller;
+pub mod client_update;
+pub mod liveness;
+pub mod node_update;
+
+pub use controller::{Controller, Ids, Step};

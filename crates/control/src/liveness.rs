@@ -1,0 +1,121 @@
+//! Which nodes are alive (server sheet §6): how long a heartbeat lasts, and whose has run out.
+
+use caravan_model::*;
+use caravan_state::State;
+use std::collections::BTreeMap;
+
+/// How heartbeats are paced.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The shortest time to live.
+    pub min_ttl: Duration,
+    /// How many heartbeats a second the servers are willing to take.
+    pub max_per_second: f64,
+    /// How long past its time to live a node is still waited for.
+    pub grace: Duration,
+    /// The time to live that every node gets from a new leader.
+    pub failover_ttl: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            min_ttl: Duration::from_secs(10),
+            max_per_second: 50.0,
+            grace: Duration::from_secs(10),
+            failover_ttl: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The nodes that are expected to beat, and until when.
+#[derive(Debug, Default)]
+pub struct Liveness {
+    pace: Pace,
+    deadlines: BTreeMap<NodeId, UnixNanos>,
+}
+
+impl Liveness {
+    /// Nobody is expected yet.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        Self { pace, deadlines: BTreeMap::new() }
+    }
+
+    /// Begins to lead: every node that is not down is waited for.
+    pub fn establish(&mut self, state: &State, now: UnixNanos) {
+        self.deadlines = state
+            .nodes()
+            .filter(|node| node.status != NodeStatus::Down)
+            .map(|node| (node.id, now + self.pace.failover_ttl))
+            .collect();
+    }
+
+    /// Stops leading: nobody is waited for.
+    pub fn revoke(&mut self) {
+        self.deadlines.clear();
+    }
+
+    /// A node has beaten. `spread` in 0..1 sets its next time to live between once and twice the base.
+    pub fn beat(&mut self, node: NodeId, now: UnixNanos, spread: f64) -> Duration {
+        let expected = self.deadlines.len().max(1) as f64 / self.pace.max_per_second;
+        let base = self.pace.min_ttl.as_secs_f64().max(expected);
+        let ttl = Duration(((base + spread.clamp(0.0, 1.0) * base) * 1e9) as i64);
+        self.deadlines.insert(node, now + ttl + self.pace.grace);
+        ttl
+    }
+
+    /// A node is not waited for any more.
+    pub fn forget(&mut self, node: NodeId) {
+        self.deadlines.remove(&node);
+    }
+
+    /// The nodes whose time has run out, and when to be asked again. A node is named once.
+    pub fn tick(&mut self, now: UnixNanos) -> (Vec<NodeId>, Option<UnixNanos>) {
+        let silent: Vec<NodeId> =
+            self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(node, _)| *node).collect();
+        for node in &silent {
+            self.deadlines.remove(node);
+        }
+        (silent, self.deadlines.values().min().copied())
+    }
+
+    /// How many nodes are waited for.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.deadlines.len()
+    }
+}
+
+/// What becomes of a silent node: disconnected while some allocation on it may come back, else down.
+#[must_use]
+pub fn status_of_silent(state: &State, node: &Node, now: UnixNanos) -> NodeStatus {
+    let was_there = matches!(node.status, NodeStatus::Ready | NodeStatus::Disconnected);
+    let may_return = state.allocs_of_node(&node.id).any(|alloc| {
+        let group = alloc.job.as_ref().and_then(|job| job.lookup_task_group(&alloc.task_group));
+        let lost_after = group.and_then(TaskGroup::disconnect_lost_after).filter(|length| length.0 > 0);
+        let Some(lost_after) = lost_after else { return false };
+        let expired = alloc.client_status == ClientStatus::Unknown
+            && alloc.last_unknown().is_some_and(|since| since + lost_after <= Timestamp::from(now));
+        alloc.desired_status == DesiredStatus::Run && !alloc.client_terminal() && !expired
+    });
+    if was_there && may_return { NodeStatus::Disconnected } else { NodeStatus::Down }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_beats_in_time_is_never_named() {
+        let mut liveness = Liveness::new(Pace::default());
+        let node = NodeId::from_u128(1);
+        let ttl = liveness.beat(node, UnixNanos(0), 0.0);
+        assert_eq!(ttl, Duration::from_secs(10));
+        assert_eq!(liveness.tick(UnixNanos(0) + Duration::from_secs(19)).0, []);
+        liveness.beat(node, UnixNanos(0) + Duration::from_secs(19), 0.5);
+        assert_eq!(liveness.tick(UnixNanos(0) + Duration::from_secs(20)).0, []);
+        let (silent, wake) = liveness.tick(UnixNanos(0) + Duration::from_secs(19 + 15 + 10));
+        assert_eq!((silent, wake), (vec![node], None));
+    }
+}
