@@ -1,3 +1,5 @@
+//! What allocations answer about themselves, and how they are written.
+
 use super::*;
 use crate::task_state::TaskPhase;
 

@@ -1,3 +1,5 @@
+//! The texts that task events show.
+
 use super::*;
 
 const NOW: UnixNanos = UnixNanos(1_795_252_425_298_003_922);
