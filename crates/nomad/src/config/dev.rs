@@ -8,13 +8,14 @@ use super::settings::{Identity, Settings};
 
 /// Server and client in one, in memory, on the loopback interface.
 pub(super) fn dev_settings(mode: DevMode, machine: &Machine) -> Settings {
-    let mut settings = Settings::default();
-    settings.bind_addr = "127.0.0.1".into();
-    settings.log_level = "DEBUG".into();
-    settings.enable_debug = true;
-    settings.disable_update_check = true;
-    settings.disable_anonymous_signature = true;
-
+    let mut settings = Settings {
+        bind_addr: "127.0.0.1".into(),
+        log_level: "DEBUG".into(),
+        enable_debug: true,
+        disable_update_check: true,
+        disable_anonymous_signature: true,
+        ..Settings::default()
+    };
     settings.server.enabled = true;
     settings.server.bootstrap_expect = 1;
 

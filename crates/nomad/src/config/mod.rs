@@ -11,6 +11,7 @@ mod files;
 pub mod flags;
 pub mod machine;
 mod options;
+mod reload;
 mod resolve;
 mod self_view;
 pub mod setting;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 
 pub use flags::{DevMode, FlagError, Flags, help, parse_flags};
 pub use machine::Machine;
+pub use reload::Reload;
 pub use resolve::{Dirs, Net};
 pub use settings::Settings;
 

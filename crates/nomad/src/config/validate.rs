@@ -271,7 +271,8 @@ pub(super) fn warnings(settings: &Settings, dev: bool, machine: &Machine) -> Vec
             _ => {}
         }
     }
-    if !dev && !(settings.tls.http && settings.tls.rpc) {
+    let secured = settings.tls.http && settings.tls.rpc;
+    if !dev && !secured {
         warnings.push("WARNING: mTLS is not configured - Nomad is not secure without mTLS!".into());
     }
     if settings.client.enabled && !machine.root {
