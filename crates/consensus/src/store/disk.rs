@@ -36,6 +36,8 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// The log is read rarely: its working set is the tail, which is held outside of redb.
 const PAGE_CACHE: usize = 4 << 20;
+/// Entries between two commit marks on disk: each costs the writing of a second table.
+const MARK_EVERY: u64 = 256;
 /// A group this large is committed without looking for more.
 const GROUP_BYTES: usize = 16 << 20;
 
@@ -216,9 +218,10 @@ impl Writer {
         for write in group {
             written += apply(&transaction, write, &mut end)?;
         }
-        // A commit mark is only a hint for a faster restart: it rides along, and must never point
-        // behind what is on disk.
-        let mark = committed.filter(|id| id.index < end && Some(*id) > self.committed);
+        // The commit mark is only a hint for a faster restart, so it rides along now and then. It
+        // must never point behind what is on disk.
+        let stale = self.committed.map_or(0, |id| id.index + MARK_EVERY);
+        let mark = committed.filter(|id| (stale..end).contains(&id.index));
         if let Some(id) = mark {
             put_meta(
                 &transaction,
