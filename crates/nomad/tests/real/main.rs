@@ -1,0 +1,7 @@
+//! Tests of the real binary: agents as processes, commands as typed, files on disk.
+
+mod bad_input;
+mod configuration;
+mod examples;
+mod support;
+mod survival;

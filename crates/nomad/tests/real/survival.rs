@@ -1,0 +1,250 @@
+//! Nothing is lost: agents are killed, and tasks, logs, exit codes and acknowledged jobs are still there.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use crate::support::{Agent, no_agent, shell_job, skipped, until};
+
+/// What a task writes to a file of its own, by allocation.
+fn pids(agent: &Agent, allocations: &[Value]) -> BTreeMap<String, String> {
+    let pid = |allocation: &Value| {
+        let id = allocation["ID"].as_str().expect("an id").to_owned();
+        let file = agent
+            .path("data")
+            .join("alloc")
+            .join(&id)
+            .join("t/local/pid");
+        let pid = until("the task has written its pid", || {
+            std::fs::read_to_string(&file)
+                .ok()
+                .filter(|text| text.ends_with('\n'))
+        });
+        (id, pid)
+    };
+    allocations.iter().map(pid).collect()
+}
+
+fn alive(pid: &str) -> bool {
+    std::path::Path::new(&format!("/proc/{}", pid.trim())).exists()
+}
+
+#[test]
+fn tasks_outlive_a_killed_agent() {
+    if skipped("tasks_outlive_a_killed_agent", no_agent()) {
+        return;
+    }
+    let mut agent = Agent::start("");
+    let count =
+        "echo $$ > local/pid; i=0; while true; do i=$((i+1)); echo line $i; sleep 0.1; done";
+    agent
+        .register(&shell_job("steady", "service", 20, count))
+        .expect("registered");
+    agent
+        .register(&shell_job(
+            "ends",
+            "batch",
+            1,
+            "echo $$ > local/pid; while [ ! -e local/go ]; do sleep 0.1; done; exit 7",
+        ))
+        .expect("registered");
+    let before = pids(&agent, &agent.until_allocations("steady", "running", 20));
+    let ending = agent.until_allocations("ends", "running", 1).remove(0);
+    let ending_id = ending["ID"].as_str().expect("an id").to_owned();
+    let ending_pid = pids(&agent, std::slice::from_ref(&ending))
+        .remove(&ending_id)
+        .expect("its pid");
+
+    agent.kill();
+    assert!(
+        before.values().all(|pid| alive(pid)),
+        "tasks go on without an agent"
+    );
+    std::fs::write(
+        agent
+            .path("data")
+            .join("alloc")
+            .join(&ending_id)
+            .join("t/local/go"),
+        "",
+    )
+    .expect("told to end");
+    until("the task has ended meanwhile", || {
+        (!alive(&ending_pid)).then_some(())
+    });
+
+    agent.launch();
+    agent.wait_ready();
+    let after = pids(&agent, &agent.until_allocations("steady", "running", 20));
+    assert_eq!(
+        after, before,
+        "the same allocations with the same processes"
+    );
+    for id in before.keys() {
+        let allocation = agent
+            .get(&format!("/v1/allocation/{id}"))
+            .expect("the allocation");
+        assert_eq!(allocation["TaskStates"]["t"]["Restarts"], 0);
+    }
+    let failed = agent.until_allocations("ends", "failed", 1).remove(0);
+    let events = failed["TaskStates"]["t"]["Events"]
+        .as_array()
+        .expect("events")
+        .clone();
+    assert!(
+        events
+            .iter()
+            .any(|event| event["Type"] == "Terminated" && event["ExitCode"] == 7),
+        "{events:?}"
+    );
+
+    let id = before.keys().next().expect("twenty");
+    let log = agent.ok(&["alloc", "logs", id]);
+    let numbers: Vec<usize> = log
+        .lines()
+        .filter_map(|line| line.strip_prefix("line ")?.parse().ok())
+        .collect();
+    assert_eq!(
+        numbers,
+        (1..=numbers.len()).collect::<Vec<_>>(),
+        "no line is lost and none comes twice"
+    );
+}
+
+#[test]
+fn acknowledged_jobs_survive_a_kill() {
+    if skipped("acknowledged_jobs_survive_a_kill", no_agent()) {
+        return;
+    }
+    let mut agent = Agent::start("");
+    let acknowledged = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let (agent, acknowledged) = (&agent, &acknowledged);
+        for number in 0..100 {
+            scope.spawn(move || {
+                let id = format!("job-{number}");
+                if agent
+                    .register(&shell_job(&id, "service", 0, "true"))
+                    .is_ok()
+                {
+                    acknowledged.lock().expect("no caller panics").push(id);
+                }
+            });
+        }
+        until("some are acknowledged", || {
+            (acknowledged.lock().expect("no caller panics").len() >= 10).then_some(())
+        });
+        agent.signal("KILL");
+    });
+    agent.wait();
+    agent.launch();
+    agent.wait_ready();
+    let acknowledged = acknowledged.into_inner().expect("no caller panics");
+    for id in &acknowledged {
+        assert!(
+            agent.get(&format!("/v1/job/{id}")).is_ok(),
+            "{id} was acknowledged and is gone, of {}",
+            acknowledged.len()
+        );
+    }
+}
+
+#[test]
+fn sigterm_leaves_tasks_running() {
+    if skipped("sigterm_leaves_tasks_running", no_agent()) {
+        return;
+    }
+    let mut agent = Agent::start("");
+    agent
+        .register(&shell_job(
+            "stays",
+            "service",
+            1,
+            "echo $$ > local/pid; exec sleep 3600",
+        ))
+        .expect("registered");
+    let before = pids(&agent, &agent.until_allocations("stays", "running", 1));
+    agent.signal("TERM");
+    assert_eq!(
+        agent.wait(),
+        Some(1),
+        "not told to leave, so it says that it was ended"
+    );
+    assert!(before.values().all(|pid| alive(pid)));
+}
+
+#[test]
+fn sigterm_drains_when_configured() {
+    if skipped("sigterm_drains_when_configured", no_agent()) {
+        return;
+    }
+    let mut agent = Agent::start(
+        "leave_on_terminate = true\nclient { drain_on_shutdown { deadline = \"20s\" force = true } }",
+    );
+    agent
+        .register(&shell_job(
+            "goes",
+            "service",
+            1,
+            "echo $$ > local/pid; exec sleep 3600",
+        ))
+        .expect("registered");
+    let before = pids(&agent, &agent.until_allocations("goes", "running", 1));
+    agent.signal("TERM");
+    assert_eq!(agent.wait(), Some(0), "{}", agent.log());
+    until("the task is gone", || {
+        before.values().all(|pid| !alive(pid)).then_some(())
+    });
+}
+
+#[test]
+fn a_talkative_task_is_bounded() {
+    if skipped("a_talkative_task_is_bounded", no_agent()) {
+        return;
+    }
+    let agent = Agent::start("");
+    agent
+        .register(&shell_job(
+            "talks",
+            "service",
+            1,
+            "yes 0123456789012345678901234567890123456789",
+        ))
+        .expect("registered");
+    let id = agent.until_allocations("talks", "running", 1)[0]["ID"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let logs = agent
+        .path("data")
+        .join("alloc")
+        .join(&id)
+        .join("alloc/logs");
+    let files = || -> Vec<(String, u64)> {
+        let entries = std::fs::read_dir(&logs).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| {
+                Some((
+                    entry.file_name().into_string().ok()?,
+                    entry.metadata().ok()?.len(),
+                ))
+            })
+            .filter(|(name, _)| name.contains("stdout"))
+            .collect()
+    };
+    until("the logs have rotated several times", || {
+        let numbers = files()
+            .iter()
+            .filter_map(|(name, _)| name.rsplit('.').next()?.parse::<u32>().ok())
+            .max();
+        (numbers >= Some(5)).then_some(())
+    });
+    let total: u64 = files().iter().map(|(_, size)| size).sum();
+    assert!(
+        total <= 3 << 20,
+        "two files of 1 MiB, and one that is being begun: {:?}",
+        files()
+    );
+    assert!(agent.get("/v1/nodes").is_ok(), "the agent answers");
+}
