@@ -8,6 +8,7 @@
 //!
 //! Must never know: cluster state, allocations beyond their ids, how tasks are chosen.
 
+mod docker;
 mod exec_pump;
 mod executor;
 mod mock;

@@ -7,6 +7,7 @@ use caravan_driver::{Driver, DriverError};
 use caravan_host::Supervisors;
 use serde_json::Value;
 
+use crate::docker::Docker;
 use crate::mock::Mock;
 use crate::raw_exec::RawExec;
 
@@ -32,10 +33,10 @@ impl Drivers {
         supervisors: Arc<Supervisors>,
     ) -> Result<BTreeMap<String, Arc<dyn Driver>>, DriverError> {
         let config = |name: &str| settings.plugins.get(name).cloned().unwrap_or(Value::Null);
-        let mut drivers: Vec<Arc<dyn Driver>> = vec![Arc::new(RawExec::new(
-            &config("raw_exec"),
-            Arc::clone(&supervisors),
-        )?)];
+        let mut drivers: Vec<Arc<dyn Driver>> = vec![
+            Arc::new(RawExec::new(&config("raw_exec"), Arc::clone(&supervisors))?),
+            Arc::new(Docker::new(&config("docker"), settings)?),
+        ];
         if settings.mock {
             drivers.push(Arc::new(Mock::new(&config("mock_driver"))?));
         }

@@ -1,1 +1,587 @@
-//! `docker`: containers of a Docker engine.
+//! `docker`: containers of a Docker engine, with no process of our own beside them.
+//!
+//! A task's handle holds the container's id; output, exit code and image live in the engine. `create` translates,
+//! `container` waits, `logs` collects, `image` pulls; this file is the driver's calls.
+
+mod auth;
+mod connection;
+mod container;
+mod create;
+mod dangling;
+mod exec;
+mod image;
+mod load;
+mod logs;
+mod mounts;
+mod network;
+mod options;
+mod ports;
+mod stats;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveContainerOptionsBuilder,
+    StartContainerOptions,
+};
+use caravan_driver::schema::decode_into;
+use caravan_driver::{
+    Capabilities, Driver, DriverError, DriverEvent, DriverNetwork, EventSender, ExecIo, ExecOutput,
+    ExecRequest, ExitResult, Fingerprint, FsIsolation, NetworkIsolation, NetworkMode, Started,
+    TaskConfig, TaskHandle, TaskState, TaskStatus, TaskUsage,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use connection::Connection;
+use container::Container;
+use image::{Image, Images};
+use options::{DockerConfig, PluginConfig};
+
+use crate::{Settings, sampler};
+
+const NAME: &str = "docker";
+const HANDLE_VERSION: u32 = 1;
+
+/// An engine's error in its own words.
+pub(crate) fn words(err: &Error) -> String {
+    match err {
+        Error::DockerResponseServerError { message, .. } => {
+            format!("Error response from daemon: {message}")
+        }
+        Error::DockerStreamError { error } => error.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether the engine, not the request, is at fault.
+fn is_transient(err: &Error) -> bool {
+    !matches!(err, Error::DockerResponseServerError { status_code, .. } if *status_code < 500)
+}
+
+/// The `state` of a handle.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    container_id: String,
+    image_id: String,
+    image_pulled: bool,
+    started_at: i64,
+    logs: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    plugin: PluginConfig,
+    node_id: String,
+    connection: Connection,
+    images: Images,
+    tasks: Mutex<BTreeMap<String, Arc<Container>>>,
+    events: EventSender,
+    sweeping: AtomicBool,
+    seen: AtomicBool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Docker(Arc<Shared>);
+
+impl Docker {
+    pub(crate) fn new(config: &Value, settings: &Settings) -> Result<Self, DriverError> {
+        let plugin: PluginConfig = decode_into(&options::plugin_schema(), config)?;
+        let minute = 60_000_000_000;
+        if plugin.gc.dangling_containers.period < minute {
+            return Err(DriverError::Config(
+                "gc.dangling_containers.period must be at least 1m".into(),
+            ));
+        }
+        if plugin.pull_activity_timeout < minute {
+            return Err(DriverError::Config(
+                "pull_activity_timeout is less than minimum, 1m".into(),
+            ));
+        }
+        Ok(Self(Arc::new(Shared {
+            connection: Connection::new(&plugin),
+            plugin,
+            node_id: settings.node_id.clone(),
+            images: Images::default(),
+            tasks: Mutex::default(),
+            events: EventSender::new(),
+            sweeping: AtomicBool::new(false),
+            seen: AtomicBool::new(false),
+        })))
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Container>>> {
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn task(&self, task_id: &str) -> Result<Arc<Container>, DriverError> {
+        self.tasks()
+            .get(task_id)
+            .cloned()
+            .ok_or_else(|| DriverError::TaskNotFound(task_id.to_owned()))
+    }
+
+    async fn engine(&self) -> Result<bollard::Docker, DriverError> {
+        self.0.connection.get().await
+    }
+
+    /// Follows a container that runs (or ran) for a task.
+    fn adopt(&self, engine: &bollard::Docker, config: TaskConfig, state: &State) {
+        let collector = (state.logs && !config.logs.disabled).then(|| {
+            let collector = logs::Collector::new(&config, &state.container_id);
+            tokio::spawn(collector.run(engine.clone()))
+        });
+        let image = Image {
+            id: state.image_id.clone(),
+            pulled: state.image_pulled,
+        };
+        let task_id = config.task_id.clone();
+        let id = state.container_id.clone();
+        let container = Container::follow(
+            engine.clone(),
+            config,
+            id,
+            image,
+            state.started_at,
+            collector,
+        );
+        self.tasks().insert(task_id, container);
+        self.start_sweeping();
+    }
+
+    /// Once there is a task there may be something to forget.
+    fn start_sweeping(&self) {
+        let settings = self.0.plugin.gc.dangling_containers.clone();
+        if !settings.enabled
+            || self.0.node_id.is_empty()
+            || self.0.sweeping.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        let shared = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_nanos(settings.period)).await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                let driver = Docker(shared);
+                let tracked: BTreeSet<String> =
+                    driver.tasks().values().map(|c| c.id.clone()).collect();
+                if let Ok(engine) = driver.engine().await {
+                    dangling::sweep(&engine, &driver.0.node_id, &settings, &tracked).await;
+                }
+            }
+        });
+    }
+
+    /// Creates the container; a leftover of the same name is removed first.
+    async fn create(
+        &self,
+        engine: &bollard::Docker,
+        name: &str,
+        body: &ContainerCreateBody,
+        attempts: u32,
+    ) -> Result<String, DriverError> {
+        let mut left = attempts.max(1);
+        loop {
+            left -= 1;
+            let options = CreateContainerOptionsBuilder::new().name(name).build();
+            match engine.create_container(Some(options), body.clone()).await {
+                Ok(created) => return Ok(created.id),
+                Err(Error::DockerResponseServerError {
+                    status_code: 409, ..
+                }) if left > 0 => {
+                    remove(engine, name).await;
+                }
+                Err(err) => {
+                    let message = format!(
+                        "Failed to create container configuration for image: {}",
+                        words(&err)
+                    );
+                    return Err(DriverError::Start {
+                        message,
+                        recoverable: is_transient(&err),
+                    });
+                }
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        engine: &bollard::Docker,
+        config: &TaskConfig,
+        task: &DockerConfig,
+        image: &Image,
+    ) -> Result<(String, Option<DriverNetwork>), DriverError> {
+        let plugin = &self.0.plugin;
+        let published = create::prepare(config, task, plugin)?;
+        let body = create::body(config, task, plugin, &image.id, &published)?;
+        let attempts = task
+            .container_exists_attempts
+            .unwrap_or(plugin.container_exists_attempts);
+        let id = self
+            .create(engine, &create::container_name(config), &body, attempts)
+            .await?;
+        if let Err(err) = engine
+            .start_container(&id, None::<StartContainerOptions>)
+            .await
+        {
+            remove(engine, &id).await;
+            let message = format!("Failed to start container {id}: {}", words(&err));
+            return Err(DriverError::Start {
+                message,
+                recoverable: is_transient(&err),
+            });
+        }
+        let found = match engine.inspect_container(&id, None).await {
+            Ok(found) => found,
+            Err(err) => {
+                remove(engine, &id).await;
+                return Err(DriverError::recoverable(format!(
+                    "failed to inspect container {id}: {}",
+                    words(&err)
+                )));
+            }
+        };
+        Ok((id, driver_network(&found, task, published.port_map)))
+    }
+}
+
+async fn remove(engine: &bollard::Docker, id: &str) {
+    let options = RemoveContainerOptionsBuilder::new()
+        .force(true)
+        .v(true)
+        .build();
+    match engine.remove_container(id, Some(options)).await {
+        Ok(())
+        | Err(Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => {}
+        Err(err) => {
+            tracing::warn!(container = %id, err = %words(&err), "the container was not removed")
+        }
+    }
+}
+
+/// The address of the container's first network; services use it by themselves unless it is the engine's own
+/// bridge, which other hosts cannot reach.
+fn driver_network(
+    found: &ContainerInspectResponse,
+    task: &DockerConfig,
+    port_map: BTreeMap<String, u16>,
+) -> Option<DriverNetwork> {
+    let networks = found
+        .network_settings
+        .as_ref()
+        .and_then(|settings| settings.networks.clone())
+        .unwrap_or_default();
+    let mut names: Vec<_> = networks.into_iter().collect();
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut network = DriverNetwork {
+        port_map,
+        ..DriverNetwork::default()
+    };
+    if let Some((name, endpoint)) = names.into_iter().next() {
+        let address = if task.advertise_ipv6_address {
+            endpoint.global_ipv6_address
+        } else {
+            endpoint.ip_address
+        };
+        network.ip = address.unwrap_or_default();
+        network.auto_advertise = task.advertise_ipv6_address
+            || (name != "bridge" && name != "nat" && !network.ip.is_empty());
+    }
+    (!network.ip.is_empty() || !network.port_map.is_empty()).then_some(network)
+}
+
+#[async_trait]
+impl Driver for Docker {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            send_signals: true,
+            exec: true,
+            fs_isolation: FsIsolation::Image,
+            network_modes: vec![NetworkMode::Host, NetworkMode::Group, NetworkMode::Task],
+            must_initiate_network: true,
+            mounts: true,
+            host_environment: false,
+            logs: !self.0.plugin.disable_log_collection,
+        }
+    }
+
+    async fn fingerprint(&self) -> Fingerprint {
+        let failed = |seen: bool| {
+            let text = "Failed to connect to docker daemon";
+            if seen {
+                Fingerprint::unhealthy(text)
+            } else {
+                Fingerprint::undetected(text)
+            }
+        };
+        let seen = self.0.seen.load(Ordering::Relaxed);
+        let Ok(engine) = self.engine().await else {
+            return failed(seen);
+        };
+        let (Ok(version), Ok(info)) = (engine.version().await, engine.info().await) else {
+            return failed(seen);
+        };
+        self.0.seen.store(true, Ordering::Relaxed);
+        let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
+        runtimes.sort();
+        let mut attributes = BTreeMap::from([
+            ("driver.docker".to_owned(), "true".to_owned()),
+            (
+                "driver.docker.version".to_owned(),
+                version.version.unwrap_or_default(),
+            ),
+            ("driver.docker.runtimes".to_owned(), runtimes.join(",")),
+            (
+                "driver.docker.os_type".to_owned(),
+                info.os_type.unwrap_or_default(),
+            ),
+        ]);
+        if self.0.plugin.allow_privileged {
+            attributes.insert("driver.docker.privileged.enabled".into(), "true".into());
+        }
+        if self.0.plugin.volumes.enabled {
+            attributes.insert("driver.docker.volumes.enabled".into(), "true".into());
+        }
+        if self.0.plugin.pids_limit > 0 {
+            attributes.insert(
+                "driver.docker.pids.limit".into(),
+                self.0.plugin.pids_limit.to_string(),
+            );
+        }
+        if let Ok(bridge) = engine
+            .inspect_network("bridge", None::<InspectNetworkOptions>)
+            .await
+            && let Some(gateway) = bridge
+                .ipam
+                .and_then(|i| i.config)
+                .and_then(|c| c.into_iter().find_map(|c| c.gateway))
+        {
+            attributes.insert("driver.docker.bridge_ip".into(), gateway);
+        }
+        Fingerprint::healthy(attributes)
+    }
+
+    fn validate(&self, config: &Value) -> Result<(), DriverError> {
+        decode_into::<DockerConfig>(&options::task_schema(), config).map(drop)
+    }
+
+    async fn start_task(&self, config: TaskConfig) -> Result<Started, DriverError> {
+        let task: DockerConfig = decode_into(&options::task_schema(), &config.driver_config)?;
+        if self.task(&config.task_id).is_ok() {
+            return Err(DriverError::fatal(format!(
+                "task with ID {:?} already started",
+                config.task_id
+            )));
+        }
+        let plugin = &self.0.plugin;
+        create::prepare(&config, &task, plugin)?;
+        let engine = self.engine().await?;
+        let image = self
+            .0
+            .images
+            .obtain(&engine, &config, &task, plugin, &self.0.events)
+            .await?;
+        let (container_id, network) = match self.run(&engine, &config, &task, &image).await {
+            Ok(running) => running,
+            Err(err) => {
+                self.0.images.released(&engine, &image.id, plugin);
+                return Err(err);
+            }
+        };
+        let state = State {
+            container_id,
+            image_id: image.id,
+            image_pulled: image.pulled,
+            started_at: sampler::timestamp(),
+            logs: !plugin.disable_log_collection && create::logs_readable(&task, plugin),
+        };
+        self.adopt(&engine, config.clone(), &state);
+        let state =
+            serde_json::to_value(&state).map_err(|err| DriverError::other(err.to_string()))?;
+        let handle = TaskHandle {
+            version: HANDLE_VERSION,
+            driver: NAME.into(),
+            config,
+            state,
+        };
+        Ok(Started { handle, network })
+    }
+
+    async fn recover_task(&self, handle: &TaskHandle) -> Result<(), DriverError> {
+        if self.task(&handle.config.task_id).is_ok() {
+            return Ok(());
+        }
+        let state: State = serde_json::from_value(handle.state.clone()).map_err(|err| {
+            DriverError::other(format!("failed to decode driver task state: {err}"))
+        })?;
+        let engine = self.engine().await?;
+        engine
+            .inspect_container(&state.container_id, None)
+            .await
+            .map_err(|err| {
+                DriverError::other(format!(
+                    "failed to inspect container for id {:?}: {}",
+                    state.container_id,
+                    words(&err)
+                ))
+            })?;
+        self.0.images.recovered(Image {
+            id: state.image_id.clone(),
+            pulled: state.image_pulled,
+        });
+        self.adopt(&engine, handle.config.clone(), &state);
+        Ok(())
+    }
+
+    async fn wait_task(&self, task_id: &str) -> Result<ExitResult, DriverError> {
+        Ok(self.task(task_id)?.wait().await)
+    }
+
+    async fn stop_task(
+        &self,
+        task_id: &str,
+        timeout: Duration,
+        signal: Option<&str>,
+    ) -> Result<(), DriverError> {
+        let task = self.task(task_id)?;
+        if task.running().is_err() {
+            return Ok(());
+        }
+        let signal = signal.or(Some(task.config.kill_signal.as_str()));
+        task.stop(&self.engine().await?, timeout, signal).await
+    }
+
+    async fn destroy_task(&self, task_id: &str, force: bool) -> Result<(), DriverError> {
+        let task = self.task(task_id)?;
+        if task.running().is_ok() && !force {
+            return Err(DriverError::State(
+                "must call StopTask for the given task before Destroy or set force to true".into(),
+            ));
+        }
+        let engine = self.engine().await?;
+        if task.running().is_ok() {
+            task.stop(&engine, Duration::ZERO, None).await?;
+        }
+        if self.0.plugin.gc.container {
+            remove(&engine, &task.id).await;
+        }
+        self.0
+            .images
+            .released(&engine, &task.image.id, &self.0.plugin);
+        self.tasks().remove(task_id);
+        Ok(())
+    }
+
+    async fn inspect_task(&self, task_id: &str) -> Result<TaskStatus, DriverError> {
+        let task = self.task(task_id)?;
+        let exit = task.exit();
+        Ok(TaskStatus {
+            task_id: task_id.to_owned(),
+            name: task.config.name.clone(),
+            state: if exit.is_some() {
+                TaskState::Exited
+            } else {
+                TaskState::Running
+            },
+            started_at: task.started_at,
+            completed_at: 0,
+            exit,
+            attributes: BTreeMap::from([("container_id".to_owned(), task.id.clone())]),
+        })
+    }
+
+    async fn task_stats(&self, task_id: &str) -> Result<TaskUsage, DriverError> {
+        let task = self.task(task_id)?;
+        task.running()?;
+        let stats = stats::fetch(&self.engine().await?, &task.id).await?;
+        let mut previous = task.previous.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(stats::usage(
+            &stats,
+            &mut previous,
+            task.config.resources.core_mhz,
+        ))
+    }
+
+    async fn signal_task(&self, task_id: &str, signal: &str) -> Result<(), DriverError> {
+        let task = self.task(task_id)?;
+        task.running()?;
+        task.signal(&self.engine().await?, signal).await
+    }
+
+    async fn exec_task(
+        &self,
+        task_id: &str,
+        command: &[String],
+        timeout: Duration,
+    ) -> Result<ExecOutput, DriverError> {
+        let task = self.task(task_id)?;
+        task.running()?;
+        let engine = self.engine().await?;
+        tokio::time::timeout(timeout, exec::once(&engine, &task.id, command))
+            .await
+            .unwrap_or_else(|_| {
+                Err(DriverError::other(format!(
+                    "command timed out after {timeout:?}"
+                )))
+            })
+    }
+
+    async fn exec_task_streaming(
+        &self,
+        task_id: &str,
+        request: ExecRequest,
+        io: ExecIo,
+    ) -> Result<i32, DriverError> {
+        let task = self.task(task_id)?;
+        task.running()?;
+        exec::streaming(&self.engine().await?, &task.id, &request, io).await
+    }
+
+    fn task_events(&self) -> broadcast::Receiver<DriverEvent> {
+        self.0.events.subscribe()
+    }
+
+    async fn create_network(
+        &self,
+        alloc_id: &str,
+        hostname: &str,
+    ) -> Result<Option<NetworkIsolation>, DriverError> {
+        let engine = self.engine().await?;
+        let shared = &self.0;
+        network::create(
+            &engine,
+            &shared.images,
+            &shared.plugin,
+            &shared.node_id,
+            alloc_id,
+            hostname,
+        )
+        .await
+        .map(Some)
+    }
+
+    async fn destroy_network(
+        &self,
+        _alloc_id: &str,
+        network: &NetworkIsolation,
+    ) -> Result<(), DriverError> {
+        network::destroy(&self.engine().await?, network).await
+    }
+}

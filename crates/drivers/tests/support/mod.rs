@@ -12,13 +12,13 @@ use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
 use serde_json::Value;
 
-pub fn supervisors() -> Arc<Supervisors> {
+pub(crate) fn supervisors() -> Arc<Supervisors> {
     Arc::new(Supervisors::new(env!(
         "CARGO_BIN_EXE_caravan-drivers-supervise"
     )))
 }
 
-pub fn driver(name: &str, plugin: Value) -> Arc<dyn Driver> {
+pub(crate) fn driver(name: &str, plugin: Value) -> Arc<dyn Driver> {
     let settings = Settings {
         plugins: BTreeMap::from([(name.to_owned(), plugin)]),
         node_id: "00000000-0000-0000-0000-00000000c0de".into(),
@@ -30,7 +30,7 @@ pub fn driver(name: &str, plugin: Value) -> Arc<dyn Driver> {
 }
 
 /// Waits for a condition; a test that would wait for ever fails instead.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "{what} did not happen");
@@ -39,13 +39,13 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// The directories of one allocation with the task `web`.
-pub struct Scratch {
+pub(crate) struct Scratch {
     root: tempfile::TempDir,
     alloc_id: String,
 }
 
 impl Scratch {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let root = tempfile::tempdir().expect("a directory");
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -65,23 +65,23 @@ impl Scratch {
         scratch
     }
 
-    pub fn alloc_id(&self) -> &str {
+    pub(crate) fn alloc_id(&self) -> &str {
         &self.alloc_id
     }
 
-    pub fn task_dir(&self) -> PathBuf {
+    pub(crate) fn task_dir(&self) -> PathBuf {
         self.root.path().join("web")
     }
 
-    pub fn log_dir(&self) -> PathBuf {
+    pub(crate) fn log_dir(&self) -> PathBuf {
         self.root.path().join("alloc/logs")
     }
 
-    pub fn log(&self, kind: &str) -> String {
+    pub(crate) fn log(&self, kind: &str) -> String {
         std::fs::read_to_string(self.log_dir().join(format!("web.{kind}.0"))).unwrap_or_default()
     }
 
-    pub fn config(&self, driver_config: Value) -> TaskConfig {
+    pub(crate) fn config(&self, driver_config: Value) -> TaskConfig {
         let root = self.root.path();
         let task = self.task_dir();
         TaskConfig {

@@ -19,7 +19,7 @@ const PIPE_SIZE: usize = 1 << 20;
 const TURN: usize = 1 << 20;
 
 #[derive(Debug)]
-pub(crate) struct Rotator {
+pub struct Rotator {
     dir: PathBuf,
     prefix: String,
     max_files: u64,
@@ -39,7 +39,8 @@ pub(crate) enum Pumped {
 
 impl Rotator {
     /// Goes on with the newest file that exists.
-    pub(crate) fn open(dir: PathBuf, prefix: String, max_files: u32, max_bytes: u64) -> Self {
+    #[must_use]
+    pub fn open(dir: PathBuf, prefix: String, max_files: u32, max_bytes: u64) -> Self {
         let mut rotator = Self {
             dir,
             prefix,
@@ -161,10 +162,14 @@ impl Rotator {
     fn copy(&mut self, pipe: &OwnedFd) -> io::Result<usize> {
         let mut buffer = vec![0; 2 * LINE_SCAN as usize];
         let count = read(pipe, &mut buffer)?;
-        let chunk = &buffer[..count];
-        let room = (self.max_bytes - self.size) as usize;
-        let cut = if count <= room {
-            count
+        self.place(&buffer[..count]);
+        Ok(count)
+    }
+
+    fn place(&mut self, chunk: &[u8]) {
+        let room = self.max_bytes.saturating_sub(self.size) as usize;
+        let cut = if chunk.len() < room {
+            chunk.len()
         } else {
             self.cut(chunk, room)
         };
@@ -176,7 +181,42 @@ impl Rotator {
             self.write(&rest[..part]);
             rest = &rest[part..];
         }
-        Ok(count)
+    }
+
+    /// Writes bytes that did not come through a pipe.
+    pub fn append(&mut self, bytes: &[u8]) {
+        if self.file.is_none() {
+            self.open_file();
+        }
+        if self.size >= self.max_bytes {
+            self.rotate();
+        }
+        self.place(bytes);
+    }
+
+    /// The file that is written, and how long it is.
+    #[must_use]
+    pub fn position(&self) -> (u64, u64) {
+        (self.index, self.size)
+    }
+
+    /// Takes back what was written after a position, so that it can be written again.
+    pub fn rewind(&mut self, index: u64, size: u64) {
+        if self.position() == (index, size) || index > self.index {
+            return;
+        }
+        for later in index + 1..=self.index {
+            let _ = fs::remove_file(self.path(later));
+        }
+        self.index = index;
+        self.open_file();
+        if let Some(file) = &mut self.file
+            && size < self.size
+            && file.set_len(size).is_ok()
+            && file.seek(SeekFrom::End(0)).is_ok()
+        {
+            self.size = size;
+        }
     }
 
     fn cut(&self, chunk: &[u8], room: usize) -> usize {

@@ -6,7 +6,7 @@
 
 pub(crate) mod client;
 mod frame;
-mod logs;
+pub(crate) mod logs;
 pub(crate) mod pool;
 pub(crate) mod pty;
 pub(crate) mod record;

@@ -1,0 +1,649 @@
+//! From a task to the engine's description of a container.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, EndpointIpamConfig, EndpointSettings, HealthConfig,
+    HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, NetworkingConfig,
+    ResourcesUlimits,
+};
+use caravan_driver::{DriverError, TaskConfig};
+
+use super::mounts;
+use super::options::{DockerConfig, PluginConfig};
+use super::ports::{self, Published};
+
+pub(crate) const LABEL_ALLOC: &str = "com.hashicorp.nomad.alloc_id";
+pub(crate) const LABEL_NODE: &str = "com.hashicorp.nomad.node_id";
+/// The container that owns an allocation's network namespace, in `NetworkIsolation::labels`.
+pub(crate) const SANDBOX: &str = "docker_sandbox_container_id";
+const MB: i64 = 1 << 20;
+
+/// `<task>-<alloc id>`.
+pub(crate) fn container_name(config: &TaskConfig) -> String {
+    format!("{}-{}", config.name.replace('/', "_"), config.alloc_id)
+}
+
+pub(crate) fn body(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+    image_id: &str,
+    published: &Published,
+) -> Result<ContainerCreateBody, DriverError> {
+    let network_mode = network_mode(config, task);
+    let shares_network = network_mode.starts_with("container:");
+    let mut exposed: Vec<String> = Vec::new();
+    if !shares_network {
+        exposed = published.bindings.keys().cloned().collect();
+    }
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Ok(ContainerCreateBody {
+        hostname: some(&task.hostname).filter(|_| !shares_network),
+        user: some(&config.user),
+        exposed_ports: Some(exposed),
+        tty: Some(task.tty),
+        open_stdin: Some(task.interactive),
+        env: Some(
+            config
+                .env
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect(),
+        ),
+        cmd: command(task)?,
+        entrypoint: Some(task.entrypoint.clone()).filter(|list| !list.is_empty()),
+        healthcheck: task
+            .healthchecks
+            .as_ref()
+            .filter(|h| h.disable)
+            .map(|_| HealthConfig {
+                test: Some(vec!["NONE".into()]),
+                ..HealthConfig::default()
+            }),
+        image: Some(image_id.to_owned()),
+        working_dir: some(&task.work_dir),
+        labels: Some(labels(config, task, plugin)),
+        networking_config: networking(task, &network_mode),
+        host_config: Some(host_config(config, task, plugin, published, network_mode)?),
+        ..ContainerCreateBody::default()
+    })
+}
+
+fn command(task: &DockerConfig) -> Result<Option<Vec<String>>, DriverError> {
+    if task.command.is_empty() {
+        return Ok(Some(task.args.clone()).filter(|args| !args.is_empty()));
+    }
+    if task.args.is_empty() && task.command.trim().contains(' ') && !task.command.starts_with('/') {
+        return Err(DriverError::fatal(format!(
+            "command {:?} holds arguments; put them into args = [...]",
+            task.command
+        )));
+    }
+    Ok(Some(
+        std::iter::once(task.command.clone())
+            .chain(task.args.iter().cloned())
+            .collect(),
+    ))
+}
+
+fn network_mode(config: &TaskConfig, task: &DockerConfig) -> String {
+    if !task.network_mode.is_empty() {
+        return task.network_mode.clone();
+    }
+    match &config.network {
+        Some(network) => match (network.mode.as_str(), network.labels.get(SANDBOX)) {
+            (_, Some(container)) => format!("container:{container}"),
+            ("host", _) => "host".into(),
+            ("none", _) => "none".into(),
+            _ => "default".into(),
+        },
+        None => "default".into(),
+    }
+}
+
+fn labels(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+) -> HashMap<String, String> {
+    let known = [
+        ("job_name", &config.job_name),
+        ("job_id", &config.job_id),
+        ("parent_job_id", &config.parent_job_id),
+        ("task_group_name", &config.group_name),
+        ("task_name", &config.name),
+        ("namespace", &config.namespace),
+        ("node_name", &config.node_name),
+        ("node_id", &config.node_id),
+    ];
+    let mut labels: HashMap<String, String> = task.labels.clone().into_iter().collect();
+    for (name, value) in known {
+        let wanted = plugin
+            .extra_labels
+            .iter()
+            .any(|pattern| crate::raw_exec::matches_glob(pattern, name));
+        if wanted && !value.is_empty() {
+            labels.insert(format!("com.hashicorp.nomad.{name}"), value.clone());
+        }
+    }
+    labels.insert(LABEL_ALLOC.into(), config.alloc_id.clone());
+    // Without it one agent could not tell its forgotten containers from those of another.
+    labels.insert(LABEL_NODE.into(), config.node_id.clone());
+    labels
+}
+
+fn networking(task: &DockerConfig, network_mode: &str) -> Option<NetworkingConfig> {
+    let special = ["", "default", "bridge", "host", "none"].contains(&network_mode);
+    let none = |text: &str| text.is_empty();
+    let asked = !none(&task.ipv4_address)
+        || !none(&task.ipv6_address)
+        || !none(&task.mac_address)
+        || !task.network_aliases.is_empty();
+    if special || network_mode.starts_with("container:") || !asked {
+        return None;
+    }
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let endpoint = EndpointSettings {
+        ipam_config: Some(EndpointIpamConfig {
+            ipv4_address: some(&task.ipv4_address),
+            ipv6_address: some(&task.ipv6_address),
+            ..EndpointIpamConfig::default()
+        }),
+        mac_address: some(&task.mac_address),
+        aliases: Some(task.network_aliases.clone()),
+        ..EndpointSettings::default()
+    };
+    Some(NetworkingConfig {
+        endpoints_config: Some(HashMap::from([(network_mode.to_owned(), endpoint)])),
+    })
+}
+
+fn host_config(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+    published: &Published,
+    network_mode: String,
+) -> Result<HostConfig, DriverError> {
+    check_privileges(config, task, plugin)?;
+    let shares_network = network_mode.starts_with("container:");
+    let (memory, memory_reservation) = memory(config, task)?;
+    let mounts = mounts::mounts(config, task, plugin)?;
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
+    let dns = config.dns.as_ref();
+    let bindings = (!shares_network).then(|| {
+        published
+            .bindings
+            .iter()
+            .map(|(port, to)| (port.clone(), Some(to.clone())))
+            .collect()
+    });
+    let (cpu_period, cpu_quota) = cpu_quota(config, task)?;
+    Ok(HostConfig {
+        binds: Some(mounts.binds),
+        mounts: list_of(mounts.mounts),
+        memory: Some(memory),
+        memory_reservation: Some(memory_reservation),
+        // The same as the limit: no swap.
+        memory_swap: Some(memory),
+        cpu_shares: Some(cpu_shares(config)),
+        cpu_period,
+        cpu_quota,
+        cpuset_cpus: (!config.resources.cores.is_empty()).then(|| {
+            config
+                .resources
+                .cores
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        }),
+        pids_limit: pids_limit(task, plugin)?,
+        oom_score_adj: Some(if task.oom_score_adj == 0 {
+            plugin.oom_score_adj
+        } else {
+            task.oom_score_adj
+        }),
+        log_config: Some(log_config(task, plugin)),
+        network_mode: Some(network_mode),
+        port_bindings: bindings,
+        volume_driver: some(&task.volume_driver),
+        privileged: Some(task.privileged),
+        cap_add: list(&task.cap_add),
+        cap_drop: Some(dropped_caps(task, plugin)).filter(|caps| !caps.is_empty()),
+        devices: Some(devices(config, task)),
+        ulimits: list_of(ulimits(task)?),
+        sysctls: Some(task.sysctl.clone().into_iter().collect()),
+        storage_opt: Some(task.storage_opt.clone().into_iter().collect()),
+        security_opt: list_of(security_opt(task)?),
+        dns: dns.map_or_else(|| list(&task.dns_servers), |dns| list(&dns.servers)),
+        dns_search: dns.map_or_else(|| list(&task.dns_search_domains), |dns| list(&dns.searches)),
+        dns_options: dns.map_or_else(|| list(&task.dns_options), |dns| list(&dns.options)),
+        extra_hosts: list(&task.extra_hosts).filter(|_| !shares_network),
+        group_add: list(&task.group_add),
+        cgroupns_mode: match task.cgroupns.as_str() {
+            "" => None,
+            "host" => Some(HostConfigCgroupnsModeEnum::HOST),
+            "private" => Some(HostConfigCgroupnsModeEnum::PRIVATE),
+            other => return Err(DriverError::fatal(format!("invalid cgroupns: {other:?}"))),
+        },
+        init: task.init.then_some(true),
+        ipc_mode: some(&task.ipc_mode),
+        pid_mode: some(&task.pid_mode),
+        userns_mode: some(&task.userns_mode),
+        uts_mode: some(&task.uts_mode),
+        readonly_rootfs: Some(task.readonly_rootfs),
+        runtime: some(&task.runtime),
+        shm_size: Some(task.shm_size).filter(|size| *size > 0),
+        ..HostConfig::default()
+    })
+}
+
+fn list_of<T>(items: Vec<T>) -> Option<Vec<T>> {
+    Some(items).filter(|items| !items.is_empty())
+}
+
+/// What a job may only ask for when the operator allowed it.
+fn check_privileges(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+) -> Result<(), DriverError> {
+    if task.privileged && !plugin.allow_privileged {
+        return Err(DriverError::fatal(
+            "Docker privileged mode is disabled on this Nomad agent",
+        ));
+    }
+    let modes = [
+        ("ipc_mode", &task.ipc_mode, &plugin.allowed_modes.ipc),
+        ("pid_mode", &task.pid_mode, &plugin.allowed_modes.pid),
+        (
+            "userns_mode",
+            &task.userns_mode,
+            &plugin.allowed_modes.userns,
+        ),
+        ("uts_mode", &task.uts_mode, &plugin.allowed_modes.uts),
+    ];
+    for (name, mode, allowed) in modes {
+        if mode == "host" && !plugin.allow_privileged && !allowed.iter().any(|m| m == mode) {
+            return Err(DriverError::fatal(format!(
+                "{name} {mode:?} is not allowed on this Nomad agent"
+            )));
+        }
+        // Another container's namespace only within the allocation.
+        if mode.starts_with("container:") && !mode.ends_with(&format!("-{}", config.alloc_id)) {
+            return Err(DriverError::fatal(format!(
+                "{name} {mode:?} names a container of another allocation"
+            )));
+        }
+    }
+    if !task.runtime.is_empty() && !plugin.allow_runtimes.contains(&task.runtime) {
+        return Err(DriverError::fatal(format!(
+            "requested runtime {:?} is not allowed",
+            task.runtime
+        )));
+    }
+    if !task.isolation.is_empty() {
+        return Err(DriverError::fatal(format!(
+            "unsupported isolation mode {:?}",
+            task.isolation
+        )));
+    }
+    let refused: Vec<String> = task
+        .cap_add
+        .iter()
+        .filter(|cap| !is_allowed(cap, plugin))
+        .map(|c| plain(c))
+        .collect();
+    if !refused.is_empty() && !task.privileged {
+        return Err(DriverError::fatal(format!(
+            "Docker driver does not have the following caps allow-listed on this Nomad agent: {}",
+            refused.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+fn plain(capability: &str) -> String {
+    let lower = capability.to_ascii_lowercase();
+    lower.strip_prefix("cap_").unwrap_or(&lower).to_owned()
+}
+
+fn is_allowed(capability: &str, plugin: &PluginConfig) -> bool {
+    let wanted = plain(capability);
+    plugin
+        .allow_caps
+        .iter()
+        .map(|cap| plain(cap))
+        .any(|cap| cap == "all" || cap == wanted)
+}
+
+/// The engine's default set, less what the operator does not allow, less what the task gives up.
+fn dropped_caps(task: &DockerConfig, plugin: &PluginConfig) -> Vec<String> {
+    const ENGINE_DEFAULT: [&str; 14] = [
+        "audit_write",
+        "chown",
+        "dac_override",
+        "fowner",
+        "fsetid",
+        "kill",
+        "mknod",
+        "net_bind_service",
+        "net_raw",
+        "setfcap",
+        "setgid",
+        "setpcap",
+        "setuid",
+        "sys_chroot",
+    ];
+    let mut dropped: Vec<String> = task.cap_drop.clone();
+    if task.privileged {
+        return dropped;
+    }
+    for cap in ENGINE_DEFAULT {
+        let kept = is_allowed(cap, plugin) || task.cap_add.iter().any(|added| plain(added) == cap);
+        if !kept && !dropped.iter().any(|given| plain(given) == cap) {
+            dropped.push(cap.to_ascii_uppercase());
+        }
+    }
+    dropped
+}
+
+/// Limit and reservation in bytes.
+fn memory(config: &TaskConfig, task: &DockerConfig) -> Result<(i64, i64), DriverError> {
+    let resources = &config.resources;
+    if resources.memory_max_mb == -1 {
+        return Ok((0, resources.memory_mb * MB));
+    }
+    let hard = task.memory_hard_limit.max(resources.memory_max_mb);
+    if hard <= 0 {
+        return Ok((resources.memory_mb * MB, 0));
+    }
+    if resources.memory_mb > hard {
+        return Err(DriverError::fatal(format!(
+            "task memory requirements exceed driver hard limit of {hard} MB"
+        )));
+    }
+    Ok((hard * MB, resources.memory_mb * MB))
+}
+
+/// The kernel knows no more than 262,144 shares: on a larger node they are scaled.
+fn cpu_shares(config: &TaskConfig) -> i64 {
+    const MOST: u64 = 262_144;
+    let asked = config.resources.cpu_mhz.max(2);
+    match config.resources.node_cpu_mhz {
+        total if total > MOST => ((asked as f64 * MOST as f64 / total as f64) as i64).max(2),
+        _ => asked,
+    }
+}
+
+fn cpu_quota(
+    config: &TaskConfig,
+    task: &DockerConfig,
+) -> Result<(Option<i64>, Option<i64>), DriverError> {
+    if !task.cpu_hard_limit {
+        return Ok((None, None));
+    }
+    let period = if task.cpu_cfs_period == 0 {
+        100_000
+    } else {
+        task.cpu_cfs_period
+    };
+    if !(1000..=1_000_000).contains(&period) {
+        return Err(DriverError::fatal(format!(
+            "invalid value for cpu_cfs_period: {period}"
+        )));
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let quota = config.resources.percent_ticks * period as f64 * cores as f64;
+    Ok((Some(period), Some((quota as i64).max(1000))))
+}
+
+fn pids_limit(task: &DockerConfig, plugin: &PluginConfig) -> Result<Option<i64>, DriverError> {
+    let most = plugin.pids_limit;
+    if most > 0 && task.pids_limit > most {
+        return Err(DriverError::fatal(format!(
+            "pids_limit cannot be greater than nomad plugin config pids_limit: {most}"
+        )));
+    }
+    let limit = if task.pids_limit > 0 {
+        task.pids_limit
+    } else {
+        most
+    };
+    Ok((limit > 0).then_some(limit))
+}
+
+fn log_config(task: &DockerConfig, plugin: &PluginConfig) -> HostConfigLogConfig {
+    let logging = task.logging.as_ref().unwrap_or(&plugin.logging);
+    let kind = if logging.kind.is_empty() {
+        &logging.driver
+    } else {
+        &logging.kind
+    };
+    let (kind, config) = if kind.is_empty() {
+        (
+            &plugin.logging.kind,
+            if logging.config.is_empty() {
+                &plugin.logging.config
+            } else {
+                &logging.config
+            },
+        )
+    } else {
+        (kind, &logging.config)
+    };
+    HostConfigLogConfig {
+        typ: Some(kind.clone()),
+        config: Some(config.clone().into_iter().collect()),
+    }
+}
+
+/// Whether the engine can give the output back.
+pub(crate) fn logs_readable(task: &DockerConfig, plugin: &PluginConfig) -> bool {
+    let kind = log_config(task, plugin).typ.unwrap_or_default();
+    ["json-file", "local", "journald"].contains(&kind.as_str())
+}
+
+fn devices(config: &TaskConfig, task: &DockerConfig) -> Vec<DeviceMapping> {
+    let or = |text: &str, default: &str| {
+        if text.is_empty() {
+            default.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let asked = task.devices.iter().map(|device| DeviceMapping {
+        path_on_host: Some(device.host_path.clone()),
+        path_in_container: Some(or(&device.container_path, &device.host_path)),
+        cgroup_permissions: Some(or(&device.cgroup_permissions, "rwm")),
+    });
+    let given = config.devices.iter().map(|device| DeviceMapping {
+        path_on_host: Some(device.host_path.display().to_string()),
+        path_in_container: Some(device.task_path.display().to_string()),
+        cgroup_permissions: Some(or(&device.permissions, "rwm")),
+    });
+    asked.chain(given).collect()
+}
+
+fn ulimits(task: &DockerConfig) -> Result<Vec<ResourcesUlimits>, DriverError> {
+    task.ulimit
+        .iter()
+        .map(|(name, text)| {
+            let invalid = || DriverError::fatal(format!("Malformed ulimit {name}: {text:?}"));
+            let (soft, hard) = text.split_once(':').unwrap_or((text, text));
+            Ok(ResourcesUlimits {
+                name: Some(name.clone()),
+                soft: Some(soft.parse().map_err(|_| invalid())?),
+                hard: Some(hard.parse().map_err(|_| invalid())?),
+            })
+        })
+        .collect()
+}
+
+/// The engine wants the profile itself where a job names a file.
+fn security_opt(task: &DockerConfig) -> Result<Vec<String>, DriverError> {
+    task.security_opt
+        .iter()
+        .map(|option| {
+            let Some((key, path)) = option
+                .split_once(['=', ':'])
+                .filter(|(key, _)| *key == "seccomp")
+            else {
+                return Ok(option.clone());
+            };
+            if path == "unconfined" {
+                return Ok(option.clone());
+            }
+            let profile = std::fs::read_to_string(path).map_err(|err| {
+                DriverError::fatal(format!("opening seccomp profile ({path}) failed: {err}"))
+            })?;
+            let compact = serde_json::from_str::<serde_json::Value>(&profile).map_err(|err| {
+                DriverError::fatal(format!(
+                    "compacting json for seccomp profile ({path}) failed: {err}"
+                ))
+            })?;
+            Ok(format!("{key}={compact}"))
+        })
+        .collect()
+}
+
+/// Everything that can be checked without the engine.
+pub(crate) fn prepare(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+) -> Result<Published, DriverError> {
+    if task.image.is_empty() {
+        return Err(DriverError::fatal("image name required for docker driver"));
+    }
+    let published = ports::publish(config, task)?;
+    body(config, task, plugin, "", &published)?;
+    Ok(published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> TaskConfig {
+        let mut config = TaskConfig {
+            name: "a/b".into(),
+            alloc_id: "id".into(),
+            ..TaskConfig::default()
+        };
+        config.resources.memory_mb = 100;
+        config.resources.cpu_mhz = 500;
+        config
+    }
+
+    fn host(task: &DockerConfig) -> Result<HostConfig, String> {
+        body(
+            &config(),
+            task,
+            &PluginConfig::default(),
+            "sha256:1",
+            &Published::default(),
+        )
+        .map(|body| body.host_config.expect("present"))
+        .map_err(|err| err.to_string())
+    }
+
+    #[test]
+    fn limits_follow_the_task() {
+        let plain = host(&DockerConfig::default()).expect("valid");
+        assert_eq!(
+            (plain.memory, plain.memory_reservation),
+            (Some(100 * MB), Some(0))
+        );
+        assert_eq!(
+            (plain.memory_swap, plain.cpu_shares),
+            (Some(100 * MB), Some(500))
+        );
+        assert_eq!(plain.cap_drop, Some(vec!["NET_RAW".to_owned()]));
+        let hard = host(&DockerConfig {
+            memory_hard_limit: 200,
+            ..DockerConfig::default()
+        })
+        .expect("valid");
+        assert_eq!(
+            (hard.memory, hard.memory_reservation),
+            (Some(200 * MB), Some(100 * MB))
+        );
+        let err = host(&DockerConfig {
+            memory_hard_limit: 50,
+            ..DockerConfig::default()
+        })
+        .expect_err("too little");
+        assert_eq!(
+            err,
+            "task memory requirements exceed driver hard limit of 50 MB"
+        );
+    }
+
+    #[test]
+    fn the_hosts_own_namespaces_and_privileges_are_refused() {
+        let task = DockerConfig {
+            privileged: true,
+            ..DockerConfig::default()
+        };
+        assert_eq!(
+            host(&task).expect_err("refused"),
+            "Docker privileged mode is disabled on this Nomad agent"
+        );
+        for (name, task) in [
+            (
+                "pid_mode",
+                DockerConfig {
+                    pid_mode: "host".into(),
+                    ..DockerConfig::default()
+                },
+            ),
+            (
+                "ipc_mode",
+                DockerConfig {
+                    ipc_mode: "host".into(),
+                    ..DockerConfig::default()
+                },
+            ),
+            (
+                "userns_mode",
+                DockerConfig {
+                    userns_mode: "host".into(),
+                    ..DockerConfig::default()
+                },
+            ),
+            (
+                "uts_mode",
+                DockerConfig {
+                    uts_mode: "host".into(),
+                    ..DockerConfig::default()
+                },
+            ),
+            (
+                "caps allow-listed",
+                DockerConfig {
+                    cap_add: vec!["CAP_SYS_ADMIN".into()],
+                    ..DockerConfig::default()
+                },
+            ),
+            (
+                "runtime",
+                DockerConfig {
+                    runtime: "other".into(),
+                    ..DockerConfig::default()
+                },
+            ),
+        ] {
+            let err = host(&task).expect_err(name);
+            assert!(err.contains(name), "{err}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_named_after_task_and_allocation() {
+        assert_eq!(container_name(&config()), "a_b-id");
+    }
+}

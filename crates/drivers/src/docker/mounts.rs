@@ -1,0 +1,294 @@
+//! What of the host a container sees, and what it may not.
+
+use std::path::{Component, Path, PathBuf};
+
+use bollard::models::{
+    Mount, MountBindOptions, MountBindOptionsPropagationEnum, MountTmpfsOptions, MountType,
+    MountVolumeOptions, MountVolumeOptionsDriverConfig,
+};
+use caravan_driver::{DriverError, TaskConfig};
+
+use super::options::{DockerConfig, MountBlock, PluginConfig};
+
+#[derive(Debug, Default)]
+pub(crate) struct Mounts {
+    pub(crate) binds: Vec<String>,
+    pub(crate) mounts: Vec<Mount>,
+}
+
+pub(crate) fn mounts(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+) -> Result<Mounts, DriverError> {
+    let mut out = Mounts {
+        binds: standard_binds(config, plugin),
+        mounts: Vec::new(),
+    };
+    if !task.volume_driver.is_empty() && !plugin.volumes.enabled {
+        return Err(DriverError::fatal(format!(
+            "volumes are not enabled; cannot use volume driver {:?}",
+            task.volume_driver
+        )));
+    }
+    for volume in &task.volumes {
+        out.binds.push(volume_bind(config, task, plugin, volume)?);
+    }
+    for block in task.mount.iter().chain(&task.mounts) {
+        out.mounts.push(mount(config, plugin, block)?);
+    }
+    for given in &config.mounts {
+        let mut bind = format!(
+            "{}:{}",
+            given.host_path.display(),
+            given.task_path.display()
+        );
+        let mut options = vec![if given.readonly { "ro" } else { "rw" }];
+        match given.propagation.as_str() {
+            "host-to-task" => options.push("rslave"),
+            "bidirectional" => options.push("rshared"),
+            _ => {}
+        }
+        bind.push(':');
+        bind.push_str(&options.join(","));
+        out.binds.push(bind);
+    }
+    if let Some(network) = &config.network
+        && !network.hosts_file.as_os_str().is_empty()
+    {
+        out.binds
+            .push(format!("{}:/etc/hosts", network.hosts_file.display()));
+    }
+    Ok(out)
+}
+
+fn standard_binds(config: &TaskConfig, plugin: &PluginConfig) -> Vec<String> {
+    let dirs = &config.dirs;
+    let label = match plugin.volumes.selinuxlabel.as_str() {
+        "" => String::new(),
+        label => format!(":{label}"),
+    };
+    [
+        (&dirs.shared, "/alloc"),
+        (&dirs.local, "/local"),
+        (&dirs.secrets, "/secrets"),
+    ]
+    .into_iter()
+    .map(|(host, inside)| format!("{}:{inside}{label}", host.display()))
+    .collect()
+}
+
+/// `src:dst[:mode]`; a relative source lies in the task's directory.
+fn volume_bind(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+    volume: &str,
+) -> Result<String, DriverError> {
+    let mut parts = volume.splitn(3, ':');
+    let (Some(source), Some(target)) = (parts.next(), parts.next()) else {
+        return Err(DriverError::fatal(format!(
+            "invalid docker volume: {volume:?}"
+        )));
+    };
+    let mode = parts.next();
+    let source = if task.volume_driver.is_empty() {
+        allowed_source(config, plugin, source)?
+            .display()
+            .to_string()
+    } else {
+        source.to_owned()
+    };
+    let label = Some(plugin.volumes.selinuxlabel.as_str()).filter(|label| !label.is_empty());
+    let options: Vec<&str> = mode.into_iter().chain(label).collect();
+    Ok(if options.is_empty() {
+        format!("{source}:{target}")
+    } else {
+        format!("{source}:{target}:{}", options.join(","))
+    })
+}
+
+/// A path of the host that this task may see: below its allocation, or any when volumes are enabled.
+fn allowed_source(
+    config: &TaskConfig,
+    plugin: &PluginConfig,
+    source: &str,
+) -> Result<PathBuf, DriverError> {
+    let path = normal(&config.dirs.task.join(source));
+    if plugin.volumes.enabled
+        || path.starts_with(&config.dirs.alloc_root) && stays(&path, &config.dirs.alloc_root)
+    {
+        return Ok(path);
+    }
+    Err(DriverError::fatal(format!(
+        "volumes are not enabled; cannot mount host path: {source:?}"
+    )))
+}
+
+/// Links inside the allocation must not lead out of it.
+fn stays(path: &Path, root: &Path) -> bool {
+    let mut existing = path;
+    loop {
+        if let Ok(real) = existing.canonicalize() {
+            return root.canonicalize().is_ok_and(|root| real.starts_with(root));
+        }
+        match existing.parent() {
+            Some(parent) => existing = parent,
+            None => return false,
+        }
+    }
+}
+
+/// Without `.` and `..`, by text alone.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                out.pop();
+            }
+            Component::CurDir => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn mount(
+    config: &TaskConfig,
+    plugin: &PluginConfig,
+    block: &MountBlock,
+) -> Result<Mount, DriverError> {
+    let mut mount = Mount {
+        target: Some(block.target.clone()),
+        read_only: Some(block.readonly),
+        ..Mount::default()
+    };
+    match block.kind.as_str() {
+        "" | "volume" => {
+            let options = &block.volume_options;
+            if !options.driver_config.name.is_empty() && !plugin.volumes.enabled {
+                return Err(DriverError::fatal(format!(
+                    "volumes are not enabled; cannot use volume driver {:?}",
+                    options.driver_config.name
+                )));
+            }
+            mount.typ = Some(MountType::VOLUME);
+            mount.source = Some(block.source.clone());
+            mount.volume_options = Some(volume_options(block));
+        }
+        "bind" => {
+            mount.typ = Some(MountType::BIND);
+            mount.source = Some(
+                allowed_source(config, plugin, &block.source)?
+                    .display()
+                    .to_string(),
+            );
+            mount.bind_options = propagation(&block.bind_options.propagation)?;
+        }
+        "tmpfs" => {
+            mount.typ = Some(MountType::TMPFS);
+            mount.tmpfs_options = Some(MountTmpfsOptions {
+                size_bytes: Some(block.tmpfs_options.size),
+                mode: Some(block.tmpfs_options.mode).filter(|mode| *mode != 0),
+                ..MountTmpfsOptions::default()
+            });
+        }
+        other => return Err(DriverError::fatal(format!("invalid mount type: {other:?}"))),
+    }
+    Ok(mount)
+}
+
+fn volume_options(block: &MountBlock) -> MountVolumeOptions {
+    let options = &block.volume_options;
+    let driver = &options.driver_config;
+    MountVolumeOptions {
+        no_copy: Some(options.no_copy),
+        labels: Some(options.labels.clone().into_iter().collect()),
+        driver_config: (!driver.name.is_empty() || !driver.options.is_empty()).then(|| {
+            MountVolumeOptionsDriverConfig {
+                name: Some(driver.name.clone()),
+                options: Some(driver.options.clone().into_iter().collect()),
+            }
+        }),
+        subpath: None,
+    }
+}
+
+fn propagation(text: &str) -> Result<Option<MountBindOptions>, DriverError> {
+    use MountBindOptionsPropagationEnum as P;
+    let propagation = match text {
+        "" => return Ok(None),
+        "private" => P::PRIVATE,
+        "rprivate" => P::RPRIVATE,
+        "shared" => P::SHARED,
+        "rshared" => P::RSHARED,
+        "slave" => P::SLAVE,
+        "rslave" => P::RSLAVE,
+        other => {
+            return Err(DriverError::fatal(format!(
+                "invalid bind propagation: {other:?}"
+            )));
+        }
+    };
+    Ok(Some(MountBindOptions {
+        propagation: Some(propagation),
+        ..MountBindOptions::default()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use caravan_driver::TaskDirs;
+
+    use super::*;
+
+    fn config(root: &Path) -> TaskConfig {
+        let task = root.join("web");
+        std::fs::create_dir_all(task.join("local")).expect("created");
+        let dirs = TaskDirs {
+            alloc_root: root.to_owned(),
+            task: task.clone(),
+            local: task.join("local"),
+            ..TaskDirs::default()
+        };
+        TaskConfig {
+            dirs,
+            ..TaskConfig::default()
+        }
+    }
+
+    #[test]
+    fn host_paths_need_permission_and_links_do_not_help() {
+        let dir = tempfile::tempdir().expect("dir");
+        let config = config(dir.path());
+        let closed = PluginConfig::default();
+        let bind = |source: &str, plugin: &PluginConfig| {
+            volume_bind(
+                &config,
+                &DockerConfig::default(),
+                plugin,
+                &format!("{source}:/x:ro"),
+            )
+        };
+        let inside = format!("{}/web/local/data:/x:ro", dir.path().display());
+        assert_eq!(bind("local/data", &closed).expect("inside"), inside);
+        std::os::unix::fs::symlink("/etc", dir.path().join("web/local/etc")).expect("linked");
+        for source in [
+            "/etc",
+            "../../etc",
+            "local/../../../etc",
+            "local/etc",
+            "local/etc/ssl",
+        ] {
+            let err = bind(source, &closed).expect_err(source).to_string();
+            assert_eq!(
+                err,
+                format!("volumes are not enabled; cannot mount host path: {source:?}")
+            );
+        }
+        let mut open = closed.clone();
+        open.volumes.enabled = true;
+        assert_eq!(bind("/etc", &open).expect("allowed"), "/etc:/x:ro");
+    }
+}
