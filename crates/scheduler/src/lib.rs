@@ -1,1 +1,27 @@
-//! The `scheduler` room.
+//! Decides where allocations run: pure functions of a snapshot, an evaluation, a time and a seed.
+//!
+//! Entry points: [`EvalRun`] takes one evaluation from its snapshot to its end (what to submit, what to write),
+//! [`schedule`] is one attempt of it, [`verify`] checks a plan against the newest state, [`to_command`] turns what
+//! was accepted into one command, [`dry_run`] shows what registering a job would do.
+//!
+//! Invariants: the same arguments give the same plan, byte for byte; no node is given more than it has; every
+//! feasible node is looked at. It must never know where snapshots come from, nor a clock, nor who submits plans.
+
+mod command;
+mod decision;
+mod dry_run;
+mod evals;
+mod fit;
+mod rng;
+mod run;
+mod schedule;
+mod settings;
+mod verify;
+
+pub use command::to_command;
+pub use decision::Decision;
+pub use dry_run::{DryRun, dry_run};
+pub use run::{EvalRun, EvalUpdates, Step};
+pub use schedule::schedule;
+pub use settings::Settings;
+pub use verify::verify;

@@ -1,0 +1,251 @@
+//! One evaluation from its first attempt to its end: which plans to submit, what to write, when to give up
+//! (scheduler sheet §7).
+
+use crate::decision::Decision;
+use crate::evals::{self, Blocked};
+use crate::rng::Rng;
+use crate::schedule::{accepts, schedule};
+use crate::settings::Settings;
+use caravan_model::*;
+use caravan_state::{JobKey, State};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One evaluation on its way: call [`EvalRun::step`] on a fresh snapshot, do what it says, and after a submission
+/// report with [`EvalRun::submitted`] before the next step.
+#[derive(Debug)]
+pub struct EvalRun {
+    eval: Arc<Evaluation>,
+    attempts: u32,
+    /// What the last attempt decided, with queued counts lowered by what was accepted.
+    last: Decision,
+    next_eval: EvalId,
+    committed: bool,
+    blocked_on_nodes: BTreeMap<NodeId, Evaluation>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Write the evaluations, then submit the plan and report its result.
+    Submit {
+        /// The changes.
+        plan: Plan,
+        /// Evaluations to write first, for the plan refers to them.
+        create: Vec<Evaluation>,
+    },
+    /// The evaluation is over.
+    Done(EvalUpdates),
+}
+
+/// What is left to write at the end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EvalUpdates {
+    /// The evaluation itself first, where it changed, then those created.
+    pub evals: Vec<Evaluation>,
+    /// The evaluation goes on waiting for room; nothing of it needs to be written for that.
+    pub reblock: Option<Evaluation>,
+}
+
+impl EvalRun {
+    /// The run of an evaluation that a worker holds.
+    #[must_use]
+    pub fn new(eval: Arc<Evaluation>) -> Self {
+        Self {
+            eval,
+            attempts: 0,
+            last: Decision::default(),
+            next_eval: EvalId::NIL,
+            committed: false,
+            blocked_on_nodes: BTreeMap::new(),
+        }
+    }
+
+    /// The evaluation.
+    #[must_use]
+    pub fn eval(&self) -> &Arc<Evaluation> {
+        &self.eval
+    }
+
+    /// Decides what to do on this snapshot.
+    pub fn step(&mut self, state: &State, settings: &Settings) -> Step {
+        if !accepts(&self.eval.r#type, &self.eval.triggered_by) {
+            let why = format!(
+                "scheduler cannot handle '{}' evaluation reason",
+                self.eval.triggered_by
+            );
+            return Step::Done(self.failed(state, settings, why, Vec::new()));
+        }
+        if self.committed {
+            return Step::Done(self.complete(state, settings));
+        }
+        if self.attempts >= self.limit() {
+            return Step::Done(self.exhausted(state, settings));
+        }
+        self.attempts += 1;
+        let mut decision = schedule(state, &self.eval, settings);
+        let mut create = std::mem::take(&mut decision.follow_ups);
+        for blocked in std::mem::take(&mut decision.blocked_on_nodes) {
+            self.blocked_on_nodes
+                .entry(blocked.node_id)
+                .or_insert(blocked);
+        }
+        let plan = std::mem::take(&mut decision.plan);
+        self.last = decision;
+        if let Some(last) = create.last() {
+            self.next_eval = last.id;
+        }
+        if plan.is_no_op() && !self.eval.annotate_plan {
+            self.committed = true;
+            let mut done = self.complete(state, settings);
+            done.evals.append(&mut create);
+            return Step::Done(done);
+        }
+        self.last.plan.annotations.clone_from(&plan.annotations);
+        self.last
+            .plan
+            .node_allocation
+            .clone_from(&plan.node_allocation);
+        Step::Submit { plan, create }
+    }
+
+    /// Takes in what became of the submitted plan.
+    pub fn submitted(&mut self, result: &PlanResult) {
+        for alloc in result.node_allocation.values().flatten() {
+            if alloc.create_index == alloc.modify_index
+                && let Some(queued) = self.last.queued.get_mut(&alloc.task_group)
+            {
+                *queued -= 1;
+            }
+        }
+        if !result.is_no_op() {
+            self.attempts = 0;
+        }
+        let (full, _, _) = result.full_commit(&self.last.plan);
+        self.committed = full && result.refresh_index == 0;
+    }
+
+    fn limit(&self) -> u32 {
+        match self.eval.r#type.as_str() {
+            job_type::BATCH | job_type::SYSBATCH => 2,
+            _ => 5,
+        }
+    }
+
+    fn is_system(&self) -> bool {
+        matches!(
+            self.eval.r#type.as_str(),
+            job_type::SYSTEM | job_type::SYSBATCH
+        )
+    }
+
+    fn updated(&self, state: &State, settings: &Settings, status: EvalStatus) -> Evaluation {
+        let mut eval = Evaluation::clone(&self.eval);
+        eval.status = status;
+        eval.status_description.clear();
+        eval.failed_tg_allocs.clone_from(&self.last.failed_groups);
+        eval.queued_allocations.clone_from(&self.last.queued);
+        if !self.next_eval.is_nil() {
+            eval.next_eval = self.next_eval;
+        }
+        if !self.last.deployment_id.is_nil() {
+            eval.deployment_id = self.last.deployment_id;
+        }
+        if eval.annotate_plan {
+            eval.plan_annotations = self.last.plan.annotations.clone().map(Box::new);
+        }
+        eval.snapshot_index = state.index();
+        eval.touch(settings.now);
+        eval
+    }
+
+    fn complete(&self, state: &State, settings: &Settings) -> EvalUpdates {
+        let failed = !self.last.failed_groups.is_empty();
+        if failed && self.eval.status == EvalStatus::Blocked && !self.is_system() {
+            return self.reblocked(state, settings);
+        }
+        let mut eval = self.updated(state, settings, EvalStatus::Complete);
+        let mut created: Vec<Evaluation> = self.blocked_on_nodes.values().cloned().collect();
+        // Those whose follow-up waits for its time are looked at again by that follow-up.
+        if failed && !self.is_system() {
+            created.push(self.blocked(state, settings, Blocked::NoRoom));
+        }
+        if let Some(blocked) = created.first() {
+            eval.blocked_eval = blocked.id;
+        }
+        created.insert(0, eval);
+        EvalUpdates {
+            evals: created,
+            reblock: None,
+        }
+    }
+
+    fn blocked(&self, state: &State, settings: &Settings, why: Blocked) -> Evaluation {
+        let mut rng = Rng::new(settings.seed ^ 0xb10c, self.eval.id.0);
+        evals::blocked(
+            &self.eval,
+            EvalId(rng.uuid()),
+            why,
+            &self.last.eligibility,
+            &self.last.failed_groups,
+            state.index(),
+            settings.now,
+        )
+    }
+
+    fn reblocked(&self, state: &State, settings: &Settings) -> EvalUpdates {
+        let mut eval = self.updated(state, settings, EvalStatus::Blocked);
+        eval.status_description
+            .clone_from(&self.eval.status_description);
+        eval.class_eligibility
+            .clone_from(&self.last.eligibility.classes);
+        eval.escaped_computed_class = self.last.eligibility.escaped;
+        eval.missing_non_node_resources
+            .clone_from(&self.last.eligibility.missing_resources);
+        let key = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
+        let shown = state.job_summary(&key);
+        let changed = eval.queued_allocations.iter().any(|(group, queued)| {
+            shown
+                .and_then(|summary| summary.summary.get(group))
+                .is_none_or(|group| i64::from(group.queued) != *queued)
+        });
+        let evals = if changed {
+            vec![eval.clone()]
+        } else {
+            Vec::new()
+        };
+        EvalUpdates {
+            evals,
+            reblock: Some(eval),
+        }
+    }
+
+    fn exhausted(&self, state: &State, settings: &Settings) -> EvalUpdates {
+        let why = format!("maximum attempts reached ({})", self.limit());
+        let created = if self.is_system() {
+            self.blocked_on_nodes.values().cloned().collect()
+        } else {
+            vec![self.blocked(state, settings, Blocked::Conflicts)]
+        };
+        self.failed(state, settings, why, created)
+    }
+
+    fn failed(
+        &self,
+        state: &State,
+        settings: &Settings,
+        why: String,
+        mut created: Vec<Evaluation>,
+    ) -> EvalUpdates {
+        let mut eval = self.updated(state, settings, EvalStatus::Failed);
+        eval.status_description = why;
+        if let Some(blocked) = created.first() {
+            eval.blocked_eval = blocked.id;
+        }
+        created.insert(0, eval);
+        EvalUpdates {
+            evals: created,
+            reblock: None,
+        }
+    }
+}
