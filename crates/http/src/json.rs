@@ -1,8 +1,10 @@
 //! JSON as the API reads and writes it.
 
+mod indent;
 mod write;
 
 use bytes::Bytes;
+pub use indent::indent;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What is answered when a body is needed and there is none.

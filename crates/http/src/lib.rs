@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod blocking;
 pub mod error;
 pub mod exec;
 pub mod go;
@@ -20,6 +21,10 @@ pub mod request;
 pub mod route;
 pub mod routes;
 
+mod respond;
+mod router;
+pub mod serve;
+
 pub use answer::{Answer, Body, ByteStream, Head, Meta, Watch, content_type};
 pub use api::Api;
 pub use error::ApiError;
@@ -29,3 +34,5 @@ pub use op::Op;
 pub use query::Query;
 pub use request::{ApiRequest, Params, QueryOptions};
 pub use route::{Forward, Route};
+pub use serve::{Listener, Server, Settings, TlsConfig, Ui};
+pub use tokio_util::sync::CancellationToken;

@@ -36,6 +36,7 @@ pub const REFUSALS: &[Refusal] = &[
     refusal("/v1/allocation/*rest", 404, "resource not found"),
     refusal("/v1/client/allocation/*rest", 404, "resource not found"),
     refusal("/v1/client/fs/*rest", 404, "Invalid method"),
+    refusal("/v1/agent/pprof/", 404, "Invalid method"),
     refusal("/v1/agent/keyring/*rest", 404, "resource not found"),
     refusal("/v1/operator/raft/*rest", 404, "Invalid method"),
     refusal("/v1/operator/autopilot/*rest", 404, "Invalid method"),
