@@ -1,1 +1,15 @@
-//! The `client` room.
+//! The node agent: it finds out what its machine has, registers it, runs the allocations placed on it and tells
+//! the servers how they do.
+//!
+//! Entry point: [`Client::start`]. It talks to servers only through [`ServerLink`]; requests about this node are
+//! answered by [`NodeApi`].
+//!
+//! Invariants: what decides (task and allocation runners, restart arithmetic, health) is a synchronous function of
+//! its inputs and of `now`; what acts carries actions out. Everything needed after a crash is in the state
+//! database before it is relied upon.
+//!
+//! Must never know: other nodes, scheduling, how servers store anything.
+
+pub mod link;
+
+pub use link::{LinkError, RpcLink, ServerLink};
