@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub enum FsIsolation {
     /// The task sees the host's files.
     None,
-    /// The task directory is the task's root; the agent builds it.
+    /// The task directory is the task's root; the driver adds what is needed of the host. The task sees its
+    /// directories as `/alloc`, `/local` and `/secrets`.
     Chroot,
     /// The root comes from an image; alloc, local and secrets are mounted at `/alloc`, `/local`, `/secrets`.
     Image,

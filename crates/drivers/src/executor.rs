@@ -92,6 +92,10 @@ impl Executor {
             .ok_or_else(|| DriverError::TaskNotFound(task_id.to_owned()))
     }
 
+    pub(crate) fn config(&self, task_id: &str) -> Result<TaskConfig, DriverError> {
+        Ok(self.task(task_id)?.config.clone())
+    }
+
     fn insert(&self, task: Task) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.insert(task.config.task_id.clone(), Arc::new(task));
@@ -340,8 +344,11 @@ fn exec_process(task: &Task, request: &ExecRequest) -> Result<Process, DriverErr
         return Err(DriverError::other("command is not present"));
     };
     let mut process = task.state.process.clone();
-    process.program =
-        search::on_host(&task.config, command).unwrap_or_else(|_| PathBuf::from(command));
+    process.program = match &process.isolation {
+        // The kernel of the task's own root resolves it; a bare name is looked for in its PATH.
+        Some(_) => PathBuf::from(command),
+        None => search::on_host(&task.config, command).unwrap_or_else(|_| PathBuf::from(command)),
+    };
     process.args = args.to_vec();
     process.terminal = request.tty;
     process.env.extend(request.env.clone());

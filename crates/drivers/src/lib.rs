@@ -9,14 +9,21 @@
 //! Must never know: cluster state, allocations beyond their ids, how tasks are chosen.
 
 mod docker;
+mod exec;
 mod exec_pump;
 mod executor;
+mod groups;
+mod isolated;
+mod java;
 mod mock;
+mod process_driver;
+mod qemu;
 mod raw_exec;
 mod registry;
 mod sampler;
 mod search;
 mod signals;
+mod users;
 
 pub use registry::{Drivers, Settings};
 pub use signals::{SIGNALS, signal_number};

@@ -8,7 +8,11 @@ use caravan_host::Supervisors;
 use serde_json::Value;
 
 use crate::docker::Docker;
+use crate::exec::Exec;
+use crate::java::Java;
 use crate::mock::Mock;
+use crate::process_driver::ProcessDriver;
+use crate::qemu::Qemu;
 use crate::raw_exec::RawExec;
 
 /// What the agent says about its drivers.
@@ -19,6 +23,8 @@ pub struct Settings {
     /// The node, for names and labels that must be told apart from those of another agent.
     pub node_id: String,
     pub node_name: String,
+    /// What `exec` and `java` tasks see of the host: host path to path in the task; empty: the default.
+    pub chroot_env: BTreeMap<String, String>,
     /// Offers `mock_driver` too.
     pub mock: bool,
 }
@@ -33,8 +39,21 @@ impl Drivers {
         supervisors: Arc<Supervisors>,
     ) -> Result<BTreeMap<String, Arc<dyn Driver>>, DriverError> {
         let config = |name: &str| settings.plugins.get(name).cloned().unwrap_or(Value::Null);
+        let chroot = &settings.chroot_env;
         let mut drivers: Vec<Arc<dyn Driver>> = vec![
-            Arc::new(RawExec::new(&config("raw_exec"), Arc::clone(&supervisors))?),
+            Arc::new(ProcessDriver::new(
+                RawExec::new(&config("raw_exec"))?,
+                Arc::clone(&supervisors),
+            )),
+            Arc::new(ProcessDriver::new(
+                Exec::new(&config("exec"), chroot)?,
+                Arc::clone(&supervisors),
+            )),
+            Arc::new(ProcessDriver::new(
+                Java::new(&config("java"), chroot)?,
+                Arc::clone(&supervisors),
+            )),
+            Arc::new(ProcessDriver::new(Qemu::new(&config("qemu"))?, supervisors)),
             Arc::new(Docker::new(&config("docker"), settings)?),
         ];
         if settings.mock {

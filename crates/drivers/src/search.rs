@@ -8,11 +8,7 @@ use caravan_driver::{DriverError, TaskConfig};
 
 /// For tasks that see the host's files: the task's local directory, its root, then the host by path or `$PATH`.
 pub(crate) fn on_host(config: &TaskConfig, command: &str) -> Result<PathBuf, DriverError> {
-    let missing = || {
-        DriverError::recoverable(format!(
-            "failed to launch command with executor: rpc error: code = Unknown desc = binary {command:?} could not be found"
-        ))
-    };
+    let missing = || not_found(command);
     let relative = inside(command);
     for dir in [&config.dirs.local, &config.dirs.task] {
         if dir.as_os_str().is_empty() {
@@ -59,11 +55,23 @@ fn is_executable(path: &Path) -> bool {
 }
 
 /// Artifacts often arrive without the bit.
-fn make_executable(path: &Path) {
+pub(crate) fn make_executable(path: &Path) {
     if let Ok(meta) = fs::metadata(path) {
         let mode = meta.permissions().mode();
         if mode & 0o111 != 0o111 {
             let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o111));
         }
     }
+}
+
+pub(crate) fn not_found(command: &str) -> DriverError {
+    DriverError::recoverable(format!(
+        "failed to launch command with executor: rpc error: code = Unknown desc = binary {command:?} could not be found"
+    ))
+}
+
+/// The allocation's network namespace, where it has one.
+pub(crate) fn network_namespace(config: &TaskConfig) -> Option<PathBuf> {
+    let path = config.network.as_ref().map(|network| network.path.clone());
+    path.filter(|path| !path.as_os_str().is_empty())
 }

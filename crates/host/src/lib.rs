@@ -17,6 +17,7 @@ mod sys;
 pub use supervisor::client::{
     ExecSession, ExecStreams, LaunchError, Locator, Reconnected, Supervised, Supervisors,
 };
+pub use supervisor::isolate::{HostMount, HostPath, Isolation};
 pub use supervisor::logs::Rotator;
 pub use supervisor::pool::supervise_main;
 pub use supervisor::pty::PtyMaster;

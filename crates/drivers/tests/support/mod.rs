@@ -24,6 +24,7 @@ pub(crate) fn driver(name: &str, plugin: Value) -> Arc<dyn Driver> {
         node_id: "00000000-0000-0000-0000-00000000c0de".into(),
         node_name: "test".into(),
         mock: true,
+        ..Settings::default()
     };
     let drivers = Drivers::builtin(&settings, supervisors()).expect("valid plugin config");
     Arc::clone(&drivers[name])

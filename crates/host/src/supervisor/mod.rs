@@ -6,6 +6,7 @@
 
 pub(crate) mod client;
 mod frame;
+pub(crate) mod isolate;
 pub(crate) mod logs;
 pub(crate) mod pool;
 pub(crate) mod pty;

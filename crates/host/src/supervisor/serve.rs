@@ -16,6 +16,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::frame::{self, Inbox};
+use super::isolate;
 use super::logs::{Output, Pumped, Rotator};
 use super::record::{self, ExitRecord, Record};
 use super::spawn::{self, Streams};
@@ -96,7 +97,10 @@ impl Supervisor {
             .cgroup
             .as_ref()
             .map_or(0, crate::cgroup::TaskCgroup::oom_kills);
-        let pid = spawn::spawn(&spec.process, spec.cgroup.as_ref(), streams)?;
+        if let Some(isolation) = &spec.process.isolation {
+            isolate::prepare_parent(isolation)?;
+        }
+        let pid = spawn::spawn(&spec.process, spec.cgroup.as_ref(), None, streams)?;
         let unknown = || Identity {
             pid,
             start_time: 0,
@@ -364,7 +368,12 @@ impl Supervisor {
             if self.record.exit.is_some() {
                 return Err(io::Error::other("the task has ended"));
             }
-            spawn::spawn(process, self.spec.cgroup.as_ref(), streams)
+            spawn::spawn(
+                process,
+                self.spec.cgroup.as_ref(),
+                Some(self.record.task.pid),
+                streams,
+            )
         });
         match started {
             Ok(pid) => {

@@ -9,8 +9,10 @@ use std::process::{Command, Stdio};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::{Gid, Uid};
 
+use super::isolate::{self, Step};
 use super::spec::Process;
 use crate::cgroup::TaskCgroup;
+use crate::credentials::Credentials;
 use crate::sys;
 
 /// Standard input, output and error of a new process.
@@ -20,10 +22,11 @@ pub(crate) struct Streams {
     pub(crate) stderr: Stdio,
 }
 
-/// Starts the process; the answer is its pid. It leads a session (so a process group) of its own.
+/// Starts the process (`beside` a running task, in its namespaces); the answer is its pid. It leads a session (so a process group) of its own.
 pub(crate) fn spawn(
     process: &Process,
     group: Option<&TaskCgroup>,
+    beside: Option<i32>,
     streams: Streams,
 ) -> io::Result<i32> {
     let mut command = Command::new(&process.program);
@@ -41,6 +44,7 @@ pub(crate) fn spawn(
     let setup = Setup {
         process: process.clone(),
         group: group.cloned(),
+        beside,
     };
     let report = File::from(OwnedFd::from(report));
     sys::before_exec(&mut command, move || {
@@ -81,9 +85,8 @@ fn go_text(err: &io::Error) -> String {
 struct Setup {
     process: Process,
     group: Option<TaskCgroup>,
+    beside: Option<i32>,
 }
-
-type Step = Result<(), (String, io::Error)>;
 
 impl Setup {
     /// In the child. The group comes first (it needs our privileges), the user last.
@@ -103,12 +106,24 @@ impl Setup {
             std::fs::write("/proc/self/oom_score_adj", score.to_string())
                 .map_err(|err| ("failed to set oom_score_adj".to_owned(), err))?;
         }
-        self.namespaces()?;
+        self.network()?;
+        self.isolate()?;
         self.directory()?;
         self.user()
     }
 
-    fn namespaces(&self) -> Step {
+    fn isolate(&self) -> Step {
+        let Some(isolation) = &self.process.isolation else {
+            return Ok(());
+        };
+        match self.beside {
+            Some(pid) => isolate::join(pid, isolation)?,
+            None => isolate::enter(isolation)?,
+        }
+        isolate::bound_privileges(isolation)
+    }
+
+    fn network(&self) -> Step {
         let Some(path) = &self.process.netns else {
             return Ok(());
         };
@@ -131,18 +146,23 @@ impl Setup {
     }
 
     fn user(&self) -> Step {
-        let Some(user) = &self.process.user else {
-            return Ok(());
-        };
-        let change = || -> io::Result<()> {
-            let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
-            nix::unistd::setgroups(&groups)?;
-            let gid = Gid::from_raw(user.gid);
-            nix::unistd::setresgid(gid, gid, gid)?;
-            let uid = Uid::from_raw(user.uid);
-            nix::unistd::setresuid(uid, uid, uid)?;
-            Ok(())
-        };
-        change().map_err(|err| (format!("failed to become user {}", user.name), err))
+        if let Some(user) = &self.process.user {
+            become_user(user)
+                .map_err(|err| (format!("failed to become user {}", user.name), err))?;
+        }
+        match &self.process.isolation {
+            Some(isolation) => isolate::drop_privileges(isolation),
+            None => Ok(()),
+        }
     }
+}
+
+fn become_user(user: &Credentials) -> io::Result<()> {
+    let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+    nix::unistd::setgroups(&groups)?;
+    let gid = Gid::from_raw(user.gid);
+    nix::unistd::setresgid(gid, gid, gid)?;
+    let uid = Uid::from_raw(user.uid);
+    nix::unistd::setresuid(uid, uid, uid)?;
+    Ok(())
 }

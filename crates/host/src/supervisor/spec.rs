@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::isolate::Isolation;
 use super::record::{ExitRecord, Record};
 use crate::cgroup::TaskCgroup;
 use crate::credentials::Credentials;
@@ -37,6 +38,8 @@ pub struct Process {
     pub oom_score_adj: Option<i32>,
     /// The network namespace to enter.
     pub netns: Option<PathBuf>,
+    /// `None`: the host's own files and processes.
+    pub isolation: Option<Isolation>,
     /// A controlling terminal is on standard input.
     pub terminal: bool,
 }

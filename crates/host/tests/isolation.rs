@@ -1,0 +1,206 @@
+//! What an isolated task sees and may do; needs root.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use caravan_host::{
+    ExecStreams, HostMount, HostPath, Isolation, LogSpec, Process, Spec, Supervisors, credentials,
+};
+use tokio::io::AsyncReadExt;
+
+fn skipped(test: &str) -> bool {
+    if credentials::is_root() {
+        return false;
+    }
+    println!("SKIPPED: {test}: needs root");
+    true
+}
+
+fn spec(dir: &Path, user: &str, script: &str) -> Spec {
+    let root = dir.join("web");
+    for sub in ["web/local", "web/secrets", "web/private", "alloc"] {
+        std::fs::create_dir_all(dir.join(sub)).expect("created");
+    }
+    let host = ["/bin", "/lib", "/lib64", "/usr", "/etc"]
+        .map(|path| HostPath {
+            source: path.into(),
+            target: path.into(),
+        })
+        .to_vec();
+    let isolation = Isolation {
+        root,
+        host,
+        mounts: vec![HostMount {
+            source: dir.join("alloc"),
+            target: "/alloc".into(),
+            readonly: false,
+        }],
+        hidden: vec!["/private".into()],
+        pid_namespace: true,
+        ipc_namespace: true,
+        capabilities: vec![
+            "chown".into(),
+            "mknod".into(),
+            "setuid".into(),
+            "setgid".into(),
+        ],
+        ..Isolation::default()
+    };
+    Spec {
+        id: "x".into(),
+        state_dir: dir.join("state"),
+        process: Process {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+            env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+            cwd: "/".into(),
+            user: Some(credentials::lookup(user).expect("known")),
+            isolation: Some(isolation),
+            ..Process::default()
+        },
+        logs: Some(LogSpec {
+            dir: dir.to_owned(),
+            name: "web".into(),
+            max_files: 2,
+            max_file_bytes: 1 << 20,
+        }),
+        cgroup: None,
+    }
+}
+
+async fn output(user: &str, script: &str, prepare: impl FnOnce(&Path)) -> String {
+    let dir = tempfile::tempdir().expect("dir");
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    let spec = spec(dir.path(), user, script);
+    prepare(dir.path());
+    let task = source.launch(spec).await.expect("starts");
+    task.wait().await.expect("known");
+    let read = |kind| {
+        std::fs::read_to_string(dir.path().join(format!("web.{kind}.0"))).unwrap_or_default()
+    };
+    read("stdout") + &read("stderr")
+}
+
+#[tokio::test]
+async fn the_task_is_alone_in_its_root() {
+    if skipped("the_task_is_alone_in_its_root") {
+        return;
+    }
+    let script = "id -un; echo pid $$; ls -d /root /home /.old* 2>/dev/null; ls /private 2>&1; touch /etc/x 2>&1; \
+        echo shared > /alloc/file; cat /alloc/file; ls /proc | grep -c '^[0-9]'; echo done > /dev/null; ls /dev";
+    let text = output("nobody", script, |dir| {
+        std::fs::write(dir.join("web/private/key"), "secret").expect("written");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(dir.join("alloc"), open).expect("opened");
+    })
+    .await;
+    assert!(text.starts_with("nobody\npid 1\n"), "{text}");
+    assert!(text.contains("shared\n"), "{text}");
+    assert!(
+        !text.contains("/root") && !text.contains("/.old") && !text.contains("key"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Read-only file system") || text.contains("Permission denied"),
+        "{text}"
+    );
+    assert!(text.contains("urandom"), "{text}");
+}
+
+#[tokio::test]
+async fn root_in_the_task_is_not_root_of_the_host() {
+    if skipped("root_in_the_task_is_not_root_of_the_host") {
+        return;
+    }
+    let script = "touch /etc/x; mknod /local/disk b 8 0 && cat /local/disk; mount -t tmpfs none /local; \
+        echo 1 > /proc/sys/kernel/sysrq; mknod /dev/disk b 8 0; grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status";
+    let text = output("root", script, |_| {}).await;
+    assert!(
+        text.contains("touch: cannot touch '/etc/x': Read-only file system"),
+        "{text}"
+    );
+    assert!(
+        text.contains("cat: /local/disk: Permission denied"),
+        "{text}"
+    );
+    assert!(text.contains("NoNewPrivs:\t1"), "{text}");
+    assert!(
+        text.contains("CapEff:\t00000000080000c1") && text.contains("CapBnd:\t00000000080000c1"),
+        "{text}"
+    );
+    assert!(
+        text.matches("ermission denied").count() + text.matches("Read-only").count() >= 4,
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn links_left_in_the_root_lead_nowhere() {
+    if skipped("links_left_in_the_root_lead_nowhere") {
+        return;
+    }
+    let victim = tempfile::tempdir().expect("dir");
+    let dir = tempfile::tempdir().expect("dir");
+    let spec = spec(dir.path(), "root", "true");
+    std::os::unix::fs::symlink(victim.path(), dir.path().join("web/etc")).expect("linked");
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    let err = source.launch(spec).await.expect_err("refused").to_string();
+    assert!(err.contains("at /etc: File exists"), "{err}");
+    assert!(
+        std::fs::read_dir(victim.path())
+            .expect("dir")
+            .next()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn what_the_agent_put_into_a_host_directory_is_seen() {
+    if skipped("what_the_agent_put_into_a_host_directory_is_seen") {
+        return;
+    }
+    let text = output("nobody", "cat /etc/app.conf; head -c4 /etc/passwd", |dir| {
+        std::fs::create_dir_all(dir.join("web/etc")).expect("created");
+        std::fs::write(dir.join("web/etc/app.conf"), "configured\n").expect("written");
+    })
+    .await;
+    assert_eq!(text, "configured\nroot");
+}
+
+#[tokio::test]
+async fn an_exec_is_in_the_same_world() {
+    if skipped("an_exec_is_in_the_same_world") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    let spec = spec(
+        dir.path(),
+        "nobody",
+        "trap 'exit 0' INT; while true; do sleep 0.05; done",
+    );
+    let mut process = spec.process.clone();
+    let task = source.launch(spec).await.expect("starts");
+    process.args = vec![
+        "-c".into(),
+        "id -un; ls -d /alloc /home; cat /proc/1/cmdline | tr '\\0' ' '".into(),
+    ];
+    let (streams, exit) = task.exec(process).await.expect("starts").split();
+    let ExecStreams::Pipes {
+        mut stdout, stdin, ..
+    } = streams
+    else {
+        panic!("pipes")
+    };
+    drop(stdin);
+    let mut text = String::new();
+    stdout.read_to_string(&mut text).await.expect("read");
+    exit.await.expect("known");
+    assert!(
+        text.starts_with("nobody\n/alloc\n/bin/sh -c trap"),
+        "{text}"
+    );
+    task.stop(2, Duration::from_secs(10)).await.expect("asked");
+    assert_eq!(task.wait().await.expect("known").exit_code, 0);
+}
