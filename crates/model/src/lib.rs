@@ -7,6 +7,7 @@
 pub mod api;
 pub mod connect;
 pub mod constraint;
+pub mod cron;
 pub mod diff;
 pub mod free_form;
 pub mod group;
@@ -57,6 +58,7 @@ pub use time::{Duration, Timestamp, UnixNanos};
 
 // The job family.
 pub use connect::*;
+pub use cron::Cron;
 pub use constraint::{Affinity, Constraint, Spread, SpreadTarget, operand};
 pub use diff::*;
 pub use free_form::{Object, StringMap};
