@@ -8,9 +8,14 @@
 
 pub mod blocked;
 pub mod broker;
-mod controller;
 pub mod client_update;
+mod controller;
+pub mod deployments;
+pub mod dispatch;
+mod follow_up;
 pub mod liveness;
 pub mod node_update;
+pub mod periodic;
+pub mod scale;
 
 pub use controller::{Controller, Ids, Step};
