@@ -1,0 +1,493 @@
+//! The grammar, as a recursive descent with backtracking. The error is that of the furthest place reached, with
+//! everything that was tried there.
+
+use std::{cell::RefCell, collections::BTreeSet, fmt};
+
+use regex::Regex;
+
+/// Why an expression does not parse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    line: usize,
+    column: usize,
+    offset: usize,
+    expected: Vec<String>,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line,
+            column,
+            offset,
+            expected,
+        } = self; // exhaustive
+        write!(f, "{line}:{column} ({offset}): no match found, expected: ")?;
+        match expected.as_slice() {
+            [] => f.write_str("nothing"),
+            [one] => f.write_str(one),
+            [first @ .., last] => write!(f, "{} or {last}", first.join(", ")),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// One node of the tree.
+#[derive(Debug)]
+pub(super) enum Expression {
+    Or(Box<Self>, Box<Self>),
+    And(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    /// `any`, or with `all` every, element of a list or map passes; the names stand for key and value in it.
+    Each {
+        all: bool,
+        selector: Selector,
+        names: Vec<String>,
+        inner: Box<Self>,
+    },
+    Match {
+        selector: Selector,
+        negated: bool,
+        test: Test,
+    },
+}
+
+/// What is asked of a value.
+#[derive(Debug)]
+pub(super) enum Test {
+    Equal(String),
+    Empty,
+    Nil,
+    Contains(String),
+    Matches {
+        source: String,
+        regex: Option<Box<Regex>>,
+    },
+}
+
+/// The way to a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Selector(pub(super) Vec<String>);
+
+impl Expression {
+    /// The members of the object that are looked at.
+    pub(super) fn members(&self, out: &mut Vec<String>) {
+        match self {
+            Self::Or(left, right) | Self::And(left, right) => {
+                left.members(out);
+                right.members(out);
+            }
+            Self::Not(inner) => inner.members(out),
+            Self::Each {
+                selector, inner, ..
+            } => {
+                out.extend(selector.0.first().cloned());
+                inner.members(out);
+            }
+            Self::Match { selector, .. } => out.extend(selector.0.first().cloned()),
+        }
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Expression, ParseError> {
+    let parser = Parser {
+        text,
+        furthest: RefCell::default(),
+    };
+    let at = parser.spaces(0);
+    if let Some((expression, at)) = parser.or(at) {
+        let at = parser.spaces(at);
+        if at == text.len() {
+            return Ok(expression);
+        }
+        parser.failed(at, "EOF");
+    }
+    Err(parser.error())
+}
+
+#[derive(Default)]
+struct Furthest {
+    at: usize,
+    expected: BTreeSet<String>,
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    furthest: RefCell<Furthest>,
+}
+
+const SPACE: &str = r"[ \t\r\n]";
+type Parsed<T> = Option<(T, usize)>;
+
+impl Parser<'_> {
+    fn failed(&self, at: usize, expected: &str) {
+        let mut furthest = self.furthest.borrow_mut();
+        if at > furthest.at {
+            furthest.at = at;
+            furthest.expected.clear();
+        }
+        if at == furthest.at {
+            furthest.expected.insert(expected.to_owned());
+        }
+    }
+
+    fn error(&self) -> ParseError {
+        let Furthest { at, expected } = &*self.furthest.borrow(); // exhaustive
+        let before = &self.text[..*at];
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        ParseError {
+            line,
+            column,
+            offset: *at,
+            expected: expected.iter().cloned().collect(),
+        }
+    }
+
+    fn rest(&self, at: usize) -> &str {
+        &self.text[at..]
+    }
+
+    fn literal(&self, at: usize, word: &str) -> Option<usize> {
+        if self.rest(at).starts_with(word) {
+            return Some(at + word.len());
+        }
+        self.failed(
+            at,
+            &format!("\"{}\"", if word == "\"" { "\\\"" } else { word }),
+        );
+        None
+    }
+
+    fn class(&self, at: usize, name: &str, is: impl Fn(char) -> bool) -> Option<usize> {
+        match self.rest(at).chars().next().filter(|c| is(*c)) {
+            Some(c) => Some(at + c.len_utf8()),
+            None => {
+                self.failed(at, name);
+                None
+            }
+        }
+    }
+
+    fn spaces(&self, mut at: usize) -> usize {
+        while let Some(next) = self.class(at, SPACE, |c| matches!(c, ' ' | '\t' | '\r' | '\n')) {
+            at = next;
+        }
+        at
+    }
+
+    /// At least one space.
+    fn gap(&self, at: usize) -> Option<usize> {
+        let next = self.spaces(at);
+        (next > at).then_some(next)
+    }
+
+    /// A word with a space before and behind it.
+    fn spaced(&self, at: usize, words: &[&str]) -> Option<usize> {
+        let mut at = at;
+        for word in words {
+            at = self.literal(self.gap(at)?, word)?;
+        }
+        Some(at)
+    }
+
+    fn or(&self, at: usize) -> Parsed<Expression> {
+        let (left, at) = self.and(at)?;
+        if let Some(next) = self.spaced(at, &["or"]).and_then(|at| self.gap(at))
+            && let Some((right, at)) = self.or(next)
+        {
+            return Some((Expression::Or(Box::new(left), Box::new(right)), at));
+        }
+        Some((left, at))
+    }
+
+    fn and(&self, at: usize) -> Parsed<Expression> {
+        let (left, at) = self.not(at)?;
+        if let Some(next) = self.spaced(at, &["and"]).and_then(|at| self.gap(at))
+            && let Some((right, at)) = self.and(next)
+        {
+            return Some((Expression::And(Box::new(left), Box::new(right)), at));
+        }
+        Some((left, at))
+    }
+
+    fn not(&self, at: usize) -> Parsed<Expression> {
+        if let Some(next) = self.literal(at, "not").and_then(|at| self.gap(at))
+            && let Some((inner, at)) = self.not(next)
+        {
+            return Some((Expression::Not(Box::new(inner)), at));
+        }
+        self.group(at)
+    }
+
+    fn group(&self, at: usize) -> Parsed<Expression> {
+        if let Some(next) = self.literal(at, "(") {
+            let (inner, at) = self.or(self.spaces(next))?;
+            let at = self.literal(self.spaces(at), ")")?;
+            return Some((inner, at));
+        }
+        self.each(at)
+            .or_else(|| self.selector_first(at))
+            .or_else(|| self.value_first(at))
+    }
+
+    /// `any Tags as tag { tag == "x" }`
+    fn each(&self, at: usize) -> Parsed<Expression> {
+        let (all, next) = match self.literal(at, "all") {
+            Some(next) => (true, next),
+            None => (false, self.literal(at, "any")?),
+        };
+        let (selector, at) = self.selector(self.gap(next)?)?;
+        let at = self.gap(self.spaced(at, &["as"])?)?;
+        let (names, at) = self.names(at)?;
+        let at = self.literal(self.spaces(at), "{")?;
+        let (inner, at) = self.or(self.spaces(at))?;
+        let at = self.literal(self.spaces(at), "}")?;
+        Some((
+            Expression::Each {
+                all,
+                selector,
+                names,
+                inner: Box::new(inner),
+            },
+            at,
+        ))
+    }
+
+    fn names(&self, at: usize) -> Parsed<Vec<String>> {
+        let Some(next) = self.literal(at, "(") else {
+            return self.identifier(at).map(|(name, at)| (vec![name], at));
+        };
+        let (first, at) = self.identifier(self.spaces(next))?;
+        let at = self.literal(self.spaces(at), ",")?;
+        let (second, at) = self.identifier(self.spaces(at))?;
+        let at = self.literal(self.spaces(at), ")")?;
+        Some((vec![first, second], at))
+    }
+
+    fn selector_first(&self, at: usize) -> Parsed<Expression> {
+        let (selector, at) = self.selector(at)?;
+        if let Some((negated, at)) = self.equality(at) {
+            let (value, at) = self.value(at)?;
+            return Some((
+                Expression::Match {
+                    selector,
+                    negated,
+                    test: Test::Equal(value),
+                },
+                at,
+            ));
+        }
+        for (negated, words) in [(false, &["contains"][..]), (true, &["not", "contains"])] {
+            if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
+                let (value, at) = self.value(at)?;
+                return Some((
+                    Expression::Match {
+                        selector,
+                        negated,
+                        test: Test::Contains(value),
+                    },
+                    at,
+                ));
+            }
+        }
+        for (negated, words) in [(false, &["matches"][..]), (true, &["not", "matches"])] {
+            if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
+                let (source, at) = self.value(at)?;
+                let regex = Regex::new(&source).ok().map(Box::new);
+                return Some((
+                    Expression::Match {
+                        selector,
+                        negated,
+                        test: Test::Matches { source, regex },
+                    },
+                    at,
+                ));
+            }
+        }
+        for (negated, empty, words) in [
+            (false, true, &["is", "empty"][..]),
+            (true, true, &["is", "not", "empty"]),
+            (false, false, &["is", "nil"]),
+            (true, false, &["is", "not", "nil"]),
+        ] {
+            if let Some(at) = self.spaced(at, words) {
+                let test = if empty { Test::Empty } else { Test::Nil };
+                return Some((
+                    Expression::Match {
+                        selector,
+                        negated,
+                        test,
+                    },
+                    at,
+                ));
+            }
+        }
+        None
+    }
+
+    fn equality(&self, at: usize) -> Parsed<bool> {
+        let at = self.spaces(at);
+        if let Some(at) = self.literal(at, "==") {
+            return Some((false, self.spaces(at)));
+        }
+        self.literal(at, "!=").map(|at| (true, self.spaces(at)))
+    }
+
+    fn value_first(&self, at: usize) -> Parsed<Expression> {
+        let (value, at) = self.value(at)?;
+        for (negated, words) in [(false, &["in"][..]), (true, &["not", "in"])] {
+            if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
+                let (selector, at) = self.selector(at)?;
+                return Some((
+                    Expression::Match {
+                        selector,
+                        negated,
+                        test: Test::Contains(value),
+                    },
+                    at,
+                ));
+            }
+        }
+        None
+    }
+
+    fn selector(&self, at: usize) -> Parsed<Selector> {
+        if let Some(found) = self.pointer(at) {
+            return Some(found);
+        }
+        let (first, mut at) = self.identifier(at)?;
+        let mut path = vec![first];
+        while let Some((part, next)) = self.dotted(at).or_else(|| self.indexed(at)) {
+            path.push(part);
+            at = next;
+        }
+        Some((Selector(path), at))
+    }
+
+    fn dotted(&self, at: usize) -> Parsed<String> {
+        let start = self.literal(at, ".")?;
+        if let Some(found) = self.identifier(start) {
+            return Some(found);
+        }
+        let mut at = self.class(start, "[0-9]", |c| c.is_ascii_digit())?;
+        while let Some(next) = self.class(at, "[0-9]", |c| c.is_ascii_digit()) {
+            at = next;
+        }
+        Some((self.text[start..at].to_owned(), at))
+    }
+
+    fn indexed(&self, at: usize) -> Parsed<String> {
+        let at = self.literal(at, "[")?;
+        let (part, at) = self.string(self.spaces(at))?;
+        let at = self.literal(self.spaces(at), "]")?;
+        Some((part, at))
+    }
+
+    /// `"/Meta/with space"`, in the manner of JSON pointers.
+    fn pointer(&self, at: usize) -> Parsed<Selector> {
+        if !self.rest(at).starts_with("\"/") {
+            self.failed(at, "\"\\\"\"");
+            return None;
+        }
+        let (text, at) = self.string(at)?;
+        let path = text[1..]
+            .split('/')
+            .map(|part| part.replace("~1", "/").replace("~0", "~"))
+            .collect();
+        Some((Selector(path), at))
+    }
+
+    fn identifier(&self, start: usize) -> Parsed<String> {
+        let mut at = self.class(start, "[a-zA-Z]", |c| c.is_ascii_alphabetic())?;
+        while let Some(next) = self.class(at, "[a-zA-Z0-9_/]", |c| {
+            c.is_ascii_alphanumeric() || matches!(c, '_' | '/')
+        }) {
+            at = next;
+        }
+        Some((self.text[start..at].to_owned(), at))
+    }
+
+    fn value(&self, at: usize) -> Parsed<String> {
+        if let Some((Selector(path), at)) = self.bareword(at) {
+            return Some((path.join("."), at));
+        }
+        self.number(at).or_else(|| self.string(at))
+    }
+
+    fn bareword(&self, at: usize) -> Parsed<Selector> {
+        self.rest(at)
+            .chars()
+            .next()
+            .filter(char::is_ascii_alphabetic)
+            .map_or_else(
+                || {
+                    self.failed(at, "[a-zA-Z]");
+                    None
+                },
+                |_| self.selector(at),
+            )
+    }
+
+    fn number(&self, start: usize) -> Parsed<String> {
+        let digits = |mut at: usize| {
+            while let Some(next) = self.class(at, "[0-9]", |c| c.is_ascii_digit()) {
+                at = next;
+            }
+            at
+        };
+        let at = self.literal(start, "-").unwrap_or(start);
+        let mut at = match self.literal(at, "0") {
+            Some(at) => at,
+            None => digits(self.class(at, "[1-9]", |c| matches!(c, '1'..='9'))?),
+        };
+        if let Some(point) = self.literal(at, ".") {
+            let end = digits(point);
+            if end > point {
+                at = end;
+            }
+        }
+        let behind = self.rest(at).chars().next();
+        if behind.is_some_and(|c| !matches!(c, ' ' | '\t' | '\r' | '\n' | ')' | '}')) {
+            return None;
+        }
+        Some((self.text[start..at].to_owned(), at))
+    }
+
+    fn string(&self, start: usize) -> Parsed<String> {
+        let (quote, open) = match self.literal(start, "`") {
+            Some(open) => ('`', open),
+            None => ('"', self.literal(start, "\"")?),
+        };
+        let mut out = String::new();
+        let mut chars = self.rest(open).char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                c if c == quote => return Some((out, open + at + 1)),
+                '\\' if quote == '"' => out.push(unescaped(chars.next()?.1)),
+                c => out.push(c),
+            }
+        }
+        self.failed(
+            self.text.len(),
+            &format!("\"{}\"", if quote == '"' { "\\\"" } else { "`" }),
+        );
+        None
+    }
+}
+
+fn unescaped(c: char) -> char {
+    match c {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        other => other,
+    }
+}
