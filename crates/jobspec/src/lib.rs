@@ -1,1 +1,33 @@
-//! The `jobspec` room.
+//! The job language: job files into jobs, with every error of a file told at once.
+//!
+//! The way through: [`parse`] reads a file (native syntax or its JSON form) into an [`caravan_model::api::ApiJob`],
+//! where "not given" and "zero" still differ; [`canonicalize`] fills in the defaults; [`validate`] tells everything
+//! that is wrong with it. [`format_source`] lays out a file anew.
+//!
+//! Invariants: pure functions of their arguments; no files (but through [`Files`]), no clock, no environment, no
+//! randomness (but from [`Inputs::seed`]). Work is bounded whatever the source says.
+//! It must never know the state of a cluster.
+
+mod decode;
+mod diagnostic;
+mod duration;
+mod eval;
+mod files;
+mod functions;
+mod inputs;
+mod locals;
+mod number;
+mod parse;
+mod source;
+mod suggest;
+mod syntax;
+mod type_expression;
+mod types;
+mod value;
+mod variables;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use files::{FileError, Files};
+pub use inputs::{Inputs, Source, VarFile};
+pub use parse::{Parsed, parse};
+pub use source::{Position, Range};

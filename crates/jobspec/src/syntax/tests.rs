@@ -1,0 +1,1 @@
+//! Syntax trees of sources, and where errors are.

@@ -1,0 +1,161 @@
+//! The recorded job files: what the reference made of each, where the recordings are at hand.
+//!
+//! Good files must give the recorded jobs, bad ones must be refused at the recorded places.
+
+use caravan_jobspec::{Inputs, Source, VarFile, parse};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn recordings(set: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden/jobspec");
+    let folder = root.join(set);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("SKIPPED: golden {set}: the recordings are not here");
+    None
+}
+
+/// Job files of a set with their names.
+fn cases(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for suffix in [".nomad.hcl", ".nomad.json"] {
+            if let Some(stem) = name.strip_suffix(suffix) {
+                out.push((stem.to_owned(), path.clone()));
+            }
+        }
+    }
+    out.sort();
+    out
+}
+
+fn inputs(folder: &Path, stem: &str) -> Inputs<'static> {
+    let vars = fs::read_to_string(folder.join(format!("{stem}.vars.hcl")));
+    Inputs {
+        var_files: vars
+            .into_iter()
+            .map(|text| VarFile {
+                name: "input.hcl".to_owned(),
+                text,
+            })
+            .collect(),
+        ..Inputs::default()
+    }
+}
+
+fn mask(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let groups: Vec<usize> = text.split('-').map(str::len).collect();
+            if groups == [8, 4, 4, 4, 12] {
+                *text = "<uuid>".to_owned();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Object(fields) => fields.values_mut().for_each(mask),
+        _ => {}
+    }
+}
+
+/// Where two values differ.
+fn differences(path: &str, expected: &Value, actual: &Value, out: &mut Vec<String>) {
+    match (expected, actual) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let path = format!("{path}.{key}");
+                match (a.get(key), b.get(key)) {
+                    (Some(a), Some(b)) => differences(&path, a, b, out),
+                    (a, b) => out.push(format!("{path}: expected {a:?}, got {b:?}")),
+                }
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(&format!("{path}[{at}]"), a, b, out);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => out.push(format!("{path}: expected {a}, got {b}")),
+    }
+}
+
+#[test]
+fn good_files_give_the_recorded_jobs() {
+    let Some(folder) = recordings("good") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    for (stem, path) in cases(&folder) {
+        let source = Source::new("input.hcl", fs::read(&path).unwrap());
+        let parsed = match parse(&source, &inputs(&folder, &stem)) {
+            Ok(parsed) => parsed,
+            Err(errors) => {
+                failures.push(format!("{stem}: {errors}"));
+                continue;
+            }
+        };
+        let text = fs::read_to_string(folder.join(format!("{stem}.json"))).unwrap();
+        let expected: Value = serde_json::from_str(&text).unwrap();
+        let mut actual = serde_json::to_value(&parsed.job).unwrap();
+        mask(&mut actual);
+        let mut found = Vec::new();
+        differences("", &expected, &actual, &mut found);
+        failures.extend(found.iter().map(|it| format!("{stem}{it}")));
+    }
+    assert!(
+        failures.is_empty(),
+        "{} differences:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+/// The lines that messages point to.
+fn places(text: &str) -> BTreeSet<usize> {
+    let mut out = BTreeSet::new();
+    for (at, _) in text.match_indices("input.hcl:") {
+        let digits: String = text[at + 10..]
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        out.extend(digits.parse::<usize>());
+    }
+    out
+}
+
+#[test]
+fn bad_files_are_refused_at_the_recorded_places() {
+    let Some(folder) = recordings("bad") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    for (stem, path) in cases(&folder) {
+        let text = fs::read_to_string(folder.join(format!("{stem}.err"))).unwrap();
+        let route = text.split("\n== $").next().unwrap();
+        if !route.contains("-> 400") || route.contains("Job spec is empty") {
+            continue;
+        }
+        let source = Source::new("input.hcl", fs::read(&path).unwrap());
+        match parse(&source, &inputs(&folder, &stem)) {
+            Ok(_) => failures.push(format!("{stem}: was not refused; expected\n{route}")),
+            Err(errors) => {
+                let actual = errors.to_string();
+                if !places(route).is_subset(&places(&actual)) {
+                    failures.push(format!("{stem}: expected\n{route}\ngot\n{actual}\n"));
+                }
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} differences:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
