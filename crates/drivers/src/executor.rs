@@ -119,10 +119,10 @@ impl Executor {
             &config.dirs.private
         };
         self.clear_earlier(base).await;
-        let state_dir = state_dir(base, &config.task_id);
+        let state_file = state_file(base, &config.task_id);
         let spec = Spec {
             id: config.task_id.clone(),
-            state_dir,
+            state_file,
             process: process.clone(),
             logs: logs(&config),
             cgroup: cgroup.clone(),
@@ -363,8 +363,8 @@ fn exec_process(task: &Task, request: &ExecRequest) -> Result<Process, DriverErr
 
 const STATE_PREFIX: &str = "run-";
 
-/// Each start has a directory of its own, so that a stale answer can never be taken for this task's.
-fn state_dir(base: &Path, task_id: &str) -> PathBuf {
+/// Each start has a file of its own, so that a stale answer can never be taken for this task's.
+fn state_file(base: &Path, task_id: &str) -> PathBuf {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     task_id.hash(&mut hasher);
@@ -405,5 +405,5 @@ fn release(state: &State) {
         group.kill_all();
         let _ = group.remove();
     }
-    let _ = std::fs::remove_dir_all(&state.locator.state_dir);
+    let _ = std::fs::remove_file(&state.locator.state_file);
 }

@@ -57,15 +57,29 @@ where
     }
 }
 
-/// Default handling for every signal, so that a program does not inherit what its launcher ignored.
+/// Default handling for every signal, so that nothing inherits what some launcher ignored.
 pub(crate) fn default_signals() {
     for sig in Signal::iterator() {
-        if matches!(sig, Signal::SIGKILL | Signal::SIGSTOP) {
-            continue;
+        if !matches!(sig, Signal::SIGKILL | Signal::SIGSTOP) {
+            default_signal(sig);
         }
-        // SAFETY: SIG_DFL installs no handler, so there is no code that could run at a bad moment.
-        let _ = unsafe { signal(sig, SigHandler::SigDfl) };
     }
+}
+
+fn default_signal(sig: Signal) {
+    // SAFETY: SIG_DFL installs no handler, so there is no code that could run at a bad moment.
+    let _ = unsafe { signal(sig, SigHandler::SigDfl) };
+}
+
+/// Children are to be waited for again.
+pub(crate) fn default_children() {
+    default_signal(Signal::SIGCHLD);
+}
+
+/// Takes back [`ignore_hangups`] for a program.
+pub(crate) fn default_hangups() {
+    default_signal(Signal::SIGPIPE);
+    default_signal(Signal::SIGHUP);
 }
 
 /// Children are reaped by the kernel.

@@ -49,7 +49,7 @@ fn spec(dir: &Path, user: &str, script: &str) -> Spec {
     };
     Spec {
         id: "x".into(),
-        state_dir: dir.join("state"),
+        state_file: dir.join("private/state"),
         process: Process {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],

@@ -20,7 +20,7 @@ fn supervisors() -> Supervisors {
 fn shell(dir: &Path, script: &str) -> Spec {
     Spec {
         id: "alloc/task/1".into(),
-        state_dir: dir.join("state"),
+        state_file: dir.join("private/state"),
         process: process(script),
         logs: Some(LogSpec {
             dir: dir.to_owned(),
@@ -77,7 +77,6 @@ async fn exit_code_and_both_streams_are_kept() {
     let out = read(dir.path().join("task.stdout.0"));
     assert!(out.starts_with("out blue\n"), "{out}");
     assert_eq!(read(dir.path().join("task.stderr.0")), "err\n");
-    assert!(!dir.path().join("state/s.sock").exists());
 }
 
 #[tokio::test]
@@ -400,7 +399,7 @@ async fn a_pid_of_another_boot_is_neither_adopted_nor_killed() {
         .expect("starts");
     task.wait().await.expect("known");
     let mut locator = task.locator.clone();
-    let state = locator.state_dir.join("state.json");
+    let state = locator.state_file.clone();
     locator.record.task = Identity {
         boot_id: "an earlier boot".into(),
         ..Identity::of(pid).expect("runs")
@@ -420,20 +419,20 @@ async fn a_pid_of_another_boot_is_neither_adopted_nor_killed() {
 }
 
 #[tokio::test]
-async fn a_deep_state_directory_is_no_obstacle() {
+async fn a_start_is_cleared_by_its_state_file() {
     let dir = tempfile::tempdir().expect("dir");
     let deep = dir.path().join("d".repeat(120)).join("e".repeat(120));
     let mut spec = shell(dir.path(), "exec sleep 600");
-    spec.state_dir = deep;
+    spec.state_file = deep;
     let source = supervisors();
     let task = source.launch(spec).await.expect("starts");
     running(&task.locator).await;
     source
-        .clear(&task.locator.state_dir)
+        .clear(&task.locator.state_file)
         .await
         .expect("cleared");
     assert!(is_gone(task.locator.record.task.pid));
-    assert!(!task.locator.state_dir.exists());
+    assert!(!task.locator.state_file.exists());
 }
 
 #[tokio::test]

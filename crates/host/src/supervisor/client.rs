@@ -1,6 +1,5 @@
 //! The agent's half: launching supervisors, finding them again, and asking them.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
@@ -9,6 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 
 use super::frame;
 use super::pty::PtyMaster;
-use super::record::{self, ExitRecord, Record};
+use super::record::{ExitRecord, Record};
 use super::spec::{Process, Reply, Request, Spec};
 use crate::sys;
 
@@ -35,7 +36,7 @@ pub enum LaunchError {
 /// All that is needed to find a supervised task again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locator {
-    pub state_dir: PathBuf,
+    pub state_file: PathBuf,
     pub record: Record,
 }
 
@@ -72,7 +73,7 @@ impl Supervisors {
 
     /// Starts a task. When this answers, the task runs and its record is written.
     pub async fn launch(&self, spec: Spec) -> Result<Supervised, LaunchError> {
-        let state_dir = spec.state_dir.clone();
+        let state_file = spec.state_file.clone();
         let mut control = self.fork()?;
         control
             .write_all(&frame::encode(&Request::Launch {
@@ -82,7 +83,7 @@ impl Supervisors {
         match receive(&mut control).await? {
             Reply::State { record } => Ok(Supervised::follow(
                 Locator {
-                    state_dir,
+                    state_file,
                     record: *record,
                 },
                 control,
@@ -112,7 +113,7 @@ impl Supervisors {
 
     /// Finds a task of an earlier agent.
     pub async fn reconnect(&self, locator: &Locator) -> Reconnected {
-        match attach(&locator.state_dir).await {
+        match attach(locator).await {
             Ok((found, stream)) if found.record.supervisor == locator.record.supervisor => {
                 match found.record.exit.clone() {
                     Some(exit) => Reconnected::Exited(found, exit),
@@ -124,16 +125,19 @@ impl Supervisors {
         }
     }
 
-    /// Ends whatever an earlier start left behind in a state directory, and removes it.
-    pub async fn clear(&self, state_dir: &Path) -> io::Result<()> {
-        if let Ok((found, stream)) = attach(state_dir).await {
-            let old = Supervised::follow(found, stream);
-            old.stop(9, Duration::ZERO).await?;
-            old.wait().await.ok();
-        } else if let Ok(record) = Record::read(state_dir) {
-            kill_orphan(&record);
+    /// Ends whatever an earlier start left behind, by its state file, and removes that file.
+    pub async fn clear(&self, state_file: &Path) -> io::Result<()> {
+        if let Ok(record) = Record::read(state_file) {
+            let locator = Locator {
+                state_file: state_file.to_owned(),
+                record,
+            };
+            if let Reconnected::Running(old) = self.reconnect(&locator).await {
+                old.stop(9, Duration::ZERO).await?;
+                old.wait().await.ok();
+            }
         }
-        match std::fs::remove_dir_all(state_dir) {
+        match std::fs::remove_file(state_file) {
             Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
             _ => Ok(()),
         }
@@ -158,19 +162,32 @@ fn start_pool(program: &Path) -> io::Result<StdStream> {
     Ok(mine)
 }
 
-async fn connect(state_dir: &Path) -> io::Result<UnixStream> {
-    let dir = File::open(state_dir)?;
-    UnixStream::connect(record::short_socket_path(&dir)).await
+/// A connection to the very supervisor of the record: nobody else can answer in its name.
+fn connect(record: &Record) -> io::Result<StdStream> {
+    let stream = StdStream::connect_addr(&record.address()?)?;
+    let peer = getsockopt(&stream, PeerCredentials)?;
+    if peer.pid() != record.supervisor.pid {
+        return Err(io::Error::other(
+            "another process answers in the supervisor's place",
+        ));
+    }
+    Ok(stream)
+}
+
+fn connect_async(record: &Record) -> io::Result<UnixStream> {
+    let stream = connect(record)?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
 }
 
 /// Connects as a watcher; the first answer is the task's record.
-async fn attach(state_dir: &Path) -> io::Result<(Locator, UnixStream)> {
-    let mut stream = connect(state_dir).await?;
+async fn attach(locator: &Locator) -> io::Result<(Locator, UnixStream)> {
+    let mut stream = connect_async(&locator.record)?;
     stream.write_all(&frame::encode(&Request::Watch)?).await?;
     match receive(&mut stream).await? {
         Reply::State { record } => Ok((
             Locator {
-                state_dir: state_dir.to_owned(),
+                state_file: locator.state_file.clone(),
                 record: *record,
             },
             stream,
@@ -189,7 +206,7 @@ async fn receive(stream: &mut UnixStream) -> io::Result<Reply> {
 
 /// No supervisor answers: its record tells the exit, or the task is lost.
 fn after_death(locator: &Locator) -> Reconnected {
-    match Record::read(&locator.state_dir) {
+    match Record::read(&locator.state_file) {
         Ok(record) if record.supervisor != locator.record.supervisor => {
             Reconnected::Lost("the task was replaced".into())
         }
@@ -283,7 +300,7 @@ impl Supervised {
     }
 
     async fn ask(&self, request: &Request) -> io::Result<()> {
-        let mut stream = connect(&self.locator.state_dir).await?;
+        let mut stream = connect_async(&self.locator.record)?;
         stream.write_all(&frame::encode(request)?).await?;
         match receive(&mut stream).await? {
             Reply::Failed { message } => Err(io::Error::other(message)),
@@ -294,12 +311,10 @@ impl Supervised {
     /// Runs a process beside the task. Dropping the session kills it.
     pub async fn exec(&self, process: Process) -> io::Result<ExecSession> {
         let (streams, theirs) = open_streams(process.terminal)?;
-        let stream = connect(&self.locator.state_dir).await?;
+        let blocking = connect(&self.locator.record)?;
         let bytes = frame::encode(&Request::Exec {
             process: Box::new(process),
         })?;
-        let blocking = stream.into_std()?;
-        blocking.set_nonblocking(false)?;
         let mut stream = tokio::task::spawn_blocking(move || -> io::Result<UnixStream> {
             let fds: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
             frame::send_with_fds(&blocking, &bytes, &fds)?;

@@ -28,6 +28,7 @@ fn run() -> io::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.peer_addr()?;
     detach()?;
+    sys::default_signals();
     sys::ignore_hangups();
     sys::ignore_children();
     loop {

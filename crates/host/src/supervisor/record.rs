@@ -1,15 +1,18 @@
 //! What a supervisor writes down so that its task can be found, and its exit known, by any later agent.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::procs::Identity;
 
-const FILE: &str = "state.json";
-pub(crate) const SOCKET: &str = "s.sock";
+/// Room for the exit, taken when the task starts: a disk that is full by then cannot keep the exit out.
+const EXIT_ROOM: usize = 256;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,6 +28,8 @@ pub struct ExitRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub id: String,
+    /// The name of the supervisor's socket in the kernel's own (abstract) name space.
+    pub socket: String,
     pub supervisor: Identity,
     pub task: Identity,
     /// Nanoseconds since the epoch.
@@ -33,25 +38,61 @@ pub struct Record {
 }
 
 impl Record {
-    pub(crate) fn read(state_dir: &Path) -> io::Result<Self> {
-        let text = fs::read(state_dir.join(FILE))?;
-        serde_json::from_slice(&text).map_err(io::Error::from)
+    /// The first line is the record, the second the exit once there is one.
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        let text = fs::read_to_string(path)?;
+        let mut lines = text.lines();
+        let mut record: Self = serde_json::from_str(lines.next().unwrap_or_default())?;
+        record.exit = lines
+            .next()
+            .and_then(|line| serde_json::from_str(line.trim()).ok());
+        Ok(record)
     }
 
-    /// Replaces the file in one step; a reader sees the old or the new record. Not synced to disk: a machine
-    /// that crashes takes the task with it, and then the exit is unknown in truth.
-    pub(crate) fn write(&self, state_dir: &Path) -> io::Result<()> {
-        let temporary = state_dir.join(format!("{FILE}.new"));
-        fs::write(&temporary, serde_json::to_vec(self)?)?;
-        fs::rename(&temporary, state_dir.join(FILE))
+    /// Not synced to disk: a machine that crashes takes the task with it, and then the exit is unknown in truth.
+    pub(crate) fn create(&self, path: &Path) -> io::Result<RecordFile> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)?;
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        let exit_at = text.len() as u64;
+        text.resize(text.len() + EXIT_ROOM, b' ');
+        file.write_all(&text)?;
+        Ok(RecordFile { file, exit_at })
+    }
+
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        SocketAddr::from_abstract_name(&self.socket)
     }
 }
 
-/// A path to the socket that always fits into a socket address, however deep the directory is.
-/// The directory must stay open while the path is in use.
-pub(crate) fn short_socket_path(state_dir: &fs::File) -> PathBuf {
-    use std::os::fd::AsRawFd;
-    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", state_dir.as_raw_fd()))
+/// The open record of a running task.
+#[derive(Debug)]
+pub(crate) struct RecordFile {
+    file: File,
+    exit_at: u64,
+}
+
+impl RecordFile {
+    pub(crate) fn finish(&self, exit: &ExitRecord) -> io::Result<()> {
+        self.file
+            .write_all_at(&serde_json::to_vec(exit)?, self.exit_at)
+    }
+}
+
+/// A socket name that nobody can guess or take first.
+pub(crate) fn socket_name() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("caravan-{hex}"))
 }
 
 pub(crate) fn now_ns() -> i64 {

@@ -3,22 +3,23 @@
 //! One thread, one `poll`. The order at the end is fixed: leftovers killed, output written, exit recorded,
 //! watchers told; so whoever learns of the exit finds the log complete and the record there.
 
-use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 
 use super::frame::{self, Inbox};
 use super::isolate;
 use super::logs::{Output, Pumped, Rotator};
-use super::record::{self, ExitRecord, Record};
+use super::record::{self, ExitRecord, Record, RecordFile};
 use super::spawn::{self, Streams};
 use super::spec::{Process, Reply, Request, Spec};
 use super::tree;
@@ -30,8 +31,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// Runs to the end of the task; the answer is the exit code of the supervisor.
 pub(crate) fn supervise(mut control: UnixStream) -> i32 {
-    sys::default_signals();
-    sys::ignore_hangups();
+    sys::default_children();
     let _ = nix::unistd::setsid();
     let _ = nix::sys::prctl::set_child_subreaper(true);
     let Ok(Request::Launch { spec }) = frame::read(&mut control) else {
@@ -76,6 +76,7 @@ struct Connection {
 struct Supervisor {
     spec: Spec,
     record: Record,
+    file: RecordFile,
     signals: SignalFd,
     listener: UnixListener,
     outputs: Vec<Output>,
@@ -91,7 +92,9 @@ impl Supervisor {
         mask.add(Signal::SIGCHLD);
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let listener = listen(&spec)?;
+        let socket = record::socket_name()?;
+        let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&socket)?)?;
+        listener.set_nonblocking(true)?;
         let (outputs, streams) = outputs(&spec)?;
         let oom_before = spec
             .cgroup
@@ -109,18 +112,20 @@ impl Supervisor {
         let me = std::process::id().cast_signed();
         let record = Record {
             id: spec.id.clone(),
+            socket,
             supervisor: Identity::of(me).ok_or_else(|| io::Error::other("/proc is not mounted"))?,
             task: Identity::of(pid).unwrap_or_else(unknown),
             started_at: record::now_ns(),
             exit: None,
         };
-        if let Err(err) = record.write(&spec.state_dir) {
-            tree::kill_all(spec.cgroup.as_ref());
-            return Err(io::Error::new(
-                err.kind(),
-                format!("{}: {err}", spec.state_dir.display()),
-            ));
-        }
+        let file = match record.create(&spec.state_file) {
+            Ok(file) => file,
+            Err(err) => {
+                tree::kill_all(spec.cgroup.as_ref());
+                let message = format!("{}: {err}", spec.state_file.display());
+                return Err(io::Error::new(err.kind(), message));
+            }
+        };
         send(
             control,
             &Reply::State {
@@ -131,6 +136,7 @@ impl Supervisor {
         Ok(Self {
             spec,
             record,
+            file,
             signals,
             listener,
             outputs,
@@ -268,7 +274,9 @@ impl Supervisor {
     }
 
     fn accept(&mut self) {
-        if let Ok((stream, _)) = self.listener.accept() {
+        if let Ok((stream, _)) = self.listener.accept()
+            && is_trusted(&stream)
+        {
             self.adopt(stream, false);
         }
     }
@@ -402,12 +410,13 @@ impl Supervisor {
         if let Some(group) = &self.spec.cgroup {
             let _ = group.remove();
         }
-        let written = self.record.write(&self.spec.state_dir);
-        let _ = fs::remove_file(self.spec.state_dir.join(record::SOCKET));
-        if let (Ok(()), Some(exit)) = (written, self.record.exit.clone()) {
-            for connection in self.connections.iter().filter(|c| c.watching) {
-                send(&connection.stream, &Reply::Exited { exit: exit.clone() });
-            }
+        let Some(exit) = self.record.exit.clone() else {
+            return;
+        };
+        // Whoever listens is told even when the record cannot be written.
+        let _ = self.file.finish(&exit);
+        for connection in self.connections.iter().filter(|c| c.watching) {
+            send(&connection.stream, &Reply::Exited { exit: exit.clone() });
         }
     }
 }
@@ -422,16 +431,10 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
     PollFd::new(fd, PollFlags::POLLIN)
 }
 
-fn listen(spec: &Spec) -> io::Result<UnixListener> {
-    let named =
-        |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", spec.state_dir.display()));
-    fs::create_dir_all(&spec.state_dir).map_err(named)?;
-    fs::set_permissions(&spec.state_dir, Permissions::from_mode(0o700)).map_err(named)?;
-    let _ = fs::remove_file(spec.state_dir.join(record::SOCKET));
-    let dir = File::open(&spec.state_dir).map_err(named)?;
-    let listener = UnixListener::bind(record::short_socket_path(&dir)).map_err(named)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// The name space of the socket has no permissions: who may ask is decided here.
+fn is_trusted(stream: &UnixStream) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    getsockopt(stream, PeerCredentials).is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }
 
 fn outputs(spec: &Spec) -> io::Result<(Vec<Output>, Streams)> {

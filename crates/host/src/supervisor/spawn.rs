@@ -91,7 +91,7 @@ struct Setup {
 impl Setup {
     /// In the child. The group comes first (it needs our privileges), the user last.
     fn run(&self) -> Step {
-        sys::default_signals();
+        sys::default_hangups();
         if let Some(group) = &self.group {
             group
                 .join()

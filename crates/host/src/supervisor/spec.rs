@@ -15,8 +15,9 @@ use crate::credentials::Credentials;
 #[serde(default)]
 pub struct Spec {
     pub id: String,
-    /// A directory of this start alone, for the agent's eyes only: socket and exit record.
-    pub state_dir: PathBuf,
+    /// A file of this start alone, in a directory for the agent's eyes only: what is needed to find the task
+    /// again, and its exit.
+    pub state_file: PathBuf,
     pub process: Process,
     /// `None`: output goes to `/dev/null`.
     pub logs: Option<LogSpec>,
