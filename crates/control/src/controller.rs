@@ -32,7 +32,7 @@ impl Ids<'_> {
 ///
 /// Level-triggered: `step` reads the state and never what woke it. Called again once its commands are applied, it
 /// wants nothing more.
-pub trait Controller: Send {
+pub trait Controller: Send + Sync {
     /// Its name in logs.
     fn name(&self) -> &'static str;
 

@@ -2,8 +2,10 @@
 
 mod action;
 mod revert;
+mod watcher;
 
 pub use action::{DeploymentError, fail, pause, promote, set_health};
+pub use watcher::DeploymentWatcher;
 
 #[cfg(test)]
 mod tests;

@@ -9,13 +9,19 @@
 pub mod blocked;
 pub mod broker;
 pub mod client_update;
+#[cfg(test)]
+mod cluster;
 mod controller;
 pub mod deployments;
 pub mod dispatch;
+mod duties;
 mod follow_up;
+pub mod gc;
 pub mod liveness;
 pub mod node_update;
 pub mod periodic;
+mod reschedule;
 pub mod scale;
 
 pub use controller::{Controller, Ids, Step};
+pub use duties::{Settings, controllers};

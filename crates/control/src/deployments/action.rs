@@ -41,6 +41,11 @@ fn active<'a>(
     Ok((deployment, job))
 }
 
+/// Whether a job is still what a deployment rolls out.
+pub(super) fn belongs(deployment: &Deployment, job: &Job) -> bool {
+    job.version == deployment.job_version && job.create_index == deployment.job_create_index
+}
+
 /// The evaluation that carries a deployment on.
 pub(super) fn watcher_eval(
     deployment: &Deployment,
@@ -67,10 +72,11 @@ pub fn fail(
     ids: &mut Ids<'_>,
 ) -> Result<Command, DeploymentError> {
     let (deployment, job) = active(state, id, "fail")?;
-    let wants_back = deployment
-        .task_groups
-        .values()
-        .any(|group| group.auto_revert);
+    let wants_back = belongs(deployment, job)
+        && deployment
+            .task_groups
+            .values()
+            .any(|group| group.auto_revert);
     let failure = revert::fail(
         state,
         deployment,
@@ -164,6 +170,7 @@ pub fn set_health(
 ) -> Result<Command, DeploymentError> {
     let (deployment, job) = active(state, id, "set health of allocations for a")?;
     let mut wants_back = false;
+    let current = belongs(deployment, job);
     for (alloc, is_bad) in healthy
         .iter()
         .map(|id| (id, false))
@@ -175,7 +182,7 @@ pub fn set_health(
             deployment: id,
         })?;
         let group = deployment.task_groups.get(&row.task_group);
-        wants_back |= is_bad && group.is_some_and(|group| group.auto_revert);
+        wants_back |= current && is_bad && group.is_some_and(|group| group.auto_revert);
     }
     let failure = (!unhealthy.is_empty()).then(|| {
         revert::fail(

@@ -1,0 +1,18 @@
+//! Which controllers a leader runs.
+
+use crate::Controller;
+use crate::deployments::DeploymentWatcher;
+use crate::gc::GcThresholds;
+
+/// What the controllers need to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    /// How long things stay after they are over.
+    pub gc: GcThresholds,
+}
+
+/// Every controller, fresh: what it remembers begins with a leadership.
+#[must_use]
+pub fn controllers(_settings: &Settings) -> Vec<Box<dyn Controller>> {
+    vec![Box::new(DeploymentWatcher::default())]
+}
