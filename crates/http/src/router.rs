@@ -28,7 +28,7 @@ pub(crate) enum Found {
     Refused(&'static Refusal),
     /// 307 to another path.
     Moved(String),
-    NotFound,
+    Unknown,
     /// The path itself is broken.
     BadPath,
 }
@@ -114,7 +114,7 @@ impl Router {
             .get(1)
             .and_then(|word| self.by_word.get(word.as_str()))
         else {
-            return Found::NotFound;
+            return Found::Unknown;
         };
         for pattern in patterns {
             if let Some(params) = pattern.matches(&segments) {
@@ -124,7 +124,7 @@ impl Router {
         if patterns.iter().any(|pattern| pattern.is_below(&segments)) {
             return Found::Moved(format!("{raw}/"));
         }
-        Found::NotFound
+        Found::Unknown
     }
 }
 

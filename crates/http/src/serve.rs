@@ -146,7 +146,7 @@ impl Shared {
             }
             Found::Moved(to) => respond::moved(&with_query(&to, &request), method, &style),
             Found::BadPath => bad_path(),
-            Found::NotFound => self.beside_the_api(&path, &request, method, &style),
+            Found::Unknown => self.beside_the_api(&path, &request, method, &style),
         }
     }
 

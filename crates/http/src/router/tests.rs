@@ -127,7 +127,7 @@ fn unknown_paths() {
         "/v1/operator/audit",
     ] {
         assert!(
-            matches!(Router::get().find(path, Method::Get), Found::NotFound),
+            matches!(Router::get().find(path, Method::Get), Found::Unknown),
             "{path}"
         );
     }

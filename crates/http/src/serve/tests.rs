@@ -450,3 +450,47 @@ async fn sessions_over_a_websocket() {
     assert!(head.contains("500"));
     assert_eq!(body, b"websocket connection not found in context");
 }
+
+#[tokio::test]
+async fn requests_over_tls() {
+    let issued =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let key = rustls_pki_types::PrivateKeyDer::try_from(issued.signing_key.serialize_der())
+        .expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("protocols")
+        .with_no_client_auth()
+        .with_single_cert(vec![issued.cert.der().clone()], key)
+        .expect("a configuration");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let server = Server::new(Arc::new(Mirror::default()), Settings::default());
+    let tls: TlsConfig = Arc::new(move || config.clone());
+    tokio::spawn(async move {
+        server
+            .serve(Listener::Tls(listener, tls), CancellationToken::new())
+            .await
+    });
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(issued.cert.der().clone()).expect("a root");
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("protocols")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(address).await.expect("connected");
+    let name = rustls_pki_types::ServerName::try_from("localhost").expect("a name");
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+    let mut stream = connector.connect(name, stream).await.expect("a handshake");
+    stream
+        .write_all(b"GET /v1/regions HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .expect("written");
+    let mut start = [0; 15];
+    stream.read_exact(&mut start).await.expect("read");
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+}
