@@ -1,1 +1,32 @@
-//! The `server` room.
+//! The server shell: the log and the state it drives, the leader's duties, and the endpoints of the public API.
+//!
+//! Entry points: [`Server::start`], [`Server::node_service`] for nodes' calls. It waits on events, asks pure rooms
+//! (`scheduler`, `control`, `state`) what to do, and carries it out.
+//!
+//! It must never decide anything about jobs itself.
+
+mod admission;
+mod clock;
+mod cluster_endpoints;
+mod config;
+mod duties;
+mod endpoints;
+mod evals;
+mod events;
+mod forgotten;
+mod fsm;
+mod leader;
+mod nodes;
+mod plans;
+mod propose;
+mod server;
+mod store;
+mod worker;
+
+pub use endpoints::ServerApi;
+pub use config::{GcThresholds, ServerConfig};
+pub use fsm::{Fsm, Reply};
+pub use nodes::{NodeError, NodeService};
+pub use propose::{ProposeError, Proposer};
+pub use server::{Server, StartError};
+pub use store::Store;

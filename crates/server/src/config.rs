@@ -1,0 +1,96 @@
+//! What a server needs to know, resolved: no files, no flags.
+
+use caravan_control::liveness::Pace;
+use caravan_model::SchedulerConfiguration;
+use std::path::PathBuf;
+
+/// The configuration of one server.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Its name in the cluster: `<node name>.<region>`.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Its datacenter.
+    pub datacenter: String,
+    /// Where the log lives; none keeps everything in memory.
+    pub data_dir: Option<PathBuf>,
+    /// `ip:port` at which other agents reach its RPC listener.
+    pub rpc_address: String,
+    /// How many workers schedule.
+    pub schedulers: usize,
+    /// How many servers form the cluster at first.
+    pub bootstrap_expect: usize,
+    /// The first scheduler configuration of a new cluster.
+    pub default_scheduler_config: SchedulerConfiguration,
+    /// How heartbeats are paced.
+    pub pace: Pace,
+    /// Job sources larger than this (bytes) are not kept.
+    pub job_max_source_size: usize,
+    /// The highest priority that a job may have.
+    pub job_max_priority: i64,
+    /// The priority of jobs that name none.
+    pub job_default_priority: i64,
+    /// How many allocations the groups of one job may ask for together.
+    pub job_max_count: i64,
+    /// How many batches of events are kept for late subscribers.
+    pub event_buffer_size: usize,
+    /// Whether requests need tokens.
+    pub acl_enabled: bool,
+    /// How long what garbage collection forgets must have been over.
+    pub gc: GcThresholds,
+}
+
+/// How long things stay after they are over.
+#[derive(Debug, Clone, Copy)]
+pub struct GcThresholds {
+    /// Evaluations of jobs that are no batch jobs.
+    pub eval: caravan_model::Duration,
+    /// Evaluations of batch jobs.
+    pub batch_eval: caravan_model::Duration,
+    /// Dead jobs.
+    pub job: caravan_model::Duration,
+    /// Nodes that are down.
+    pub node: caravan_model::Duration,
+    /// Deployments.
+    pub deployment: caravan_model::Duration,
+    /// How often it is looked.
+    pub interval: caravan_model::Duration,
+}
+
+impl Default for GcThresholds {
+    fn default() -> Self {
+        let hours = |count: i64| caravan_model::Duration::from_secs(count * 3600);
+        Self {
+            eval: hours(1),
+            batch_eval: hours(24),
+            job: hours(4),
+            node: hours(24),
+            deployment: hours(1),
+            interval: caravan_model::Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            name: "local.global".to_owned(),
+            region: "global".to_owned(),
+            datacenter: "dc1".to_owned(),
+            data_dir: None,
+            rpc_address: "127.0.0.1:4647".to_owned(),
+            schedulers: std::thread::available_parallelism().map_or(1, usize::from),
+            bootstrap_expect: 1,
+            default_scheduler_config: SchedulerConfiguration::initial(),
+            pace: Pace::default(),
+            job_max_source_size: 1_000_000,
+            job_max_priority: 100,
+            job_default_priority: 50,
+            job_max_count: 50_000,
+            event_buffer_size: 100,
+            acl_enabled: false,
+            gc: GcThresholds::default(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Planning a job: what registering it would do (scheduler sheet §17.3, plan sheet §1).
+
+use super::super::{Answered, Call};
+use crate::admission::{self, Admitted};
+use crate::clock;
+use caravan_http::{Answer, ApiError, Meta};
+use caravan_model::*;
+use caravan_scheduler::Settings;
+use caravan_state::JobKey;
+use std::sync::Arc;
+
+pub(in super::super) async fn plan(call: &Call) -> Answered {
+    let body: JobPlanRequest = call.request.json()?;
+    let api_job = super::register::job_of_request(call, body.job, &body.namespace)?;
+    if api_job.id.as_ref().is_none_or(|id| id.is_empty()) {
+        return Err(ApiError::bad_request("Job must have a valid ID"));
+    }
+    if api_job.id.as_ref().is_some_and(|id| *id != call.request.param("id")) {
+        return Err(ApiError::bad_request("Job ID does not match"));
+    }
+    let Admitted { mut job, warnings } = admission::admit(&call.state, &call.shared.config, api_job)?;
+    let key = JobKey::new(job.namespace.clone(), job.id.clone());
+    let existing = call.state.job(&key).cloned();
+    if let Some(existing) = &existing {
+        admission::check_transition(existing, &job)?;
+    }
+    let now = clock::now();
+    job.submit_time = now;
+    let settings = Settings { now, seed: clock::seed(), ..Settings::default() };
+    let (state, planned) = (Arc::clone(&call.state), Arc::new(job.clone()));
+    let run = tokio::task::spawn_blocking(move || caravan_scheduler::dry_run(&state, planned, &settings))
+        .await
+        .map_err(|error| ApiError::internal(format!("the scheduler failed: {error}")))?;
+    let diff = body.diff.then(|| {
+        let mut diff = caravan_diff::job_diff(existing.as_deref(), Some(&job), true);
+        caravan_diff::annotate(&mut diff, run.annotations.as_ref());
+        diff
+    });
+    let next_launch = if job.is_periodic_active() {
+        next_launch(&job, now)
+    } else {
+        Timestamp::ZERO
+    };
+    let answer = JobPlanResponse {
+        annotations: run.annotations,
+        failed_tg_allocs: run.failed_groups,
+        job_modify_index: existing.as_ref().map_or(0, |job| job.job_modify_index),
+        created_evals: run.created_evals,
+        diff,
+        next_periodic_launch: next_launch,
+        warnings: admission::warning_text(warnings),
+        index: existing.as_ref().map_or(0, |_| call.state.index()),
+    };
+    let index = answer.index;
+    Answer::json(&answer, Meta::write(index))
+}
+
+/// When a periodic job is launched next; never when no expression of it comes true again.
+fn next_launch(job: &Job, now: UnixNanos) -> Timestamp {
+    let periodic = job.periodic.as_ref();
+    let next = periodic.and_then(|periodic| periodic.next_after(now));
+    next.map_or(Timestamp::ZERO, Timestamp::from)
+}

@@ -1,0 +1,134 @@
+//! Registering jobs (server sheet §4.1): what was sent becomes canonical, is checked, and is logged.
+
+use super::super::{Answered, Call};
+use super::evaluation_of;
+use crate::admission::{self, Admitted};
+use crate::clock;
+use caravan_http::{Answer, ApiError, Meta};
+use caravan_model::api::ApiJob;
+use caravan_model::*;
+use caravan_state::{Command, JobKey};
+use std::sync::Arc;
+
+/// Ids for the scaling policies of a job's groups.
+pub(super) fn policy_ids(job: &Job) -> Vec<String> {
+    job.task_groups.iter().filter(|group| group.scaling.is_some()).map(|_| clock::uuid()).collect()
+}
+
+/// The job of a request, in the namespace and region that the request decides.
+pub(super) fn job_of_request(
+    call: &Call,
+    job: Option<ApiJob>,
+    namespace: &NamespaceName,
+) -> Result<ApiJob, ApiError> {
+    let mut job = job.ok_or_else(|| ApiError::bad_request("Job must be specified"))?;
+    let asked = call.request.options.namespace.clone();
+    let asked = asked.or_else(|| (!namespace.is_empty()).then(|| namespace.to_string()));
+    let own = job.namespace.clone().filter(|own| !own.is_empty()).map(|own| own.to_string());
+    let decided = asked.or(own).unwrap_or_else(|| NamespaceName::DEFAULT.to_owned());
+    job.namespace = Some(decided.as_str().into());
+    Ok(job)
+}
+
+pub(in super::super) async fn register(call: &Call) -> Answered {
+    let body: JobRegisterRequest = call.request.json()?;
+    let api_job = job_of_request(call, body.job, &body.namespace)?;
+    if api_job.id.as_ref().is_none_or(|id| id.is_empty()) {
+        return Err(ApiError::bad_request("Job ID hasn't been provided"));
+    }
+    let in_path = call.request.param("id");
+    if !in_path.is_empty() && api_job.id.as_ref().is_some_and(|id| *id != in_path) {
+        return Err(ApiError::bad_request("Job ID does not match name"));
+    }
+    super::control::check_priority(call, body.eval_priority)?;
+    let Admitted { mut job, warnings } = admission::admit(&call.state, &call.shared.config, api_job)?;
+    let key = JobKey::new(job.namespace.clone(), job.id.clone());
+    let existing = call.state.job(&key).cloned();
+    if body.enforce_index {
+        admission::enforce_index(existing.as_deref(), body.job_modify_index)?;
+    }
+    if let Some(existing) = &existing {
+        admission::check_transition(existing, &job)?;
+        if body.preserve_counts {
+            admission::preserve_counts(existing, &mut job);
+        }
+        if body.preserve_resources {
+            admission::preserve_resources(existing, &mut job);
+        }
+    }
+    job.submit_time = clock::now();
+    let unchanged = existing.as_ref().filter(|existing| existing.same_spec(&job));
+    if let Some(existing) = unchanged {
+        return evaluate_unchanged(call, existing, body.eval_priority, warnings).await;
+    }
+    job.create_index = existing.as_ref().map_or(0, |existing| existing.create_index);
+    let eval = (!job.is_launched()).then(|| evaluation_of(&job, trigger::JOB_REGISTER, body.eval_priority));
+    let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
+    let (submission, dropped) = keep_submission(call, body.submission);
+    let policy_ids = policy_ids(&job);
+    let command = Command::RegisterJob { job: Arc::new(job), submission, eval, policy_ids, now: clock::now() };
+    let applied = call.propose(command).await?;
+    let answer = JobRegisterResponse {
+        eval_id,
+        eval_create_index: if eval_id.is_nil() { 0 } else { applied.index },
+        job_modify_index: applied.index,
+        warnings: admission::warning_text(warnings.into_iter().chain(dropped)),
+        index: applied.index,
+        ..JobRegisterResponse::default()
+    };
+    Answer::json(&answer, Meta::write(applied.index))
+}
+
+/// A registration that changes nothing only has the job looked at again.
+async fn evaluate_unchanged(call: &Call, job: &Job, priority: i64, warnings: Vec<String>) -> Answered {
+    let mut answer = JobRegisterResponse {
+        job_modify_index: job.job_modify_index,
+        warnings: admission::warning_text(warnings),
+        index: call.state.index(),
+        ..JobRegisterResponse::default()
+    };
+    if !job.is_launched() {
+        let eval = evaluation_of(job, trigger::JOB_REGISTER, priority);
+        answer.eval_id = eval.id;
+        let applied = call.propose(Command::UpsertEvals { evals: vec![eval], now: clock::now() }).await?;
+        answer.eval_create_index = applied.index;
+        answer.index = applied.index;
+    }
+    let index = answer.index;
+    Answer::json(&answer, Meta::write(index))
+}
+
+/// The source text to keep, and a warning when it is too long to be kept.
+fn keep_submission(
+    call: &Call,
+    submission: Option<JobSubmission>,
+) -> (Option<Box<JobSubmission>>, Option<String>) {
+    let limit = call.shared.config.job_max_source_size;
+    match submission {
+        Some(submission) if submission.source.len() > limit => {
+            let warning = format!(
+                "job source size of {} bytes exceeds maximum of {limit} bytes and will be discarded",
+                submission.source.len()
+            );
+            (None, Some(warning))
+        }
+        Some(submission) => (Some(Box::new(submission)), None),
+        None => (None, None),
+    }
+}
+
+pub(in super::super) fn validate(call: &Call) -> Answered {
+    let body: JobValidateRequest = call.request.json()?;
+    let job = job_of_request(call, body.job, &body.namespace)?;
+    Answer::json(&admission::validation(&call.state, &call.shared.config, job), Meta::none())
+}
+
+pub(in super::super) fn parse(call: &Call) -> Answered {
+    let body: JobParseRequest = call.request.json()?;
+    if body.job_hcl.is_empty() {
+        return Err(ApiError::bad_request("Job spec is empty"));
+    }
+    let job = admission::parse(&body)
+        .map_err(|text| ApiError::bad_request(format!("Failed to parse job: {text}")))?;
+    Answer::json(&job, Meta::none())
+}

@@ -1,0 +1,92 @@
+//! Reverting to a version, calling one stable, naming one.
+
+use super::super::{Answered, Call};
+use super::evaluation_of;
+use crate::clock;
+use caravan_http::{Answer, ApiError, Meta};
+use caravan_model::*;
+use caravan_state::Command;
+use std::sync::Arc;
+
+pub(in super::super) async fn revert(call: &Call) -> Answered {
+    let body: JobRevertRequest = call.request.json()?;
+    check_job_id(call, &body.job_id)?;
+    let key = call.job_key();
+    let missing = || ApiError::internal(format!("job {:?} not found", key.id.as_str()));
+    let current = call.state.job(&key).ok_or_else(missing)?;
+    if current.version == body.job_version {
+        return Err(ApiError::internal("can't revert to current version"));
+    }
+    if let Some(prior) = body.enforce_prior_version.filter(|prior| *prior != current.version) {
+        return Err(ApiError::internal(format!(
+            "Current job has version {}; enforcing version {prior}",
+            current.version
+        )));
+    }
+    let old = call.state.job_version(&key, body.job_version).ok_or_else(|| {
+        ApiError::internal(format!(
+            "job {:?} in namespace {:?} at version {} not found",
+            key.id.as_str(),
+            key.namespace.as_str(),
+            body.job_version
+        ))
+    })?;
+    let mut job = Job::clone(old);
+    job.stop = false;
+    job.stable = false;
+    job.version = 0;
+    job.version_tag = None;
+    job.submit_time = clock::now();
+    let submission = call.state.job_submission(&key, body.job_version).map(|row| Box::new(JobSubmission::clone(row)));
+    let eval = (!job.is_launched()).then(|| evaluation_of(&job, trigger::JOB_REGISTER, 0));
+    let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
+    let policy_ids = super::register::policy_ids(&job);
+    let command =
+        Command::RegisterJob { job: Arc::new(job), submission, eval, policy_ids, now: clock::now() };
+    let applied = call.propose(command).await?;
+    let answer = JobRegisterResponse {
+        eval_id,
+        eval_create_index: if eval_id.is_nil() { 0 } else { applied.index },
+        job_modify_index: applied.index,
+        index: applied.index,
+        ..JobRegisterResponse::default()
+    };
+    Answer::json(&answer, Meta::read(applied.index))
+}
+
+fn check_job_id(call: &Call, given: &JobId) -> Result<(), ApiError> {
+    if given.is_empty() {
+        return Err(ApiError::bad_request("JobID must be specified"));
+    }
+    if *given != call.request.param("id") {
+        return Err(ApiError::bad_request("Job ID does not match"));
+    }
+    Ok(())
+}
+
+pub(in super::super) async fn stable(call: &Call) -> Answered {
+    let body: JobStabilityRequest = call.request.json()?;
+    check_job_id(call, &body.job_id)?;
+    let command =
+        Command::SetJobStability { job: call.job_key(), version: body.job_version, stable: body.stable };
+    let applied = call.propose(command).await?;
+    Answer::json(&JobStabilityResponse { index: applied.index }, Meta::write(applied.index))
+}
+
+pub(in super::super) async fn tag(call: &Call) -> Answered {
+    let body: JobTagRequest = call.request.json()?;
+    let name = call.request.param("name").to_owned();
+    let tag =
+        JobVersionTag { name: name.clone(), description: body.description, tagged_time: clock::now() };
+    let command =
+        Command::TagJobVersion { job: call.job_key(), version: body.version, tag: Some(tag.clone()), name };
+    let applied = call.propose(command).await?;
+    Answer::json(&JobTagResponse::new(&tag, applied.index), Meta::none())
+}
+
+pub(in super::super) async fn untag(call: &Call) -> Answered {
+    let name = call.request.param("name").to_owned();
+    let command = Command::TagJobVersion { job: call.job_key(), version: 0, tag: None, name };
+    let applied = call.propose(command).await?;
+    Answer::json(&JobTagResponse::new(&JobVersionTag::default(), applied.index), Meta::none())
+}

@@ -1,0 +1,164 @@
+//! The servers' side of the public API: one function an operation, one file an area.
+//!
+//! A read is answered from one snapshot and says which tables it looked at; waiting for a newer answer is the
+//! business of `http`. A write is checked, turned into commands and proposed.
+
+mod allocations;
+mod deployments;
+mod evaluations;
+mod jobs;
+mod list;
+mod rows;
+
+use crate::propose::ProposeError;
+use crate::server::Shared;
+use async_trait::async_trait;
+use caravan_http::{Answer, Api, ApiError, ApiRequest, Meta, Op, Watch};
+use caravan_model::*;
+use caravan_state::{Applied, Command, JobKey, State, Table};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// What an endpoint works with.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: Arc<State>,
+    pub(crate) request: ApiRequest,
+}
+
+/// What an endpoint gives.
+pub(crate) type Answered = Result<Answer, ApiError>;
+
+impl Call {
+    /// The job that the path names.
+    pub(crate) fn job_key(&self) -> JobKey {
+        JobKey::new(self.request.namespace(), self.request.param("id"))
+    }
+
+    /// Whether rows of this namespace are asked for: the request's, or any when it says `*`.
+    pub(crate) fn in_scope(&self, namespace: &NamespaceName) -> bool {
+        let wanted = self.request.namespace();
+        wanted == "*" || namespace == &wanted
+    }
+
+    /// Answers a read of tables: its index is theirs.
+    pub(crate) fn tables<T: serde::Serialize + ?Sized>(&self, value: &T, tables: &[Table]) -> Answered {
+        Answer::json(value, self.tables_meta(tables))
+    }
+
+    /// The head of a read of tables.
+    pub(crate) fn tables_meta(&self, tables: &[Table]) -> Meta {
+        let index = self.state.index_of_any(tables);
+        let index = if self.request.options.index > 0 { index.max(1) } else { index };
+        self.watching(Meta::read(index), tables)
+    }
+
+    /// Answers a read of one object: its index is the object's.
+    pub(crate) fn object<T: serde::Serialize + ?Sized>(&self, value: &T, index: u64, tables: &[Table]) -> Answered {
+        Answer::json(value, self.watching(Meta::read(index.max(1)), tables))
+    }
+
+    /// The error of an object that is not there, which can be waited for.
+    pub(crate) fn missing(&self, text: &str, tables: &[Table]) -> ApiError {
+        ApiError::not_found(text).with_meta(self.tables_meta(tables))
+    }
+
+    fn watching(&self, meta: Meta, tables: &[Table]) -> Meta {
+        let keys: Vec<u64> = tables.iter().map(|table| *table as u64).collect();
+        meta.watching(keys, self.state.index())
+    }
+
+    /// Proposes a command.
+    pub(crate) async fn propose(&self, command: Command) -> Result<Arc<Applied>, ApiError> {
+        self.shared.proposer.propose(&command).await.map_err(ApiError::from)
+    }
+
+    /// The state as the command left it, or newer.
+    pub(crate) async fn after(&self, applied: &Applied) -> Arc<State> {
+        self.shared.store.at_least(applied.index).await
+    }
+}
+
+impl From<ProposeError> for ApiError {
+    fn from(error: ProposeError) -> Self {
+        match error {
+            ProposeError::NoLeader => Self::no_leader(),
+            ProposeError::Refused(refused) => Self::internal(refused.to_string()),
+            other => Self::internal(other.to_string()),
+        }
+    }
+}
+
+/// The public API as a server answers it.
+pub struct ServerApi {
+    shared: Arc<Shared>,
+}
+
+impl ServerApi {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+#[async_trait]
+impl Api for ServerApi {
+    async fn call(&self, request: ApiRequest) -> Answered {
+        let call = Call { shared: Arc::clone(&self.shared), state: self.shared.store.snapshot(), request };
+        dispatch(call).await
+    }
+
+    fn changed<'a>(&'a self, watch: &'a Watch) -> BoxFuture<'a, ()> {
+        let tables: Vec<Table> =
+            Table::ALL.iter().copied().filter(|table| watch.keys.contains(&(*table as u64))).collect();
+        Box::pin(async move { self.shared.store.tables_moved(&tables, watch.at).await })
+    }
+}
+
+async fn dispatch(call: Call) -> Answered {
+    match call.request.op {
+        Op::JobList => jobs::read::list(&call),
+        Op::JobRead => jobs::read::read(&call),
+        Op::JobSummary => jobs::read::summary(&call),
+        Op::JobAllocations => jobs::read::allocations(&call),
+        Op::JobEvaluations => jobs::read::evaluations(&call),
+        Op::JobDeployments => jobs::read::deployments(&call),
+        Op::JobLatestDeployment => jobs::read::latest_deployment(&call),
+        Op::JobVersions => jobs::read::versions(&call),
+        Op::JobSubmission => jobs::read::submission(&call),
+        Op::JobServices => jobs::read::services(&call),
+        Op::JobActions => jobs::read::actions(&call),
+        Op::JobScaleStatus => jobs::scale::status(&call),
+        Op::JobStatuses => jobs::statuses::statuses(&call),
+        Op::JobRegister => jobs::register::register(&call).await,
+        Op::JobValidate => jobs::register::validate(&call),
+        Op::JobsParse => jobs::register::parse(&call),
+        Op::JobPlan => jobs::plan::plan(&call).await,
+        Op::JobDeregister => jobs::control::deregister(&call).await,
+        Op::JobEvaluate => jobs::control::evaluate(&call).await,
+        Op::JobPeriodicForce => jobs::control::periodic_force(&call).await,
+        Op::JobRevert => jobs::versions::revert(&call).await,
+        Op::JobStable => jobs::versions::stable(&call).await,
+        Op::JobVersionTag => jobs::versions::tag(&call).await,
+        Op::JobVersionUntag => jobs::versions::untag(&call).await,
+        Op::JobScale => jobs::scale::scale(&call).await,
+        Op::JobDispatch | Op::JobDispatchPayload => jobs::dispatch::dispatch(&call).await,
+        Op::AllocationList => allocations::list(&call),
+        Op::AllocationRead => allocations::read(&call),
+        Op::AllocationServices => allocations::services(&call),
+        Op::AllocationStop => allocations::stop(&call).await,
+        Op::EvaluationList => evaluations::list(&call),
+        Op::EvaluationCount => evaluations::count(&call),
+        Op::EvaluationRead => evaluations::read(&call),
+        Op::EvaluationAllocations => evaluations::allocations(&call),
+        Op::EvaluationDelete => evaluations::delete(&call).await,
+        Op::DeploymentList => deployments::list(&call),
+        Op::DeploymentRead => deployments::read(&call),
+        Op::DeploymentAllocations => deployments::allocations(&call),
+        Op::DeploymentFail => deployments::fail(&call).await,
+        Op::DeploymentPause => deployments::pause(&call).await,
+        Op::DeploymentPromote => deployments::promote(&call).await,
+        Op::DeploymentUnblock => deployments::unblock(&call).await,
+        Op::DeploymentAllocationHealth => deployments::allocation_health(&call).await,
+        _ => crate::cluster_endpoints::dispatch(call).await,
+    }
+}

@@ -1,0 +1,56 @@
+//! The event stream's buffer (server sheet §10): the last batches of events, and who follows them.
+
+use caravan_state::{Applied, Change};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast;
+
+/// How many batches a subscriber may lag before it is let go.
+const SUBSCRIBER_LAG: usize = 256;
+
+/// Kept batches and their subscribers.
+pub(crate) struct Events {
+    kept: usize,
+    buffer: Mutex<VecDeque<Arc<EventBatch>>>,
+    sender: broadcast::Sender<Arc<EventBatch>>,
+}
+
+/// The events of one applied command.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EventBatch {
+    pub(crate) index: u64,
+    pub(crate) event_type: &'static str,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Events {
+    pub(crate) fn new(kept: usize) -> Self {
+        Self { kept, buffer: Mutex::default(), sender: broadcast::Sender::new(SUBSCRIBER_LAG) }
+    }
+
+    /// Takes in what was applied; commands without an event type make no events.
+    pub(crate) fn observe(&self, batch: &[Applied]) {
+        for applied in batch.iter().filter(|applied| !applied.event_type.is_empty() && !applied.changes.is_empty()) {
+            let events = Arc::new(EventBatch {
+                index: applied.index,
+                event_type: applied.event_type,
+                changes: applied.changes.clone(),
+            });
+            let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            buffer.push_back(Arc::clone(&events));
+            let surplus = buffer.len().saturating_sub(self.kept);
+            buffer.drain(..surplus);
+            drop(buffer);
+            // Without subscribers there is nobody to tell.
+            let _ = self.sender.send(events);
+        }
+    }
+
+    /// The kept batches from an index on (all that are kept when it is older), and everything after them.
+    pub(crate) fn subscribe(&self, from: u64) -> (Vec<Arc<EventBatch>>, broadcast::Receiver<Arc<EventBatch>>) {
+        let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        let receiver = self.sender.subscribe();
+        let kept = if from == 0 { Vec::new() } else { buffer.iter().filter(|batch| batch.index >= from).cloned().collect() };
+        (kept, receiver)
+    }
+}

@@ -1,0 +1,268 @@
+//! The leader's duties: begun when this server is elected, dropped when it no longer leads.
+
+use crate::clock;
+use crate::nodes::Nodes;
+use crate::server::Shared;
+use crate::store::any_change;
+use crate::worker::Worker;
+use caravan_control::{Controller, Ids};
+use caravan_model::*;
+use caravan_state::{ClusterMetadata, Command};
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+
+/// How many superfluous evaluations are canceled with one command.
+const CANCEL_BATCH: usize = 728;
+/// The longest pause of a duty that has nothing to wait for.
+const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Follows leadership until the log stops: leads while elected.
+pub(crate) async fn follow(shared: Arc<Shared>) {
+    let mut leadership = shared.consensus.leadership_changes();
+    loop {
+        let (leads, stopped) = {
+            let now = leadership.borrow_and_update();
+            (now.is_leader, now.stopped.is_some())
+        };
+        if stopped {
+            return;
+        }
+        if leads {
+            tokio::select! {
+                () = lead(&shared) => {}
+                () = until_deposed(&mut leadership) => {}
+            }
+            shared.leading.send_replace(false);
+            shared.evals.revoke();
+            shared.nodes.lock().revoke();
+        } else if leadership.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn until_deposed(leadership: &mut tokio::sync::watch::Receiver<caravan_consensus::Leadership>) {
+    // An error means that the log has stopped, and that this server leads no more.
+    let _ = leadership.wait_for(|now| !now.is_leader).await;
+}
+
+/// Leads: takes up what the state says is open and does its duties until dropped.
+async fn lead(shared: &Arc<Shared>) {
+    if let Err(error) = shared.consensus.barrier().await {
+        tracing::warn!(%error, "leadership was lost before it began");
+        return;
+    }
+    // Listen before reading, so that nothing falls between.
+    let changes = shared.store.changes();
+    if let Err(error) = initialize(shared).await {
+        tracing::error!(%error, "the cluster's first objects could not be written");
+        return;
+    }
+    let state = shared.store.snapshot();
+    shared.evals.establish(&state, clock::now());
+    shared.nodes.lock().establish(&state, clock::now());
+    shared.leading.send_replace(true);
+    tracing::info!(index = state.index(), "cluster leadership acquired");
+
+    let mut duties = JoinSet::new();
+    duties.spawn(feed(Arc::clone(shared), changes));
+    duties.spawn(tick_evals(Arc::clone(shared)));
+    duties.spawn(reap_superfluous(Arc::clone(shared)));
+    duties.spawn(reap_undeliverable(Arc::clone(shared)));
+    duties.spawn(retry_crowded_out(Arc::clone(shared)));
+    duties.spawn(watch_heartbeats(Arc::clone(shared)));
+    let applier = Arc::clone(shared);
+    duties.spawn(async move { applier.plans.apply_all(&applier.store, &applier.proposer).await });
+    for _ in 0..shared.config.schedulers {
+        let worker = Worker {
+            store: shared.store.clone(),
+            proposer: shared.proposer.clone(),
+            evals: Arc::clone(&shared.evals),
+            plans: Arc::clone(&shared.plans),
+        };
+        duties.spawn(async move { worker.run().await });
+    }
+    for controller in crate::duties::controllers(&shared.config) {
+        duties.spawn(control(Arc::clone(shared), controller));
+    }
+    while let Some(ended) = duties.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a duty of the leader failed; leading is begun anew");
+            return;
+        }
+    }
+}
+
+/// Writes what every cluster has: its name, and how it schedules.
+async fn initialize(shared: &Shared) -> Result<(), crate::propose::ProposeError> {
+    let state = shared.store.snapshot();
+    if state.scheduler_config().is_none() {
+        let config = Box::new(shared.config.default_scheduler_config.clone());
+        shared.proposer.propose(&Command::SetSchedulerConfig { config, check_index: Some(0) }).await?;
+    }
+    if state.autopilot_config().is_none() {
+        let config = Box::new(AutopilotConfiguration::initial());
+        shared.proposer.propose(&Command::SetAutopilotConfig { config, check_index: Some(0) }).await?;
+    }
+    if state.cluster_metadata().is_none() {
+        let metadata = ClusterMetadata { cluster_id: clock::uuid(), create_time: clock::now() };
+        shared.proposer.propose(&Command::SetClusterMetadata { metadata }).await?;
+    }
+    Ok(())
+}
+
+/// Gives the queues everything that is applied.
+async fn feed(shared: Arc<Shared>, mut changes: tokio::sync::broadcast::Receiver<crate::store::AppliedBatch>) {
+    loop {
+        match changes.recv().await {
+            Ok(batch) => shared.evals.observe(&batch, &shared.store.snapshot(), clock::now()),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "evaluations are taken up from the state anew");
+                shared.evals.establish(&shared.store.snapshot(), clock::now());
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn tick_evals(shared: Arc<Shared>) {
+    loop {
+        let moved = shared.evals.moved();
+        let wake = shared.evals.tick(clock::now());
+        tokio::select! {
+            () = moved => {}
+            () = tokio::time::sleep(pause_until(wake)) => {}
+        }
+    }
+}
+
+fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
+    wake.map_or(LONGEST_PAUSE, |at| at.since(clock::now()).to_std().min(LONGEST_PAUSE))
+}
+
+/// Cancels evaluations that newer ones of their job made superfluous.
+async fn reap_superfluous(shared: Arc<Shared>) {
+    let mut pause = tokio::time::interval(std::time::Duration::from_secs(1));
+    loop {
+        pause.tick().await;
+        let (cancelable, duplicates) = {
+            let mut queues = shared.evals.lock();
+            (queues.broker.take_cancelable(CANCEL_BATCH), queues.blocked.take_duplicates())
+        };
+        let superseded = "canceled after more recent eval was processed".to_owned();
+        let mut evals: Vec<Evaluation> = cancelable.iter().map(|eval| ended(eval, superseded.clone())).collect();
+        evals.extend(duplicates.iter().map(|eval| {
+            ended(eval, format!("existing blocked evaluation exists for job {:?}", eval.job_id.as_str()))
+        }));
+        if !evals.is_empty() {
+            let command = Command::UpsertEvals { evals, now: clock::now() };
+            if let Err(error) = shared.proposer.propose(&command).await {
+                tracing::warn!(%error, "superfluous evaluations could not be canceled");
+            }
+        }
+    }
+}
+
+fn ended(eval: &Evaluation, why: String) -> Evaluation {
+    Evaluation { status: EvalStatus::Canceled, status_description: why, ..eval.clone() }
+}
+
+/// Gives up evaluations that were delivered too often, and has their jobs looked at again later.
+async fn reap_undeliverable(shared: Arc<Shared>) {
+    loop {
+        let token = clock::uuid();
+        let failed = shared.evals.lock().broker.dequeue_failed(token.clone(), clock::now());
+        let Some(eval) = failed else {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            continue;
+        };
+        let delay = Duration::from_secs(60 + i64::try_from(clock::seed() % 240).unwrap_or(0));
+        let follow_up = Evaluation {
+            id: clock::eval_id(),
+            namespace: eval.namespace.clone(),
+            job_id: eval.job_id.clone(),
+            r#type: eval.r#type.clone(),
+            priority: eval.priority,
+            triggered_by: trigger::FAILED_FOLLOW_UP.to_owned(),
+            previous_eval: eval.id,
+            wait: delay,
+            job_modify_index: eval.job_modify_index,
+            ..Evaluation::default()
+        };
+        let given_up = Evaluation {
+            status: EvalStatus::Failed,
+            status_description: "evaluation reached delivery limit (3)".to_owned(),
+            next_eval: follow_up.id,
+            ..Evaluation::clone(&eval)
+        };
+        let command = Command::UpsertEvals { evals: vec![given_up, follow_up], now: clock::now() };
+        let outcome = match shared.proposer.propose(&command).await {
+            Ok(_) => shared.evals.ack(eval.id, &token, clock::now()),
+            Err(_) => shared.evals.nack(eval.id, &token, clock::now()),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(eval = %eval.id, %error, "an evaluation to be given up was no longer held");
+        }
+    }
+}
+
+/// Evaluations that lost too many races are tried again once a minute.
+async fn retry_crowded_out(shared: Arc<Shared>) {
+    let mut pause = tokio::time::interval(std::time::Duration::from_secs(60));
+    loop {
+        pause.tick().await;
+        let mut queues = shared.evals.lock();
+        for eval in queues.blocked.unblock_failed() {
+            queues.broker.enqueue(eval, None, clock::now());
+        }
+    }
+}
+
+async fn watch_heartbeats(shared: Arc<Shared>) {
+    loop {
+        let (silent, wake) = shared.nodes.lock().tick(clock::now());
+        for node in silent {
+            if let Err(error) = Nodes::mark_silent(&shared, node).await {
+                tracing::warn!(%node, %error, "a silent node could not be marked");
+            }
+        }
+        tokio::select! {
+            () = shared.nodes.beaten() => {}
+            () = tokio::time::sleep(pause_until(wake)) => {}
+        }
+    }
+}
+
+/// Runs a controller whenever something that concerns it changed, or its time has come.
+async fn control(shared: Arc<Shared>, mut controller: Box<dyn Controller>) {
+    let mut changes = shared.store.changes();
+    loop {
+        let state = shared.store.snapshot();
+        let mut fresh = || uuid::Uuid::new_v4().as_u128();
+        let step = controller.step(&state, clock::now(), &mut Ids(&mut fresh));
+        for command in &step.commands {
+            if let Err(error) = shared.proposer.propose(command).await {
+                tracing::warn!(controller = controller.name(), %error, "a change was not made");
+            }
+        }
+        tokio::select! {
+            () = until_concerned(&mut changes, controller.as_ref()) => {}
+            () = tokio::time::sleep(pause_until(step.wake_at)) => {}
+        }
+    }
+}
+
+async fn until_concerned(
+    changes: &mut tokio::sync::broadcast::Receiver<crate::store::AppliedBatch>,
+    controller: &dyn Controller,
+) {
+    loop {
+        match changes.recv().await {
+            Ok(batch) if any_change(&batch, |change| controller.concerns(change)) => break,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => break,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

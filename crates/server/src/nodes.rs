@@ -1,0 +1,328 @@
+//! What nodes ask of the servers (server sheet §§6, 7.1): to be known, to be alive, their work, to be heard.
+
+use crate::clock;
+use crate::propose::ProposeError;
+use crate::server::Shared;
+use caravan_control::liveness::{Liveness, Pace, status_of_silent};
+use caravan_control::node_update::{node_update_evals, registration_matters, status_matters};
+use caravan_model::*;
+use caravan_state::{Command, JobKey, ScopedKey, State, Table};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Why a node was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// It must register first.
+    #[error("node not found")]
+    Unknown(NodeId),
+    /// It must heartbeat first.
+    #[error("node {node} is not allowed to update allocs while in status {status}")]
+    NotReady {
+        /// Which node.
+        node: NodeId,
+        /// Its status.
+        status: NodeStatus,
+    },
+    /// What it says of itself is not acceptable.
+    #[error("{0}")]
+    Invalid(String),
+    /// The change could not be made.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+}
+
+/// Liveness of nodes, kept by the leader.
+pub(crate) struct Nodes {
+    liveness: Mutex<Liveness>,
+    beaten: Notify,
+}
+
+impl Nodes {
+    pub(crate) fn new(pace: Pace) -> Self {
+        Self { liveness: Mutex::new(Liveness::new(pace)), beaten: Notify::new() }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Liveness> {
+        self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when a heartbeat has moved the deadlines.
+    pub(crate) fn beaten(&self) -> tokio::sync::futures::Notified<'_> {
+        self.beaten.notified()
+    }
+
+    fn beat(&self, node: NodeId) -> Duration {
+        let spread = (clock::seed() >> 11) as f64 / (1_u64 << 53) as f64;
+        let ttl = self.lock().beat(node, clock::now(), spread);
+        self.beaten.notify_one();
+        ttl
+    }
+
+    /// Marks a node whose heartbeat was missed.
+    pub(crate) async fn mark_silent(shared: &Shared, id: NodeId) -> Result<(), ProposeError> {
+        let state = shared.store.snapshot();
+        let Some(node) = state.node(&id) else { return Ok(()) };
+        let status = status_of_silent(&state, node, clock::now());
+        tracing::warn!(node = %id, %status, "node heartbeat missed");
+        let event = cluster_event(subsystem::CLUSTER, node_event::HEARTBEAT_MISSED);
+        set_status(shared, &state, node, status, Some(event)).await?;
+        if status == NodeStatus::Disconnected {
+            // It is looked at again: once nothing on it may return, it is down.
+            shared.nodes.beat(id);
+        }
+        Ok(())
+    }
+}
+
+fn cluster_event(subsystem: &str, message: &str) -> NodeEvent {
+    NodeEvent {
+        message: message.to_owned(),
+        subsystem: subsystem.to_owned(),
+        timestamp: Timestamp(clock::now().seconds() * 1_000_000_000),
+        ..NodeEvent::default()
+    }
+}
+
+async fn set_status(
+    shared: &Shared,
+    state: &State,
+    node: &Node,
+    status: NodeStatus,
+    event: Option<NodeEvent>,
+) -> Result<(), ProposeError> {
+    let now = clock::now();
+    let evals = if status_matters(node.status, status) {
+        node_update_evals(state, node, &mut clock::eval_id, now)
+    } else {
+        Vec::new()
+    };
+    let command = Command::UpdateNodeStatus { node: node.id, status, event, evals, now };
+    shared.proposer.propose(&command).await?;
+    Ok(())
+}
+
+/// The servers' side of a node's calls.
+#[derive(Clone)]
+pub struct NodeService {
+    shared: Arc<Shared>,
+}
+
+impl NodeService {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Makes a node known, or takes in what changed about it. Returns how long its next heartbeat may take.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn register(&self, mut node: Node) -> Result<Duration, NodeError> {
+        check_registration(&mut node)?;
+        let state = self.shared.store.snapshot();
+        let now = clock::now();
+        let id = node.id;
+        let mut evals = Vec::new();
+        if let Some(old) = state.node(&id) {
+            let changed = registration_matters(old, &node);
+            if changed {
+                evals = node_update_evals(&state, &node, &mut clock::eval_id, now);
+            }
+            if !changed && same_registration(old, &node) {
+                return Ok(self.shared.nodes.beat(id));
+            }
+        } else if node.status == NodeStatus::Ready {
+            evals = node_update_evals(&state, &node, &mut clock::eval_id, now);
+        }
+        let command = Command::RegisterNode { node: Box::new(node), create_pool: true, evals, now };
+        self.shared.proposer.propose(&command).await?;
+        Ok(self.shared.nodes.beat(id))
+    }
+
+    /// A heartbeat, with what the node says of its status. Returns how long the next may take.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn heartbeat(&self, id: NodeId, status: NodeStatus) -> Result<Duration, NodeError> {
+        let state = self.shared.store.snapshot();
+        let node = state.node(&id).ok_or(NodeError::Unknown(id))?;
+        let status = admitted_status(&state, node, status);
+        if status != node.status {
+            let back = matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected);
+            let event = back.then(|| cluster_event(subsystem::CLUSTER, node_event::REREGISTERED_BY_HEARTBEAT));
+            set_status(&self.shared, &state, node, status, event).await?;
+        }
+        Ok(self.shared.nodes.beat(id))
+    }
+
+    /// The allocations on a node, once anything about them is newer than `after` or the wait is over. The index
+    /// belongs to the next call.
+    pub async fn allocations(
+        &self,
+        id: NodeId,
+        after: u64,
+        wait: std::time::Duration,
+    ) -> (u64, Vec<Arc<Allocation>>) {
+        let deadline = tokio::time::Instant::now() + wait;
+        let mut changes = self.shared.store.index();
+        let mut seen = 0;
+        loop {
+            let state = self.shared.store.snapshot();
+            let table = state.index_of(Table::Allocations);
+            if table > seen || after == 0 {
+                seen = table;
+                let newest = state.allocs_of_node(&id).map(|alloc| alloc.alloc_modify_index).max().unwrap_or(0);
+                let gone = after == 0 || self.forgot_any(&state, id, after);
+                if newest > after || gone {
+                    return (newest.max(after).max(1), state.allocs_of_node(&id).cloned().collect());
+                }
+            }
+            tokio::select! {
+                moved = changes.changed() => if moved.is_err() { return (after, Vec::new()) },
+                () = tokio::time::sleep_until(deadline) => {
+                    let state = self.shared.store.snapshot();
+                    return (after.max(1), state.allocs_of_node(&id).cloned().collect());
+                }
+            }
+        }
+    }
+
+    /// Whether an allocation of this node was forgotten after `after`, so that the node must drop it.
+    fn forgot_any(&self, state: &State, id: NodeId, after: u64) -> bool {
+        self.shared.forgotten.newest(id).is_some_and(|index| index > after && index <= state.index())
+    }
+
+    /// Takes in what a client says of its allocations.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn update_allocations(&self, updates: Vec<Allocation>) -> Result<u64, NodeError> {
+        let state = self.shared.store.snapshot();
+        let Some(first) = updates.first() else { return Ok(state.index()) };
+        let stored = state.alloc(&first.id);
+        if let Some(node) = stored.and_then(|alloc| state.node(&alloc.node_id)) {
+            if matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected) {
+                return Err(NodeError::NotReady { node: node.id, status: node.status });
+            }
+        }
+        let now = clock::now();
+        let evals = caravan_control::client_update::follow_ups(&state, &updates, &mut clock::eval_id, now);
+        for dropped in caravan_control::client_update::moot_evals(&state, &updates) {
+            self.shared.evals.lock().broker.drop_waiting(dropped);
+        }
+        let command = Command::UpdateAllocsFromClient { allocs: updates, evals, now };
+        Ok(self.shared.proposer.propose(&command).await?.index)
+    }
+
+    /// Keeps events that a client tells of its node.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn events(&self, node: NodeId, events: Vec<NodeEvent>) -> Result<(), NodeError> {
+        let events = BTreeMap::from([(node, events)]);
+        self.shared.proposer.propose(&Command::AppendNodeEvents { events }).await?;
+        Ok(())
+    }
+
+    /// Makes instances of services known.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn register_services(&self, services: Vec<ServiceRegistration>) -> Result<(), NodeError> {
+        self.shared.proposer.propose(&Command::UpsertServices { services }).await?;
+        Ok(())
+    }
+
+    /// Forgets instances of services; one that is not known is forgotten already.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn deregister_services(&self, services: Vec<(NamespaceName, String)>) -> Result<(), NodeError> {
+        let services = services.into_iter().map(|(namespace, id)| ScopedKey::new(namespace, id)).collect();
+        match self.shared.proposer.propose(&Command::DeleteServices { services }).await {
+            Err(ProposeError::Refused(caravan_state::ApplyError::ServiceNotFound)) | Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The allocation with its job, for a node that waits for another one's data.
+    #[must_use]
+    pub fn allocation(&self, id: AllocId) -> Option<Arc<Allocation>> {
+        self.shared.store.snapshot().alloc(&id).cloned()
+    }
+
+    /// The instances of a service that jobs of this namespace may see.
+    #[must_use]
+    pub fn service_instances(&self, namespace: &str, name: &str) -> Vec<Arc<ServiceRegistration>> {
+        let state = self.shared.store.snapshot();
+        state
+            .services()
+            .filter(|service| service.namespace == *namespace && service.service_name == name)
+            .cloned()
+            .collect()
+    }
+
+    /// A job's key as nodes name it.
+    #[must_use]
+    pub fn job_key(alloc: &Allocation) -> JobKey {
+        JobKey::new(alloc.namespace.clone(), alloc.job_id.clone())
+    }
+}
+
+fn check_registration(node: &mut Node) -> Result<(), NodeError> {
+    let invalid = |text: &str| Err(NodeError::Invalid(text.to_owned()));
+    if node.id.is_nil() {
+        return invalid("missing node ID for client registration");
+    }
+    if node.datacenter.is_empty() {
+        return invalid("missing datacenter for client registration");
+    }
+    if node.name.is_empty() {
+        return invalid("missing node name for client registration");
+    }
+    if node.secret_id.is_empty() {
+        return invalid("missing node secret ID for client registration");
+    }
+    if node.node_pool.is_empty() {
+        caravan_model::node_pool::DEFAULT.clone_into(&mut node.node_pool);
+    }
+    if node.node_pool == caravan_model::node_pool::ALL {
+        return invalid("node is not allowed to register in node pool \"all\"");
+    }
+    Ok(())
+}
+
+/// Whether a registration says nothing new, so that it need not be logged.
+fn same_registration(old: &Node, new: &Node) -> bool {
+    let mut known = old.clone();
+    known.events.clone_from(&new.events);
+    known.status = new.status;
+    known.status_description.clone_from(&new.status_description);
+    known.status_updated_at = new.status_updated_at;
+    known.scheduling_eligibility = new.scheduling_eligibility;
+    known.drain = new.drain;
+    known.drain_strategy.clone_from(&new.drain_strategy);
+    known.last_drain.clone_from(&new.last_drain);
+    known.create_index = new.create_index;
+    known.modify_index = new.modify_index;
+    known.last_missed_heartbeat_index = new.last_missed_heartbeat_index;
+    known.last_alloc_update_index = new.last_alloc_update_index;
+    known == *new
+}
+
+/// What a node may call itself: one that was disconnected is ready only after it told of its allocations.
+fn admitted_status(state: &State, node: &Node, wanted: NodeStatus) -> NodeStatus {
+    if wanted != NodeStatus::Ready {
+        return wanted;
+    }
+    match node.status {
+        NodeStatus::Disconnected => NodeStatus::Initializing,
+        NodeStatus::Initializing => {
+            let told = node.last_alloc_update_index > node.last_missed_heartbeat_index;
+            let idle = !state.allocs_of_node(&node.id).any(|alloc| !alloc.terminal_status());
+            if told || idle { NodeStatus::Ready } else { NodeStatus::Initializing }
+        }
+        NodeStatus::Ready | NodeStatus::Down => NodeStatus::Ready,
+    }
+}

@@ -1,0 +1,157 @@
+//! A server: the log, the state it drives, and the duties it has while it leads.
+
+use crate::config::ServerConfig;
+use crate::evals::Evals;
+use crate::events::Events;
+use crate::forgotten::Forgotten;
+use crate::fsm::Fsm;
+use crate::nodes::{NodeService, Nodes};
+use crate::plans::Plans;
+use crate::propose::Proposer;
+use crate::store::Store;
+use caravan_consensus::{Config, Consensus, PeerInfo, PeerTransport, Storage};
+use caravan_rpc::NodeSessions;
+use caravan_state::State;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The replicated log could not be opened.
+    #[error("the replicated log could not be opened: {0}")]
+    Log(#[from] caravan_consensus::StartError),
+    /// The cluster could not be formed.
+    #[error("the cluster could not be formed: {0}")]
+    Bootstrap(#[from] caravan_consensus::BootstrapError),
+}
+
+/// What all parts of a server share.
+pub(crate) struct Shared {
+    pub(crate) config: ServerConfig,
+    pub(crate) store: Store,
+    pub(crate) consensus: Consensus<Fsm>,
+    pub(crate) proposer: Proposer,
+    pub(crate) evals: Arc<Evals>,
+    pub(crate) plans: Arc<Plans>,
+    pub(crate) nodes: Nodes,
+    pub(crate) forgotten: Forgotten,
+    pub(crate) events: Events,
+    pub(crate) sessions: NodeSessions,
+    /// Whether this server leads and has taken up what is open.
+    pub(crate) leading: watch::Sender<bool>,
+}
+
+/// A running server. Dropping it stops its duties; [`Server::shutdown`] closes the log as well.
+pub struct Server {
+    pub(crate) shared: Arc<Shared>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Opens (or makes) the log, and begins to follow or lead.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(
+        config: ServerConfig,
+        node_id: u64,
+        transport: Arc<dyn PeerTransport>,
+        sessions: NodeSessions,
+    ) -> Result<Self, StartError> {
+        let store = Store::new(State::initial());
+        let storage = match &config.data_dir {
+            Some(dir) => Storage::Disk(dir.join("raft")),
+            None => Storage::Memory,
+        };
+        let consensus = Consensus::start(Config::new(node_id, storage), Fsm::new(store.clone()), transport).await?;
+        if config.bootstrap_expect == 1 && !consensus.is_bootstrapped() {
+            let own = PeerInfo { address: config.rpc_address.clone(), name: config.name.clone() };
+            consensus.bootstrap(BTreeMap::from([(node_id, own)])).await?;
+        }
+        let shared = Arc::new(Shared {
+            nodes: Nodes::new(config.pace),
+            events: Events::new(config.event_buffer_size),
+            store,
+            proposer: Proposer::new(consensus.clone()),
+            consensus,
+            evals: Arc::default(),
+            plans: Arc::default(),
+            forgotten: Forgotten::default(),
+            sessions,
+            leading: watch::Sender::new(false),
+            config,
+        });
+        let tasks = vec![
+            tokio::spawn(crate::leader::follow(Arc::clone(&shared))),
+            tokio::spawn(observe(Arc::clone(&shared))),
+        ];
+        Ok(Self { shared, tasks })
+    }
+
+    /// The servers' side of nodes' calls.
+    #[must_use]
+    pub fn node_service(&self) -> NodeService {
+        NodeService::new(Arc::clone(&self.shared))
+    }
+
+    /// The public API as this server answers it.
+    #[must_use]
+    pub fn api(&self) -> crate::ServerApi {
+        crate::ServerApi::new(Arc::clone(&self.shared))
+    }
+
+    /// The published state.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// Whether this server leads and has taken up what is open, as it changes.
+    #[must_use]
+    pub fn leading(&self) -> watch::Receiver<bool> {
+        self.shared.leading.subscribe()
+    }
+
+    /// The replicated log, for peers' calls.
+    #[must_use]
+    pub fn consensus(&self) -> &Consensus<Fsm> {
+        &self.shared.consensus
+    }
+
+    /// Stops all duties and closes the log.
+    pub async fn shutdown(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.shared.consensus.shutdown().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Keeps what is derived from applied commands outside of the state: the event buffer, what was forgotten.
+async fn observe(shared: Arc<Shared>) {
+    use tokio::sync::broadcast::error::RecvError;
+    let mut changes = shared.store.changes();
+    loop {
+        match changes.recv().await {
+            Ok(batch) => {
+                shared.forgotten.observe(&batch);
+                shared.events.observe(&batch);
+            }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "events were passed over");
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

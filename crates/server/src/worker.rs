@@ -1,0 +1,113 @@
+//! A scheduler worker: takes an evaluation, lets the scheduler decide, carries the decision out.
+
+use crate::clock;
+use crate::evals::Evals;
+use crate::plans::Plans;
+use crate::propose::{ProposeError, Proposer};
+use crate::store::Store;
+use caravan_model::*;
+use caravan_scheduler::{EvalRun, Settings, Step};
+use caravan_state::{Command, JobKey, State};
+use std::sync::Arc;
+
+/// The types of jobs that workers schedule.
+pub(crate) const SCHEDULED_TYPES: &[&str] =
+    &[job_type::SERVICE, job_type::BATCH, job_type::SYSTEM, job_type::SYSBATCH];
+
+/// What a worker works with.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    pub(crate) store: Store,
+    pub(crate) proposer: Proposer,
+    pub(crate) evals: Arc<Evals>,
+    pub(crate) plans: Arc<Plans>,
+}
+
+/// Why an evaluation was not finished; it is delivered again.
+#[derive(Debug, thiserror::Error)]
+enum WorkError {
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    #[error("the scheduler failed: {0}")]
+    Scheduler(String),
+}
+
+impl Worker {
+    /// Works until dropped.
+    pub(crate) async fn run(&self) {
+        loop {
+            let (eval, token) = self.evals.dequeue(SCHEDULED_TYPES, clock::now).await;
+            let id = eval.id;
+            match self.process(eval).await {
+                Ok(()) => {
+                    if let Err(error) = self.evals.ack(id, &token, clock::now()) {
+                        tracing::warn!(eval = %id, %error, "a finished evaluation was no longer held");
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(eval = %id, %error, "an evaluation is given back");
+                    // When it is not held any more, somebody else has it already.
+                    let _ = self.evals.nack(id, &token, clock::now());
+                }
+            }
+        }
+    }
+
+    async fn process(&self, eval: Arc<Evaluation>) -> Result<(), WorkError> {
+        let mut state = self.fresh_enough(&eval).await;
+        let mut run = EvalRun::new(eval);
+        loop {
+            let (returned, step) = decide(run, Arc::clone(&state)).await?;
+            run = returned;
+            match step {
+                Step::Submit { plan, create } => {
+                    self.write(create).await?;
+                    let result = self.plans.submit(plan).await?;
+                    state = self.store.at_least(result.refresh_index.max(result.alloc_index)).await;
+                    run.submitted(&result);
+                }
+                Step::Done(updates) => {
+                    self.write(updates.evals).await?;
+                    if let Some(reblock) = updates.reblock {
+                        self.reblock(Arc::new(reblock));
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The newest state, not older than the newest evaluation of the job: the one before it has been acted on.
+    async fn fresh_enough(&self, eval: &Evaluation) -> Arc<State> {
+        let state = self.store.at_least(eval.modify_index).await;
+        let job = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
+        let newest = state.open_evals_of_job(&job).map(|other| other.modify_index).max().unwrap_or(0);
+        self.store.at_least(newest).await
+    }
+
+    async fn write(&self, evals: Vec<Evaluation>) -> Result<(), WorkError> {
+        if evals.is_empty() {
+            return Ok(());
+        }
+        self.proposer.propose(&Command::UpsertEvals { evals, now: clock::now() }).await?;
+        Ok(())
+    }
+
+    fn reblock(&self, eval: Arc<Evaluation>) {
+        let mut queues = self.evals.lock();
+        if let Some(woken) = queues.blocked.block(eval) {
+            queues.broker.enqueue(woken, None, clock::now());
+        }
+    }
+}
+
+/// Runs one step of the scheduler off the event loop; a panic in it is an error of this evaluation alone.
+async fn decide(mut run: EvalRun, state: Arc<State>) -> Result<(EvalRun, Step), WorkError> {
+    let settings = Settings { now: clock::now(), seed: clock::seed(), ..Settings::default() };
+    tokio::task::spawn_blocking(move || {
+        let step = run.step(&state, &settings);
+        (run, step)
+    })
+    .await
+    .map_err(|error| WorkError::Scheduler(error.to_string()))
+}
