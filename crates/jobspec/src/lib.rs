@@ -8,6 +8,7 @@
 //! randomness (but from [`Inputs::seed`]). Work is bounded whatever the source says.
 //! It must never know the state of a cluster.
 
+mod canonical;
 mod decode;
 mod diagnostic;
 mod duration;
@@ -26,6 +27,7 @@ mod types;
 mod value;
 mod variables;
 
+pub use canonical::{canonicalize, complete};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use files::{FileError, Files};
 pub use inputs::{Inputs, Source, VarFile};

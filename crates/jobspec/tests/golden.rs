@@ -2,7 +2,7 @@
 //!
 //! Good files must give the recorded jobs, bad ones must be refused at the recorded places.
 
-use caravan_jobspec::{Inputs, Source, VarFile, parse};
+use caravan_jobspec::{Inputs, Source, VarFile, canonicalize, parse};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,13 +100,24 @@ fn good_files_give_the_recorded_jobs() {
                 continue;
             }
         };
-        let text = fs::read_to_string(folder.join(format!("{stem}.json"))).unwrap();
-        let expected: Value = serde_json::from_str(&text).unwrap();
-        let mut actual = serde_json::to_value(&parsed.job).unwrap();
-        mask(&mut actual);
-        let mut found = Vec::new();
-        differences("", &expected, &actual, &mut found);
-        failures.extend(found.iter().map(|it| format!("{stem}{it}")));
+        let mut canonical = parsed.job.clone();
+        canonicalize(&mut canonical);
+        let mut again = canonical.clone();
+        canonicalize(&mut again);
+        assert_eq!(
+            canonical, again,
+            "{stem}: defaults changed what they had made"
+        );
+        for (suffix, job) in [("json", &parsed.job), ("canonical.json", &canonical)] {
+            let text = fs::read_to_string(folder.join(format!("{stem}.{suffix}"))).unwrap();
+            let expected: Value = serde_json::from_str(&text).unwrap();
+            let mut actual = serde_json::to_value(job).unwrap();
+            actual["JobModifyIndex"] = expected["JobModifyIndex"].clone();
+            mask(&mut actual);
+            let mut found = Vec::new();
+            differences("", &expected, &actual, &mut found);
+            failures.extend(found.iter().map(|it| format!("{stem}.{suffix}{it}")));
+        }
     }
     assert!(
         failures.is_empty(),

@@ -1,0 +1,1 @@
+//! Defaults do nothing to what they made.
