@@ -3,6 +3,7 @@
 use crate::Controller;
 use crate::deployments::DeploymentWatcher;
 use crate::gc::GcThresholds;
+use crate::periodic::PeriodicLauncher;
 
 /// What the controllers need to know.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,5 +15,8 @@ pub struct Settings {
 /// Every controller, fresh: what it remembers begins with a leadership.
 #[must_use]
 pub fn controllers(_settings: &Settings) -> Vec<Box<dyn Controller>> {
-    vec![Box::new(DeploymentWatcher::default())]
+    vec![
+        Box::new(DeploymentWatcher::default()),
+        Box::new(PeriodicLauncher::default()),
+    ]
 }

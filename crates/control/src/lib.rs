@@ -12,6 +12,7 @@ pub mod client_update;
 #[cfg(test)]
 mod cluster;
 mod controller;
+pub mod cron;
 pub mod deployments;
 pub mod dispatch;
 mod duties;

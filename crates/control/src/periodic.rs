@@ -1,7 +1,14 @@
 //! Launching periodic jobs (server sheet §5).
 
+mod launcher;
+#[cfg(test)]
+mod tests;
+
+use crate::cron::{Cron, Zone};
 use crate::dispatch::launched;
 use caravan_model::*;
+
+pub use launcher::PeriodicLauncher;
 
 /// The child that a periodic job launches at a time.
 #[must_use]
@@ -13,4 +20,16 @@ pub fn child(job: &Job, launch: UnixNanos) -> Job {
         submit_time: launch,
         ..launched(job, id)
     }
+}
+
+/// When a periodic job is due next, strictly after a time: the earliest of its expressions. Never when it has
+/// none that is understood.
+#[must_use]
+pub fn next_launch(job: &Job, after: UnixNanos) -> Option<UnixNanos> {
+    let config = job.periodic.as_ref()?;
+    let zone = Zone::find(&config.time_zone).ok()?;
+    config
+        .expressions()
+        .filter_map(|text| Cron::parse(text).ok()?.next(&zone, after))
+        .min()
 }
