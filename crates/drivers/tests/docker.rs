@@ -327,3 +327,37 @@ async fn refusals_come_before_anything_is_made() {
         "a container that did not start was left behind"
     );
 }
+
+#[tokio::test]
+async fn tasks_join_the_network_of_their_allocation() {
+    let test = "tasks_join_the_network_of_their_allocation";
+    let Some(driver) = docker(test, json!({})).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let network = match driver.create_network(scratch.alloc_id(), "web-host").await {
+        Ok(network) => network.expect("docker makes networks"),
+        Err(err) => {
+            println!("SKIPPED: {test}: {err}");
+            return;
+        }
+    };
+    assert!(network.path.exists(), "{network:?}");
+    let again = driver
+        .create_network(scratch.alloc_id(), "web-host")
+        .await
+        .expect("found again");
+    assert_eq!(again.as_ref(), Some(&network));
+    let mut config = shell(&scratch, "hostname; ls /sys/class/net");
+    config.network = Some(network.clone());
+    let id = config.task_id.clone();
+    driver.start_task(config).await.expect("starts");
+    driver.wait_task(&id).await.expect("known");
+    assert_eq!(scratch.log("stdout"), "web-host\nlo\n");
+    clean(&driver, &id).await;
+    driver
+        .destroy_network(scratch.alloc_id(), &network)
+        .await
+        .expect("destroyed");
+    assert!(!network.path.exists());
+}

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use caravan_host::{LogSpec, Process, Spec, Supervisors};
 
 fn spec(dir: &Path, n: usize, script: &str) -> Spec {
+    let dir = &dir.join(n.to_string());
+    let _ = std::fs::create_dir_all(dir);
     Spec {
         id: n.to_string(),
         state_file: dir.join(format!("s{n}")),

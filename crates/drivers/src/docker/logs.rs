@@ -18,6 +18,8 @@ use futures::StreamExt;
 use std::time::Duration;
 
 const RETRY: Duration = Duration::from_millis(300);
+/// The engine tells of an exit a moment after the output ended.
+const SHORT_RETRY: Duration = Duration::from_millis(20);
 /// A cursor line, padded so that each write replaces the one before.
 const LINE: usize = 320;
 const BATCH: usize = 512;
@@ -73,6 +75,8 @@ impl Cursor {
 
 pub(crate) struct Collector {
     container: String,
+    /// The output is one stream without frames.
+    tty: bool,
     stdout: Rotator,
     stderr: Rotator,
     cursor: Cursor,
@@ -82,7 +86,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(config: &TaskConfig, container: &str) -> Self {
+    pub(crate) fn new(config: &TaskConfig, container: &str, tty: bool) -> Self {
         let logs = &config.logs;
         let open = |kind: &str| {
             let prefix = format!("{}.{kind}", config.name);
@@ -113,6 +117,7 @@ impl Collector {
         }
         let mut collector = Self {
             container: container.to_owned(),
+            tty,
             stdout,
             stderr,
             passing: None,
@@ -128,24 +133,31 @@ impl Collector {
         collector
     }
 
-    /// Follows the output until the container has ended and everything was taken.
+    /// Follows the output until the container has ended and everything was taken. A stream may end before its
+    /// container (when the engine restarts), so only one that began after the container's end is the last.
     pub(crate) async fn run(mut self, docker: Docker) {
+        let mut last = false;
         loop {
             self.passing = (self.cursor.time != "-").then_some(0);
-            let ended_well = self.follow(&docker).await;
-            match docker.inspect_container(&self.container, None).await {
+            let whole = self.follow(&docker).await;
+            if last && whole {
+                return;
+            }
+            let pause = match docker.inspect_container(&self.container, None).await {
                 Ok(found) => {
-                    let running = found.state.and_then(|state| state.running).unwrap_or(false);
-                    if !running && ended_well {
-                        return;
+                    last = !found.state.and_then(|state| state.running).unwrap_or(false);
+                    match (last, whole) {
+                        (true, true) => continue,
+                        (false, true) => SHORT_RETRY,
+                        (_, false) => RETRY,
                     }
                 }
                 Err(bollard::errors::Error::DockerResponseServerError {
                     status_code: 404, ..
                 }) => return,
-                Err(_) => {}
-            }
-            tokio::time::sleep(RETRY).await;
+                Err(_) => RETRY,
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -180,11 +192,11 @@ impl Collector {
 
     fn take(&mut self, message: &LogOutput, into: &mut (Vec<u8>, Vec<u8>)) {
         let (bytes, target) = match message {
-            LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                (message, &mut into.0)
-            }
+            LogOutput::StdOut { message } => (message, &mut into.0),
+            LogOutput::Console { message } if self.tty => (message, &mut into.0),
             LogOutput::StdErr { message } => (message, &mut into.1),
-            LogOutput::StdIn { .. } => return,
+            // The beginning of a frame whose rest was lost with the connection: it comes again.
+            LogOutput::Console { .. } | LogOutput::StdIn { .. } => return,
         };
         let Some(space) = bytes.iter().position(|byte| *byte == b' ') else {
             return;
@@ -253,7 +265,7 @@ mod tests {
         };
         config.logs.dir = dir.to_owned();
         config.dirs.private = dir.to_owned();
-        Collector::new(&config, "c1")
+        Collector::new(&config, "c1", false)
     }
 
     fn message(second: u32, text: &str) -> LogOutput {
@@ -306,7 +318,7 @@ mod tests {
         };
         config.logs.dir = dir.path().to_owned();
         config.dirs.private = dir.path().to_owned();
-        let mut next = Collector::new(&config, "c2");
+        let mut next = Collector::new(&config, "c2", false);
         give(&mut next, &[message(1, "new")]);
         assert_eq!(
             std::fs::read_to_string(dir.path().join("t.stdout.0")).expect("read"),

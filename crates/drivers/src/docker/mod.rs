@@ -74,6 +74,7 @@ struct State {
     image_pulled: bool,
     started_at: i64,
     logs: bool,
+    tty: bool,
 }
 
 #[derive(Debug)]
@@ -135,7 +136,7 @@ impl Docker {
     /// Follows a container that runs (or ran) for a task.
     fn adopt(&self, engine: &bollard::Docker, config: TaskConfig, state: &State) {
         let collector = (state.logs && !config.logs.disabled).then(|| {
-            let collector = logs::Collector::new(&config, &state.container_id);
+            let collector = logs::Collector::new(&config, &state.container_id, state.tty);
             tokio::spawn(collector.run(engine.clone()))
         });
         let image = Image {
@@ -410,6 +411,7 @@ impl Driver for Docker {
             image_id: image.id,
             image_pulled: image.pulled,
             started_at: sampler::timestamp(),
+            tty: task.tty,
             logs: !plugin.disable_log_collection && create::logs_readable(&task, plugin),
         };
         self.adopt(&engine, config.clone(), &state);
