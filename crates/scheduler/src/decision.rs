@@ -33,3 +33,17 @@ pub struct ClassEligibility {
     /// What was missing beside nodes.
     pub missing_resources: Vec<String>,
 }
+
+impl ClassEligibility {
+    /// Adds what is known about another version of the job: one that can is enough.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.escaped |= other.escaped;
+        for (class, eligible) in other.classes {
+            *self.classes.entry(class).or_default() |= eligible;
+        }
+        self.missing_resources.extend(other.missing_resources);
+        if self.escaped {
+            self.classes.clear();
+        }
+    }
+}

@@ -166,7 +166,6 @@ impl EvalRun {
         }
         let mut eval = self.updated(state, settings, EvalStatus::Complete);
         let mut created: Vec<Evaluation> = self.blocked_on_nodes.values().cloned().collect();
-        // Those whose follow-up waits for its time are looked at again by that follow-up.
         if failed && !self.is_system() {
             created.push(self.blocked(state, settings, Blocked::NoRoom));
         }

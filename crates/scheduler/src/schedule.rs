@@ -1,6 +1,7 @@
 //! One attempt at an evaluation: chooses the scheduler of the job's type.
 
 use crate::decision::Decision;
+use crate::generic;
 use crate::settings::Settings;
 use caravan_model::*;
 use caravan_state::State;
@@ -8,8 +9,10 @@ use caravan_state::State;
 /// Decides what to change so that the evaluation's job runs as declared.
 #[must_use]
 pub fn schedule(state: &State, eval: &Evaluation, settings: &Settings) -> Decision {
-    let _ = (state, eval, settings);
-    Decision::default()
+    match eval.r#type.as_str() {
+        job_type::SYSTEM | job_type::SYSBATCH => Decision::default(),
+        _ => generic::schedule(state, eval, settings),
+    }
 }
 
 /// Whether the scheduler of this type handles evaluations created for this reason (scheduler sheet §2.3).

@@ -1,6 +1,7 @@
 //! Checks a plan against the newest state, node by node (scheduler sheet §6.3).
 
-use crate::fit::{self, Amount};
+use crate::fit;
+use crate::stack::usage::Usage;
 use caravan_model::*;
 use caravan_state::{State, Table};
 use std::collections::BTreeSet;
@@ -175,9 +176,18 @@ fn fits(
     if limit > 0 && proposed.len() > limit {
         return Err("max allocation exceeded");
     }
-    let mut used = Amount::default();
+    let mut usage = Usage::idle(node);
+    // What runs already may collide among itself; only what the plan adds is refused for it.
+    let mut collided = false;
     for alloc in &proposed {
-        used.add(fit::taken(alloc));
+        let new = allocs.iter().any(|planned| planned.id == alloc.id);
+        collided |= usage.add(alloc) && new;
     }
-    fit::capacity(node).lacks(used).map_or(Ok(()), Err)
+    if collided {
+        return Err("reserved alloc port collision");
+    }
+    if usage.devices_oversubscribed() {
+        return Err("device oversubscribed");
+    }
+    fit::capacity(node).lacks(usage.amount).map_or(Ok(()), Err)
 }

@@ -1,0 +1,104 @@
+//! Canaries: those to drop, those that are needed (scheduler sheet §§12.4, 12.12).
+
+use super::classify::classify;
+use super::{AllocSet, Placement, Reconciler, without};
+use caravan_model::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Reconciler<'_> {
+    /// Stops canaries that no deployment waits for. Returns the canaries that stay, and all that is left.
+    pub(super) fn drop_canaries(
+        &mut self,
+        all: AllocSet,
+        desired: &mut DesiredUpdates,
+    ) -> (AllocSet, AllocSet) {
+        let unpromoted = |deployment: &Deployment| {
+            let groups = deployment
+                .task_groups
+                .values()
+                .filter(|group| !group.promoted);
+            groups
+                .flat_map(|group| group.placed_canaries.clone())
+                .collect::<Vec<_>>()
+        };
+        let mut unneeded: BTreeSet<AllocId> = BTreeSet::new();
+        if let Some(old) = &self.old_deployment {
+            unneeded.extend(unpromoted(old));
+        }
+        if let Some(failed) = self
+            .deployment
+            .as_ref()
+            .filter(|d| d.status == DeploymentStatus::Failed)
+        {
+            unneeded.extend(unpromoted(failed));
+        }
+        let stopped = pick(&all, &unneeded);
+        for alloc in stopped.values() {
+            self.stop(alloc, None, desired_description::NOT_NEEDED);
+        }
+        desired.stop += stopped.len() as u64;
+        let mut all = without(&all, &stopped);
+        let placed: BTreeSet<AllocId> = self
+            .deployment
+            .iter()
+            .flat_map(|deployment| deployment.task_groups.values())
+            .flat_map(|group| group.placed_canaries.clone())
+            .collect();
+        let canaries = pick(&all, &placed);
+        let classes = classify(&canaries, self.input.tainted, self.input.now);
+        for alloc in classes.migrate.values() {
+            self.stop(alloc, None, desired_description::MIGRATING);
+        }
+        for alloc in classes.lost.values() {
+            self.stop(alloc, Some(ClientStatus::Lost), desired_description::LOST);
+        }
+        all = without(&without(&all, &classes.migrate), &classes.lost);
+        (classes.untainted, all)
+    }
+
+    /// Plans the canaries that are missing.
+    pub(super) fn place_canaries(
+        &mut self,
+        group: &TaskGroup,
+        state: &mut DeploymentState,
+        canaries: &AllocSet,
+        destructive: &[Arc<Allocation>],
+        names: &mut super::NameIndex,
+        desired: &mut DesiredUpdates,
+    ) {
+        let Some(update) = &group.update else { return };
+        state.desired_canaries = update.canary;
+        if self.deployment_is_paused() || self.deployment_is_failed() {
+            return;
+        }
+        let missing = usize::try_from(update.canary)
+            .unwrap_or(0)
+            .saturating_sub(canaries.len());
+        desired.canary += missing as u64;
+        for name in names.next_canaries(missing, canaries.values(), destructive) {
+            self.out.place.push(Placement {
+                name,
+                group: group.name.clone(),
+                canary: true,
+                ..Placement::default()
+            });
+        }
+    }
+}
+
+fn pick(set: &AllocSet, ids: &BTreeSet<AllocId>) -> AllocSet {
+    let kept = set.iter().filter(|(id, _)| ids.contains(id));
+    kept.map(|(id, alloc)| (*id, Arc::clone(alloc))).collect()
+}
+
+/// Whether the group needs canaries before anything else is replaced.
+pub(super) fn are_needed(
+    group: &TaskGroup,
+    state: &DeploymentState,
+    destructive: usize,
+    canaries: usize,
+) -> bool {
+    let wanted = group.update.as_ref().map_or(0, |update| update.canary);
+    destructive > 0 && i64::try_from(canaries).unwrap_or(i64::MAX) < wanted && !state.promoted
+}
