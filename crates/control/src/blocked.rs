@@ -55,7 +55,10 @@ pub struct Blocked {
 fn place_of(eval: &Evaluation) -> (JobKey, NodeId) {
     let system = eval.r#type == job_type::SYSTEM || eval.r#type == job_type::SYSBATCH;
     let node = if system { eval.node_id } else { NodeId::NIL };
-    (JobKey::new(eval.namespace.clone(), eval.job_id.clone()), node)
+    (
+        JobKey::new(eval.namespace.clone(), eval.job_id.clone()),
+        node,
+    )
 }
 
 fn freshness(eval: &Evaluation) -> u64 {
@@ -93,7 +96,12 @@ impl Blocked {
             return None;
         }
         let place = place_of(&eval);
-        if let Some(other) = self.by_job.get(&place).and_then(|id| self.evals.get(id)).cloned() {
+        if let Some(other) = self
+            .by_job
+            .get(&place)
+            .and_then(|id| self.evals.get(id))
+            .cloned()
+        {
             if other.id != eval.id && freshness(&other) > freshness(&eval) {
                 self.duplicates.push(eval);
                 return None;
@@ -118,14 +126,22 @@ impl Blocked {
             unblock.index > seen
                 && match key.split_once(':') {
                     Some(("class", class)) => may_use_class(eval, class),
-                    Some((_, name)) => eval.missing_non_node_resources.iter().any(|missing| missing == name),
+                    Some((_, name)) => eval
+                        .missing_non_node_resources
+                        .iter()
+                        .any(|missing| missing == name),
                     None => false,
                 }
         })
     }
 
     /// Takes out the evaluations that this capacity may serve.
-    pub fn unblock(&mut self, capacity: &Capacity, index: u64, now: UnixNanos) -> Vec<Arc<Evaluation>> {
+    pub fn unblock(
+        &mut self,
+        capacity: &Capacity,
+        index: u64,
+        now: UnixNanos,
+    ) -> Vec<Arc<Evaluation>> {
         if !self.enabled {
             return Vec::new();
         }
@@ -134,7 +150,8 @@ impl Blocked {
             Capacity::Resource(name) => resource_key(name),
         };
         self.unblocks.insert(key, Remembered { index, at: now });
-        self.unblocks.retain(|_, unblock| now.since(unblock.at) <= REMEMBERED);
+        self.unblocks
+            .retain(|_, unblock| now.since(unblock.at) <= REMEMBERED);
         let woken: Vec<EvalId> = self
             .evals
             .values()
@@ -153,8 +170,12 @@ impl Blocked {
 
     /// Takes out the evaluations that lost too many races for capacity: they are tried again from time to time.
     pub fn unblock_failed(&mut self) -> Vec<Arc<Evaluation>> {
-        let woken: Vec<EvalId> =
-            self.evals.values().filter(|eval| eval.triggered_by == trigger::MAX_PLANS).map(|eval| eval.id).collect();
+        let woken: Vec<EvalId> = self
+            .evals
+            .values()
+            .filter(|eval| eval.triggered_by == trigger::MAX_PLANS)
+            .map(|eval| eval.id)
+            .collect();
         self.take(&woken)
     }
 
@@ -218,7 +239,10 @@ mod tests {
     }
 
     fn class(name: &str) -> Capacity {
-        Capacity::Class { class: name.to_owned(), node: NodeId::from_u128(1) }
+        Capacity::Class {
+            class: name.to_owned(),
+            node: NodeId::from_u128(1),
+        }
     }
 
     #[test]
@@ -226,7 +250,11 @@ mod tests {
         for (name, wakes) in [("v1:fit", true), ("v1:unknown", true), ("v1:unfit", false)] {
             let mut tracker = blocked();
             tracker.block(Arc::new(eval(1, "a", 5)));
-            assert_eq!(tracker.unblock(&class(name), 6, UnixNanos(1)).len(), usize::from(wakes), "{name}");
+            assert_eq!(
+                tracker.unblock(&class(name), 6, UnixNanos(1)).len(),
+                usize::from(wakes),
+                "{name}"
+            );
         }
     }
 
@@ -234,7 +262,10 @@ mod tests {
     fn an_event_during_scheduling_is_not_missed() {
         let mut tracker = blocked();
         tracker.unblock(&class("v1:fit"), 9, UnixNanos(1));
-        assert!(tracker.block(Arc::new(eval(1, "a", 5))).is_some(), "the event at 9 is newer than the snapshot");
+        assert!(
+            tracker.block(Arc::new(eval(1, "a", 5))).is_some(),
+            "the event at 9 is newer than the snapshot"
+        );
         assert!(tracker.block(Arc::new(eval(2, "b", 10))).is_none());
     }
 
@@ -243,7 +274,14 @@ mod tests {
         let mut tracker = blocked();
         tracker.block(Arc::new(eval(1, "a", 5)));
         tracker.block(Arc::new(eval(2, "a", 7)));
-        assert_eq!(tracker.take_duplicates().iter().map(|eval| eval.id).collect::<Vec<_>>(), [EvalId::from_u128(1)]);
+        assert_eq!(
+            tracker
+                .take_duplicates()
+                .iter()
+                .map(|eval| eval.id)
+                .collect::<Vec<_>>(),
+            [EvalId::from_u128(1)]
+        );
         assert_eq!(tracker.stats().blocked, 1);
     }
 
@@ -254,6 +292,10 @@ mod tests {
         let job = place_of(&waiting).0;
         tracker.block(Arc::new(waiting));
         tracker.untrack(&job);
-        assert!(tracker.unblock(&class("v1:fit"), 6, UnixNanos(1)).is_empty());
+        assert!(
+            tracker
+                .unblock(&class("v1:fit"), 6, UnixNanos(1))
+                .is_empty()
+        );
     }
 }

@@ -119,7 +119,11 @@ impl Broker {
             }
             return;
         }
-        let until = if eval.wait.0 > 0 { now + eval.wait } else { eval.wait_until.into() };
+        let until = if eval.wait.0 > 0 {
+            now + eval.wait
+        } else {
+            eval.wait_until.into()
+        };
         self.evals.insert(eval.id, Arc::clone(&eval));
         if until > now {
             self.delayed.insert((until, eval.id));
@@ -137,14 +141,24 @@ impl Broker {
             }
             _ => {
                 self.in_flight.insert(job, eval.id);
-                self.ready.entry(eval.r#type.clone()).or_default().insert(ready_key(&eval));
+                self.ready
+                    .entry(eval.r#type.clone())
+                    .or_default()
+                    .insert(ready_key(&eval));
             }
         }
     }
 
     /// Hands out the most urgent evaluation of these types. `token` proves later that the worker holds it.
-    pub fn dequeue(&mut self, types: &[&str], token: String, now: UnixNanos) -> Option<Arc<Evaluation>> {
-        let heads = types.iter().filter_map(|name| Some((self.ready.get(*name)?.first()?, *name)));
+    pub fn dequeue(
+        &mut self,
+        types: &[&str],
+        token: String,
+        now: UnixNanos,
+    ) -> Option<Arc<Evaluation>> {
+        let heads = types
+            .iter()
+            .filter_map(|name| Some((self.ready.get(*name)?.first()?, *name)));
         let (key, name) = heads.min().map(|(key, name)| (*key, name))?;
         if let Some(queue) = self.ready.get_mut(name) {
             queue.remove(&key);
@@ -160,13 +174,26 @@ impl Broker {
 
     fn hand_out(&mut self, id: EvalId, token: String, now: UnixNanos) -> Arc<Evaluation> {
         *self.deliveries.entry(id).or_default() += 1;
-        self.outstanding.insert(id, Outstanding { token, expires: Some(now + NACK_TIMEOUT) });
+        self.outstanding.insert(
+            id,
+            Outstanding {
+                token,
+                expires: Some(now + NACK_TIMEOUT),
+            },
+        );
         Arc::clone(&self.evals[&id])
     }
 
     fn held(&mut self, id: EvalId, token: &str) -> Result<&mut Outstanding, TokenError> {
-        let held = self.outstanding.get_mut(&id).ok_or(TokenError::NotOutstanding)?;
-        if held.token == token { Ok(held) } else { Err(TokenError::Mismatch) }
+        let held = self
+            .outstanding
+            .get_mut(&id)
+            .ok_or(TokenError::NotOutstanding)?;
+        if held.token == token {
+            Ok(held)
+        } else {
+            Err(TokenError::Mismatch)
+        }
     }
 
     /// Whether this worker still holds the evaluation.
@@ -215,8 +242,12 @@ impl Broker {
 
     fn next_of_job(&mut self, job: &JobKey) {
         self.in_flight.remove(job);
-        let Some(waiting) = self.pending.remove(job) else { return };
-        let mut waiting = waiting.into_iter().filter_map(|(_, _, id)| self.evals.get(&id).cloned());
+        let Some(waiting) = self.pending.remove(job) else {
+            return;
+        };
+        let mut waiting = waiting
+            .into_iter()
+            .filter_map(|(_, _, id)| self.evals.get(&id).cloned());
         let best = waiting.next();
         let rest: Vec<Arc<Evaluation>> = waiting.collect();
         for eval in rest {
@@ -242,7 +273,9 @@ impl Broker {
         self.outstanding.remove(&id);
         self.requeued.remove(&id);
         let deliveries = self.deliveries.get(&id).copied().unwrap_or(0);
-        let Some(eval) = self.evals.get(&id).cloned() else { return };
+        let Some(eval) = self.evals.get(&id).cloned() else {
+            return;
+        };
         if deliveries >= DELIVERY_LIMIT {
             self.failed.insert(ready_key(&eval));
             return;
@@ -258,7 +291,14 @@ impl Broker {
 
     /// Drops an evaluation that waits for its time and has become moot. Returns whether it was there.
     pub fn drop_waiting(&mut self, id: EvalId) -> bool {
-        let Some(place) = self.delayed.iter().find(|(_, delayed)| *delayed == id).copied() else { return false };
+        let Some(place) = self
+            .delayed
+            .iter()
+            .find(|(_, delayed)| *delayed == id)
+            .copied()
+        else {
+            return false;
+        };
         self.delayed.remove(&place);
         if let Some(eval) = self.evals.remove(&id) {
             let job = job_of(&eval);
@@ -272,7 +312,12 @@ impl Broker {
     /// Makes ready what has waited long enough and takes back what lost workers hold.
     /// Returns when to be asked again.
     pub fn tick(&mut self, now: UnixNanos) -> Option<UnixNanos> {
-        while let Some((until, id)) = self.delayed.first().copied().filter(|(until, _)| *until <= now) {
+        while let Some((until, id)) = self
+            .delayed
+            .first()
+            .copied()
+            .filter(|(until, _)| *until <= now)
+        {
             self.delayed.remove(&(until, id));
             if let Some(eval) = self.evals.get(&id).cloned() {
                 self.make_ready(eval);
@@ -288,7 +333,11 @@ impl Broker {
             self.give_back(id, now);
         }
         let delayed = self.delayed.first().map(|(until, _)| *until);
-        let expiry = self.outstanding.values().filter_map(|held| held.expires).min();
+        let expiry = self
+            .outstanding
+            .values()
+            .filter_map(|held| held.expires)
+            .min();
         delayed.into_iter().chain(expiry).min()
     }
 
@@ -301,7 +350,9 @@ impl Broker {
     /// Whether some evaluation of these types could be handed out.
     #[must_use]
     pub fn has_ready(&self, types: &[&str]) -> bool {
-        types.iter().any(|name| self.ready.get(*name).is_some_and(|queue| !queue.is_empty()))
+        types
+            .iter()
+            .any(|name| self.ready.get(*name).is_some_and(|queue| !queue.is_empty()))
     }
 
     /// Counters for metrics.

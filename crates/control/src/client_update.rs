@@ -7,11 +7,20 @@ use std::collections::BTreeMap;
 
 /// The evaluations that updates call for, one a job: a job that is gone, a failure that may be rescheduled, an
 /// allocation that came back.
-pub fn follow_ups(state: &State, updates: &[Allocation], new_id: NewId<'_>, now: UnixNanos) -> Vec<Evaluation> {
+pub fn follow_ups(
+    state: &State,
+    updates: &[Allocation],
+    new_id: NewId<'_>,
+    now: UnixNanos,
+) -> Vec<Evaluation> {
     let mut evals: BTreeMap<JobKey, Evaluation> = BTreeMap::new();
     for update in updates {
-        let Some(stored) = state.alloc(&update.id) else { continue };
-        let Some(reason) = reason(state, stored, update) else { continue };
+        let Some(stored) = state.alloc(&update.id) else {
+            continue;
+        };
+        let Some(reason) = reason(state, stored, update) else {
+            continue;
+        };
         let key = JobKey::new(stored.namespace.clone(), stored.job_id.clone());
         let job = state.job(&key).or(stored.job.as_ref());
         let eval = evals.entry(key.clone()).or_insert_with(|| Evaluation {
@@ -37,14 +46,22 @@ fn reason(state: &State, stored: &Allocation, update: &Allocation) -> Option<&'s
         return None;
     }
     let key = JobKey::new(stored.namespace.clone(), stored.job_id.clone());
-    let Some(job) = state.job(&key) else { return Some(trigger::JOB_DEREGISTER) };
-    if stored.client_status == ClientStatus::Unknown && update.client_status != ClientStatus::Unknown {
+    let Some(job) = state.job(&key) else {
+        return Some(trigger::JOB_DEREGISTER);
+    };
+    if stored.client_status == ClientStatus::Unknown
+        && update.client_status != ClientStatus::Unknown
+    {
         return Some(trigger::RECONNECT);
     }
-    let failed_now = update.client_status == ClientStatus::Failed && stored.client_status != ClientStatus::Failed;
+    let failed_now = update.client_status == ClientStatus::Failed
+        && stored.client_status != ClientStatus::Failed;
     let waits = !stored.followup_eval_id.is_nil();
     let group = job.lookup_task_group(&stored.task_group)?;
-    let may = group.reschedule_policy.as_ref().is_some_and(|policy| policy.unlimited || policy.attempts > 0);
+    let may = group
+        .reschedule_policy
+        .as_ref()
+        .is_some_and(|policy| policy.unlimited || policy.attempts > 0);
     (failed_now && !waits && may).then_some(trigger::ALLOC_FAILURE)
 }
 

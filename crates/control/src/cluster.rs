@@ -142,7 +142,6 @@ impl Cluster {
         self.state.job(&key(id)).expect("a registered job")
     }
 
-    #[allow(dead_code, reason = "for tests of drains and garbage collection")]
     pub(crate) fn add_node(&mut self, number: u128) -> NodeId {
         let id = node_id(number);
         let node = Node {

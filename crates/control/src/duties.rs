@@ -2,6 +2,7 @@
 
 use crate::Controller;
 use crate::deployments::DeploymentWatcher;
+use crate::drain::Drainer;
 use crate::gc::GcThresholds;
 use crate::periodic::PeriodicLauncher;
 
@@ -18,5 +19,6 @@ pub fn controllers(_settings: &Settings) -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(DeploymentWatcher::default()),
         Box::new(PeriodicLauncher::default()),
+        Box::new(Drainer::default()),
     ]
 }

@@ -15,6 +15,7 @@ mod controller;
 pub mod cron;
 pub mod deployments;
 pub mod dispatch;
+pub mod drain;
 mod duties;
 mod follow_up;
 pub mod gc;

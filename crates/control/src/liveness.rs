@@ -39,7 +39,10 @@ impl Liveness {
     /// Nobody is expected yet.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { pace, deadlines: BTreeMap::new() }
+        Self {
+            pace,
+            deadlines: BTreeMap::new(),
+        }
     }
 
     /// Begins to lead: every node that is not down is waited for.
@@ -72,8 +75,12 @@ impl Liveness {
 
     /// The nodes whose time has run out, and when to be asked again. A node is named once.
     pub fn tick(&mut self, now: UnixNanos) -> (Vec<NodeId>, Option<UnixNanos>) {
-        let silent: Vec<NodeId> =
-            self.deadlines.iter().filter(|(_, at)| **at <= now).map(|(node, _)| *node).collect();
+        let silent: Vec<NodeId> = self
+            .deadlines
+            .iter()
+            .filter(|(_, at)| **at <= now)
+            .map(|(node, _)| *node)
+            .collect();
         for node in &silent {
             self.deadlines.remove(node);
         }
@@ -92,14 +99,27 @@ impl Liveness {
 pub fn status_of_silent(state: &State, node: &Node, now: UnixNanos) -> NodeStatus {
     let was_there = matches!(node.status, NodeStatus::Ready | NodeStatus::Disconnected);
     let may_return = state.allocs_of_node(&node.id).any(|alloc| {
-        let group = alloc.job.as_ref().and_then(|job| job.lookup_task_group(&alloc.task_group));
-        let lost_after = group.and_then(TaskGroup::disconnect_lost_after).filter(|length| length.0 > 0);
-        let Some(lost_after) = lost_after else { return false };
+        let group = alloc
+            .job
+            .as_ref()
+            .and_then(|job| job.lookup_task_group(&alloc.task_group));
+        let lost_after = group
+            .and_then(TaskGroup::disconnect_lost_after)
+            .filter(|length| length.0 > 0);
+        let Some(lost_after) = lost_after else {
+            return false;
+        };
         let expired = alloc.client_status == ClientStatus::Unknown
-            && alloc.last_unknown().is_some_and(|since| since + lost_after <= Timestamp::from(now));
+            && alloc
+                .last_unknown()
+                .is_some_and(|since| since + lost_after <= Timestamp::from(now));
         alloc.desired_status == DesiredStatus::Run && !alloc.client_terminal() && !expired
     });
-    if was_there && may_return { NodeStatus::Disconnected } else { NodeStatus::Down }
+    if was_there && may_return {
+        NodeStatus::Disconnected
+    } else {
+        NodeStatus::Down
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,12 @@ pub type NewId<'a> = &'a mut dyn FnMut() -> EvalId;
 
 /// One evaluation for each job that a change of this node concerns: what runs on it, and every system job that
 /// belongs on it.
-pub fn node_update_evals(state: &State, node: &Node, new_id: NewId<'_>, now: UnixNanos) -> Vec<Evaluation> {
+pub fn node_update_evals(
+    state: &State,
+    node: &Node,
+    new_id: NewId<'_>,
+    now: UnixNanos,
+) -> Vec<Evaluation> {
     let mut jobs: BTreeMap<JobKey, (String, i64, u64)> = BTreeMap::new();
     for alloc in state.allocs_of_node(&node.id) {
         let Some(job) = &alloc.job else { continue };
@@ -21,13 +26,18 @@ pub fn node_update_evals(state: &State, node: &Node, new_id: NewId<'_>, now: Uni
         };
         if concerned {
             let key = JobKey::new(alloc.namespace.clone(), alloc.job_id.clone());
-            jobs.entry(key).or_insert_with(|| (job.r#type.clone(), job.priority, job.job_modify_index));
+            jobs.entry(key)
+                .or_insert_with(|| (job.r#type.clone(), job.priority, job.job_modify_index));
         }
     }
-    for job in state.jobs().filter(|job| job.r#type == job_type::SYSTEM && !job.stop) {
+    for job in state
+        .jobs()
+        .filter(|job| job.r#type == job_type::SYSTEM && !job.stop)
+    {
         if belongs(job, node) {
             let key = JobKey::new(job.namespace.clone(), job.id.clone());
-            jobs.entry(key).or_insert_with(|| (job.r#type.clone(), job.priority, job.job_modify_index));
+            jobs.entry(key)
+                .or_insert_with(|| (job.r#type.clone(), job.priority, job.job_modify_index));
         }
     }
     jobs.into_iter()
@@ -52,7 +62,10 @@ pub fn node_update_evals(state: &State, node: &Node, new_id: NewId<'_>, now: Uni
 /// Whether a job's datacenters and node pool include this node.
 fn belongs(job: &Job, node: &Node) -> bool {
     let pool = job.node_pool == "all" || job.node_pool == node.node_pool;
-    pool && job.datacenters.iter().any(|pattern| matches_glob(pattern, &node.datacenter))
+    pool && job
+        .datacenters
+        .iter()
+        .any(|pattern| matches_glob(pattern, &node.datacenter))
 }
 
 /// Whether a name matches a pattern in which `*` stands for any text.
@@ -60,7 +73,9 @@ fn belongs(job: &Job, node: &Node) -> bool {
 pub fn matches_glob(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
     let mut parts = parts.peekable();
     if parts.peek().is_none() {
         return rest.is_empty();
@@ -91,7 +106,10 @@ pub fn registration_matters(old: &Node, new: &Node) -> bool {
 }
 
 fn driver_health(node: &Node) -> Vec<(&String, bool, bool)> {
-    node.drivers.iter().map(|(name, info)| (name, info.detected, info.healthy)).collect()
+    node.drivers
+        .iter()
+        .map(|(name, info)| (name, info.detected, info.healthy))
+        .collect()
 }
 
 /// Whether a change of status must be followed by evaluations.

@@ -32,8 +32,15 @@ fn higher_priority_first_then_older() {
     broker.enqueue(eval(1, "a", 50), None, at(0));
     broker.enqueue(eval(2, "b", 80), None, at(0));
     broker.enqueue(eval(3, "c", 80), None, at(0));
-    let order: Vec<_> =
-        (0..3).map(|n| broker.dequeue(TYPES, n.to_string(), at(0)).unwrap().job_id.to_string()).collect();
+    let order: Vec<_> = (0..3)
+        .map(|n| {
+            broker
+                .dequeue(TYPES, n.to_string(), at(0))
+                .unwrap()
+                .job_id
+                .to_string()
+        })
+        .collect();
     assert_eq!(order, ["b", "c", "a"]);
     assert!(broker.dequeue(TYPES, "x".into(), at(0)).is_none());
 }
@@ -48,9 +55,15 @@ fn one_in_flight_a_job_then_the_newest_and_the_rest_is_cancelable() {
     assert_eq!(first.id, EvalId::from_u128(1));
     assert!(broker.dequeue(TYPES, "u".into(), at(0)).is_none());
     broker.ack(first.id, "t", at(0)).unwrap();
-    assert_eq!(broker.dequeue(TYPES, "u".into(), at(0)).unwrap().id, EvalId::from_u128(3));
+    assert_eq!(
+        broker.dequeue(TYPES, "u".into(), at(0)).unwrap().id,
+        EvalId::from_u128(3)
+    );
     let superfluous = broker.take_cancelable(10);
-    assert_eq!(superfluous.iter().map(|eval| eval.id).collect::<Vec<_>>(), [EvalId::from_u128(2)]);
+    assert_eq!(
+        superfluous.iter().map(|eval| eval.id).collect::<Vec<_>>(),
+        [EvalId::from_u128(2)]
+    );
 }
 
 #[test]
@@ -69,7 +82,10 @@ fn a_nacked_one_comes_back_later_and_fails_after_three_deliveries() {
     let held = broker.dequeue(TYPES, "t".into(), at(now)).unwrap();
     broker.nack(held.id, "t", at(now)).unwrap();
     assert_eq!(broker.stats().failed, 1);
-    assert_eq!(broker.dequeue_failed("f".into(), at(now)).unwrap().id, held.id);
+    assert_eq!(
+        broker.dequeue_failed("f".into(), at(now)).unwrap().id,
+        held.id
+    );
 }
 
 #[test]
@@ -79,7 +95,10 @@ fn a_lost_worker_gives_its_evaluation_back() {
     let held = broker.dequeue(TYPES, "t".into(), at(0)).unwrap();
     assert_eq!(broker.tick(at(59)), Some(at(60)));
     broker.tick(at(60));
-    assert_eq!(broker.ack(held.id, "t", at(60)), Err(TokenError::NotOutstanding));
+    assert_eq!(
+        broker.ack(held.id, "t", at(60)),
+        Err(TokenError::NotOutstanding)
+    );
     broker.tick(at(61));
     assert!(broker.dequeue(TYPES, "u".into(), at(61)).is_some());
 }
@@ -87,7 +106,10 @@ fn a_lost_worker_gives_its_evaluation_back() {
 #[test]
 fn waiting_until_a_time_and_being_dropped_meanwhile() {
     let mut broker = broker();
-    let later = Evaluation { wait_until: Timestamp::from(at(10)), ..Evaluation::clone(&eval(1, "a", 50)) };
+    let later = Evaluation {
+        wait_until: Timestamp::from(at(10)),
+        ..Evaluation::clone(&eval(1, "a", 50))
+    };
     broker.enqueue(Arc::new(later), None, at(0));
     assert!(broker.dequeue(TYPES, "t".into(), at(0)).is_none());
     assert_eq!(broker.tick(at(1)), Some(at(10)));
@@ -103,7 +125,10 @@ fn requeued_by_its_holder_is_taken_up_after_the_ack() {
     let held = broker.dequeue(TYPES, "t".into(), at(0)).unwrap();
     broker.enqueue(eval(1, "a", 50), Some("wrong"), at(0));
     broker.enqueue(eval(1, "a", 50), Some("t"), at(0));
-    assert_eq!(broker.ack(held.id, "wrong", at(0)), Err(TokenError::Mismatch));
+    assert_eq!(
+        broker.ack(held.id, "wrong", at(0)),
+        Err(TokenError::Mismatch)
+    );
     broker.ack(held.id, "t", at(0)).unwrap();
     assert!(broker.dequeue(TYPES, "u".into(), at(0)).is_some());
 }

@@ -1,0 +1,50 @@
+//! How many allocations of a group may leave draining nodes now.
+
+use caravan_model::*;
+use caravan_state::{JobKey, State};
+use std::collections::BTreeSet;
+
+/// The allocations of a service that leave now: as many as keep `count - max_parallel` healthy in each group.
+pub(super) fn leaving(
+    state: &State,
+    key: &JobKey,
+    job: &Job,
+    draining: &BTreeSet<NodeId>,
+) -> Vec<AllocId> {
+    let mut leaving = Vec::new();
+    for group in &job.task_groups {
+        let Some(migrate) = &group.migrate else {
+            continue;
+        };
+        let in_group = || {
+            state
+                .allocs_of_job(key)
+                .filter(|alloc| alloc.task_group == group.name)
+        };
+        let stays = |alloc: &Allocation| !alloc.desired_transition.should_migrate();
+        let healthy = in_group()
+            .filter(|alloc| !alloc.terminal_status() && stays(alloc) && has_verdict(alloc))
+            .count();
+        let spare = count(healthy) - (group.count - migrate.max_parallel);
+        let leave = usize::try_from(spare).unwrap_or(0);
+        let drainable =
+            in_group().filter(|alloc| draining.contains(&alloc.node_id) && may_leave(alloc));
+        leaving.extend(drainable.take(leave).map(|alloc| alloc.id));
+    }
+    leaving
+}
+
+fn count(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+fn has_verdict(alloc: &Allocation) -> bool {
+    alloc
+        .deployment_status
+        .is_some_and(|status| status.healthy.is_some())
+}
+
+/// Whether an allocation is still to be told to leave.
+pub(super) fn may_leave(alloc: &Allocation) -> bool {
+    !alloc.terminal_status() && !alloc.desired_transition.should_migrate()
+}
