@@ -8,6 +8,7 @@
 //! randomness (but from [`Inputs::seed`]). Work is bounded whatever the source says.
 //! It must never know the state of a cluster.
 
+mod admission;
 mod canonical;
 mod decode;
 mod diagnostic;
@@ -24,12 +25,15 @@ mod suggest;
 mod syntax;
 mod type_expression;
 mod types;
+mod validate;
 mod value;
 mod variables;
 
+pub use admission::{Admission, Cluster, NoCluster, admit};
 pub use canonical::{canonicalize, complete};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use files::{FileError, Files};
 pub use inputs::{Inputs, Source, VarFile};
 pub use parse::{Parsed, parse};
 pub use source::{Position, Range};
+pub use validate::{error_text, validate, warning_text};

@@ -2,7 +2,10 @@
 //!
 //! Good files must give the recorded jobs, bad ones must be refused at the recorded places.
 
-use caravan_jobspec::{Inputs, Source, VarFile, canonicalize, parse};
+use caravan_jobspec::{
+    Cluster, Inputs, Source, VarFile, admit, canonicalize, error_text, parse, warning_text,
+};
+use caravan_model::Namespace;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -160,6 +163,62 @@ fn bad_files_are_refused_at_the_recorded_places() {
                 if !places(route).is_subset(&places(&actual)) {
                     failures.push(format!("{stem}: expected\n{route}\ngot\n{actual}\n"));
                 }
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} differences:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+/// The agent that the recordings were made on.
+struct Recorded;
+
+impl Cluster for Recorded {
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        (name == "default").then(Namespace::default)
+    }
+    fn has_node_pool(&self, name: &str) -> bool {
+        ["default", "all"].contains(&name)
+    }
+}
+
+/// Lines of a text, sorted: some recorded messages have no fixed order.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn jobs_are_judged_as_recorded() {
+    let Some(folder) = recordings("server") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    for (stem, path) in cases(&folder) {
+        let text = fs::read_to_string(folder.join(format!("{stem}.out"))).unwrap();
+        let answer = text.split_once("-> 200\n").unwrap().1;
+        let answer = answer.split("\n== ").next().unwrap();
+        let expected: Value = serde_json::from_str(answer).unwrap();
+        let source = Source::new("input.hcl", fs::read(&path).unwrap());
+        let job = parse(&source, &Inputs::default()).unwrap().job;
+        let admission = admit(job, &Recorded);
+        let error = match admission.errors.is_empty() {
+            true => String::new(),
+            false => error_text(&admission.errors),
+        };
+        let warnings = warning_text(&admission.warnings);
+        for (what, actual) in [("Error", error), ("Warnings", warnings)] {
+            let expected = expected[what].as_str().unwrap();
+            let any_order = ["volumes-bad", "network-cni-args"].contains(&stem.as_str());
+            if expected != actual && !(any_order && lines(expected) == lines(&actual)) {
+                failures.push(format!(
+                    "{stem} {what}: expected\n{expected}\ngot\n{actual}\n"
+                ));
             }
         }
     }

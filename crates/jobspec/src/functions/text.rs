@@ -2,6 +2,7 @@
 
 use super::{Call, Fault, Outcome, bounded};
 use crate::types::{Type, convert};
+use crate::validate::regex_problem;
 use crate::value::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -109,15 +110,13 @@ pub(super) fn regex_replace(call: &mut Call<'_>) -> Outcome {
 
 /// A pattern in the usual syntax, of bounded size.
 fn compile(pattern: &str) -> Result<regex::Regex, Fault> {
+    if let Some(why) = regex_problem(pattern) {
+        return Err(why.into());
+    }
     let built = regex::RegexBuilder::new(pattern)
         .size_limit(1 << 20)
         .build();
-    built.map_err(|error| {
-        let text = error.to_string();
-        let last = text.lines().last().unwrap_or_default();
-        let why = last.trim_start_matches("error: ");
-        Fault::Call(format!("error parsing regexp: {why}: `{pattern}`"))
-    })
+    built.map_err(|error| Fault::Call(error.to_string()))
 }
 
 pub(super) fn strlen(call: &mut Call<'_>) -> Outcome {

@@ -1,0 +1,262 @@
+//! Tasks and ports that services of a mesh need, put beside them.
+
+use crate::validate::Faults;
+use caravan_model::{
+    Connect, Constraint, Duration, Identity, Job, Lifecycle, LogConfig, Object, Port, Resources,
+    RestartPolicy, Service, SidecarTask, Task, TaskGroup, lifecycle_hook, network_mode, operand,
+};
+use serde_json::json;
+
+/// Adds what is missing, or tells why it cannot be.
+pub(super) fn inject(job: &mut Job, faults: &mut Faults) {
+    for group in &mut job.task_groups {
+        for at in 0..group.services.len() {
+            let service = group.services[at].clone();
+            if let Some(connect) = service.connect.as_ref().filter(|_| service.is_consul()) {
+                inject_service(group, at, &service, connect, faults);
+            }
+        }
+        upstreams(group, faults);
+    }
+}
+
+fn inject_service(
+    group: &mut TaskGroup,
+    at: usize,
+    service: &Service,
+    connect: &Connect,
+    faults: &mut Faults,
+) {
+    if let Some(sidecar) = &connect.sidecar_service {
+        if let Some(why) = network_problem(group, false) {
+            faults.add(why);
+            return;
+        }
+        let label = format!("connect-proxy-{}", service.name);
+        put_task(
+            group,
+            service,
+            "connect-proxy",
+            connect.sidecar_task.as_ref(),
+        );
+        if sidecar.port.is_empty() {
+            put_port(group, &label);
+            let own = group.services[at].connect.as_mut();
+            if let Some(own) = own.and_then(|it| it.sidecar_service.as_mut()) {
+                own.port = label;
+            }
+        } else if sidecar.port == label {
+            put_port(group, &label);
+        }
+    }
+    if let Some(gateway) = &connect.gateway {
+        if let Some(why) = network_problem(group, true) {
+            faults.add(why);
+            return;
+        }
+        let kind = match (&gateway.ingress, &gateway.terminating) {
+            (Some(_), _) => "connect-ingress",
+            (None, Some(_)) => "connect-terminating",
+            (None, None) => "connect-mesh",
+        };
+        put_task(group, service, kind, connect.sidecar_task.as_ref());
+    }
+    if connect.native
+        && let Some(task) = group
+            .tasks
+            .iter_mut()
+            .find(|it| it.name == service.task_name)
+    {
+        task.kind = format!("connect-native:{}", service.name);
+    }
+}
+
+fn network_problem(group: &TaskGroup, gateway: bool) -> Option<String> {
+    let name = &group.name;
+    let what = if gateway { "gateway" } else { "sidecar" };
+    let [network] = group.networks.as_slice() else {
+        return Some(format!(
+            "connect {what}: must have exactly one network for Consul Connect: group {name:?} has {} networks",
+            group.networks.len()
+        ));
+    };
+    let fits = network.mode == network_mode::BRIDGE
+        || network.mode.starts_with(network_mode::CNI_PREFIX)
+        || gateway && network.is_host();
+    (!fits).then(|| {
+        format!(
+            "Consul Connect {what} requires bridge or CNI network, found {:?} in group {name:?}",
+            network.mode
+        )
+    })
+}
+
+fn put_port(group: &mut TaskGroup, label: &str) {
+    let Some(network) = group.networks.first_mut() else {
+        return;
+    };
+    if network.ports().all(|port| port.label != label) {
+        network.dynamic_ports.push(Port {
+            label: label.to_owned(),
+            to: -1,
+            host_network: "default".to_owned(),
+            ..Port::default()
+        });
+    }
+}
+
+fn put_task(group: &mut TaskGroup, service: &Service, kind: &str, given: Option<&SidecarTask>) {
+    let kind_text = format!("{kind}:{}", service.name);
+    let restart = group.restart_policy.clone();
+    let podman = !group.tasks.is_empty()
+        && group
+            .tasks
+            .iter()
+            .all(|task| task.driver == "podman" || task.kind == kind_text);
+    let mut task = proxy_task(service, kind, podman, restart);
+    if let Some(given) = given {
+        overlay(&mut task, given);
+    }
+    match group.tasks.iter_mut().find(|it| it.kind == kind_text) {
+        Some(known) => *known = task,
+        None => group.tasks.push(task),
+    }
+}
+
+fn proxy_task(service: &Service, kind: &str, podman: bool, restart_policy: RestartPolicy) -> Task {
+    let is_proxy = kind == "connect-proxy";
+    let image = match is_proxy {
+        true => "${meta.connect.sidecar_image}",
+        false => "${meta.connect.gateway_image}",
+    };
+    let mut config = Object::new();
+    config.insert("image".to_owned(), json!(image));
+    config.insert(
+        "args".to_owned(),
+        json!([
+            "-c",
+            "${NOMAD_SECRETS_DIR}/envoy_bootstrap.json",
+            "-l",
+            "${meta.connect.log_level}",
+            "--concurrency",
+            "${meta.connect.proxy_concurrency}",
+            "--disable-hot-restart"
+        ]),
+    );
+    let at_least = |attribute: &str, operand: &str, value: &str| Constraint {
+        l_target: format!("${{attr.consul.{attribute}}}"),
+        r_target: value.to_owned(),
+        operand: operand.to_owned(),
+    };
+    Task {
+        name: format!("{kind}-{}", service.name),
+        kind: format!("{kind}:{}", service.name),
+        driver: if podman { "podman" } else { "docker" }.to_owned(),
+        config,
+        shutdown_delay: Duration::from_secs(5),
+        kill_timeout: Duration::from_secs(5),
+        log_config: LogConfig {
+            max_files: 2,
+            max_file_size_mb: 2,
+            disabled: false,
+        },
+        resources: Resources {
+            cpu: 250,
+            memory_mb: 128,
+            ..Resources::default()
+        },
+        lifecycle: is_proxy.then(|| Lifecycle {
+            hook: lifecycle_hook::PRESTART.to_owned(),
+            sidecar: true,
+        }),
+        constraints: vec![
+            at_least("version", operand::SEMVER, ">= 1.8.0"),
+            at_least("grpc", operand::GREATER, "0"),
+        ],
+        restart_policy,
+        identity: Some(Identity {
+            name: Identity::DEFAULT_NAME.to_owned(),
+            audience: vec![Identity::DEFAULT_AUDIENCE.to_owned()],
+            ..Identity::default()
+        }),
+        ..Task::default()
+    }
+}
+
+/// What the user says of the task wins.
+fn overlay(task: &mut Task, given: &SidecarTask) {
+    // exhaustive
+    let SidecarTask {
+        name,
+        driver,
+        user,
+        config,
+        env,
+        resources,
+        meta,
+        kill_timeout,
+        log_config,
+        shutdown_delay,
+        kill_signal,
+        volume_mounts,
+        identities,
+    } = given;
+    for (own, given) in [
+        (&mut task.name, name),
+        (&mut task.driver, driver),
+        (&mut task.user, user),
+        (&mut task.kill_signal, kill_signal),
+    ] {
+        if !given.is_empty() {
+            own.clone_from(given);
+        }
+    }
+    let config = config
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()));
+    task.config.extend(config);
+    task.env.extend(env.clone());
+    task.meta.extend(meta.clone());
+    if let Some(resources) = resources {
+        task.resources.clone_from(resources);
+    }
+    if let Some(kill_timeout) = kill_timeout {
+        task.kill_timeout = *kill_timeout;
+    }
+    if let Some(logs) = log_config {
+        task.log_config.clone_from(logs);
+    }
+    if let Some(delay) = shutdown_delay {
+        task.shutdown_delay = *delay;
+    }
+    task.volume_mounts.extend(volume_mounts.iter().cloned());
+    task.identities.extend(identities.iter().cloned());
+}
+
+/// Two upstreams of a group cannot listen on one address.
+fn upstreams(group: &TaskGroup, faults: &mut Faults) {
+    let mut taken = std::collections::BTreeMap::new();
+    for service in &group.services {
+        let connect = service.connect.as_ref();
+        let proxy = connect.and_then(|it| it.sidecar_service.as_ref()?.proxy.as_ref());
+        for upstream in proxy.iter().flat_map(|proxy| &proxy.upstreams) {
+            if !upstream.local_bind_socket_path.is_empty() {
+                continue;
+            }
+            let address = format!(
+                "{}:{}",
+                upstream.local_bind_address, upstream.local_bind_port
+            );
+            match taken.get(&address) {
+                Some(first) => faults.add(format!(
+                    "Consul Connect services {first:?} and {:?} in group {:?} using same address for upstreams \
+                     ({address})",
+                    service.name, group.name
+                )),
+                None => {
+                    taken.insert(address, service.name.clone());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Services of groups and tasks.
+
+use super::{Faults, check, connect};
+use caravan_model::{Service, Task, TaskGroup, address_mode, on_update, service_provider};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Services of a group and of its tasks together.
+pub(super) fn validate_group(group: &TaskGroup) -> Faults {
+    let mut faults = Faults::default();
+    let mut providers = BTreeSet::new();
+    let mut known = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for (at, service) in group.services.iter().enumerate() {
+        let before = format!("Service[{at}] {} validation failed: ", service.name);
+        faults.nest(&before, validate(service, true));
+        faults.add_if(
+            !service.task_name.is_empty() && group.lookup_task(&service.task_name).is_none(),
+            format!(
+                "Service[{at}] {} refers to non-existent task {}",
+                service.name, service.task_name
+            ),
+        );
+    }
+    let owned = group.services.iter().map(|it| ("group", it));
+    let tasks = group
+        .tasks
+        .iter()
+        .flat_map(|task| task.services.iter().map(|it| (task.name.as_str(), it)));
+    for (owner, service) in owned.chain(tasks) {
+        if !known.insert((service.name.as_str(), service.port_label.as_str())) {
+            twice.insert(format!("{owner}->{}", service.name));
+        }
+        providers.insert(service.provider.as_str());
+    }
+    faults.add_if(
+        !twice.is_empty(),
+        format!(
+            "Services are not unique: [{}]",
+            twice.into_iter().collect::<Vec<_>>().join(" ")
+        ),
+    );
+    faults.add_if(
+        providers.len() > 1,
+        "Multiple service providers used: task group services must use the same provider",
+    );
+    faults
+}
+
+/// Script checks of a group's services need a task to run in.
+pub(super) fn script_checks(group: &TaskGroup) -> Faults {
+    let mut faults = Faults::default();
+    for service in &group.services {
+        let scripts = service
+            .checks
+            .iter()
+            .filter(|check| check.r#type == "script");
+        for check in scripts {
+            let task = match check.task_name.as_str() {
+                "" => &service.task_name,
+                _ => &check.task_name,
+            };
+            let who = format!(
+                "Service [{}]->{} or Check {}",
+                group.name, service.name, check.name
+            );
+            if task.is_empty() {
+                faults.add(format!("{who} must specify task parameter"));
+            } else if group.lookup_task(task).is_none() {
+                faults.add(format!("{who} refers to non-existent task {task}"));
+            }
+        }
+    }
+    faults
+}
+
+/// Services of one task.
+pub(super) fn validate_task(group: &TaskGroup, task: &Task, faults: &mut Faults) {
+    let mut known = BTreeSet::new();
+    let mut unknown_ports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let labels: BTreeSet<&str> = task
+        .resources
+        .networks
+        .iter()
+        .chain(&group.networks)
+        .flat_map(|network| network.ports().map(|port| port.label.as_str()))
+        .collect();
+    for (at, service) in task.services.iter().enumerate() {
+        let before = format!("service[{at}] {:+?} validation failed: ", service.name);
+        faults.nest(&before, validate(service, false));
+        faults.add_if(
+            !known.insert((service.name.as_str(), service.port_label.as_str())),
+            format!("service {:?} is duplicate", service.name),
+        );
+        faults.add_if(
+            service.address_mode == address_mode::ALLOC,
+            format!("service {:?} cannot use address_mode=\"alloc\", only services defined in a \"group\" block can use this mode", service.name),
+        );
+        let port = service.port_label.as_str();
+        let by_number = port.parse::<u32>().is_ok();
+        if !port.is_empty() && !by_number && !labels.contains(port) {
+            unknown_ports.entry(port).or_default().insert(&service.name);
+        }
+    }
+    for (port, services) in unknown_ports {
+        let services: Vec<&str> = services.into_iter().collect();
+        faults.add(format!(
+            "port label {port:?} referenced by services {} does not exist",
+            services.join(", ")
+        ));
+    }
+}
+
+fn validate(service: &Service, of_group: bool) -> Faults {
+    let mut faults = Faults::default();
+    faults.add_if(
+        !is_host_name(&without_references(&service.name)),
+        format!(
+            "Service name must be valid per RFC 1123 and can contain only alphanumeric characters or dashes and must be \
+             no longer than 63 characters: {:?}",
+            service.name
+        ),
+    );
+    match service.address_mode.as_str() {
+        "" | address_mode::AUTO => {}
+        address_mode::HOST
+        | address_mode::DRIVER
+        | address_mode::ALLOC
+        | address_mode::ALLOC_IPV6 => faults.add_if(
+            !service.address.is_empty(),
+            "Service address_mode must be \"auto\" if address is set",
+        ),
+        other => faults.add(format!(
+            "Service address_mode must be {:?}, {:?}, or {:?}; not {other:?}",
+            address_mode::AUTO,
+            address_mode::HOST,
+            address_mode::DRIVER
+        )),
+    }
+    match service.on_update.as_str() {
+        "" | on_update::REQUIRE_HEALTHY | on_update::IGNORE_WARNINGS | on_update::IGNORE => {}
+        other => faults.add(format!(
+            "Service on_update must be {:?}, {:?}, or {:?}; not {other:?}",
+            on_update::REQUIRE_HEALTHY,
+            on_update::IGNORE_WARNINGS,
+            on_update::IGNORE
+        )),
+    }
+    match service.provider.as_str() {
+        service_provider::NOMAD => {
+            faults.add_if(
+                service.connect.is_some(),
+                "Service with provider nomad cannot include Connect blocks",
+            );
+            check::checks(service, &mut faults);
+        }
+        "" | service_provider::CONSUL => {
+            check::checks(service, &mut faults);
+            if let Some(it) = &service.connect {
+                connect::validate(service, it, of_group, &mut faults);
+            }
+        }
+        other => faults.add(format!(
+            "Service provider must be {:?}, or {:?}; not {other:?}",
+            service_provider::CONSUL,
+            service_provider::NOMAD
+        )),
+    }
+    faults
+}
+
+/// A name with every `${…}` replaced by a letter.
+fn without_references(name: &str) -> String {
+    let mut out = String::new();
+    let mut rest = name;
+    while let Some(start) = rest.find("${") {
+        let Some(end) = rest[start..].find('}') else {
+            break;
+        };
+        out += &rest[..start];
+        out.push('x');
+        rest = &rest[start + end + 1..];
+    }
+    out + rest
+}
+
+fn is_host_name(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
