@@ -3,6 +3,7 @@
 //! Entry point: [`startup::configure`]. This crate may know every room; no room may know it.
 #![recursion_limit = "256"]
 
+pub mod agent;
 pub mod announce;
 pub mod config;
 pub mod startup;

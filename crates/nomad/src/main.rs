@@ -1,2 +1,22 @@
-//! The `nomad` binary.
-fn main() {}
+//! The `nomad` binary: hands its arguments to the supervisor, the agent or the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let first = args.next();
+    match first.as_deref().and_then(std::ffi::OsStr::to_str) {
+        // Before any thread exists: the supervisor forks.
+        Some("supervise") => exit_code(caravan_host::supervise_main(args)),
+        Some("agent") => caravan_nomad::agent::main(text(args)),
+        _ => caravan_cli::run(text(first.into_iter().chain(args))),
+    }
+}
+
+fn text(args: impl Iterator<Item = std::ffi::OsString>) -> Vec<String> {
+    args.map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

@@ -6,8 +6,6 @@ use caravan_model::api::ApiJob;
 use caravan_model::*;
 use caravan_state::State;
 
-mod defaults;
-
 /// A job that may be registered, and what to tell its user.
 pub(crate) struct Admitted {
     pub(crate) job: Job,
@@ -16,7 +14,19 @@ pub(crate) struct Admitted {
 
 /// Makes a job canonical and checks it.
 pub(crate) fn admit(state: &State, config: &ServerConfig, api: ApiJob) -> Result<Admitted, ApiError> {
-    let job = defaults::canonical(api, config);
+    let mut api = api;
+    caravan_jobspec::canonicalize(&mut api);
+    let mut job = Job::from(api);
+    caravan_jobspec::complete(&mut job);
+    if job.priority == 0 {
+        job.priority = config.job_default_priority;
+    }
+    if job.region.is_empty() {
+        job.region.clone_from(&config.region);
+    }
+    for task in job.task_groups.iter_mut().flat_map(|group| &mut group.tasks) {
+        task.identity.get_or_insert_with(default_identity);
+    }
     let mut errors = Vec::new();
     if job.task_groups.is_empty() {
         errors.push("Missing job task groups".to_owned());
@@ -39,6 +49,15 @@ pub(crate) fn admit(state: &State, config: &ServerConfig, api: ApiJob) -> Result
         )));
     }
     Ok(Admitted { job, warnings: Vec::new() })
+}
+
+/// The identity that every task has, and that its allocation carries signed.
+fn default_identity() -> Identity {
+    Identity {
+        name: "default".to_owned(),
+        audience: vec!["nomadproject.io".to_owned()],
+        ..Identity::default()
+    }
 }
 
 /// Several errors as one text.
@@ -135,7 +154,18 @@ pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> J
     }
 }
 
-/// Parses a job file.
-pub(crate) fn parse(_request: &JobParseRequest) -> Result<ApiJob, String> {
-    Err("the job language is not linked in yet".to_owned())
+/// Parses a job file; nothing of this machine is read.
+pub(crate) fn parse(request: &JobParseRequest) -> Result<ApiJob, String> {
+    let source = caravan_jobspec::Source::new("input.hcl", request.job_hcl.as_str());
+    let mut inputs = caravan_jobspec::Inputs { seed: crate::clock::seed_bytes(), ..Default::default() };
+    if !request.variables.is_empty() {
+        let name = "input.vars".to_owned();
+        inputs.var_files.push(caravan_jobspec::VarFile { name, text: request.variables.clone() });
+    }
+    let parsed = caravan_jobspec::parse(&source, &inputs).map_err(|errors| errors.to_string())?;
+    let mut job = parsed.job;
+    if request.canonicalize {
+        caravan_jobspec::canonicalize(&mut job);
+    }
+    Ok(job)
 }

@@ -1,5 +1,6 @@
 //! What a server needs to know, resolved: no files, no flags.
 
+use caravan_control::gc::GcThresholds;
 use caravan_control::liveness::Pace;
 use caravan_model::SchedulerConfiguration;
 use std::path::PathBuf;
@@ -39,37 +40,6 @@ pub struct ServerConfig {
     pub acl_enabled: bool,
     /// How long what garbage collection forgets must have been over.
     pub gc: GcThresholds,
-}
-
-/// How long things stay after they are over.
-#[derive(Debug, Clone, Copy)]
-pub struct GcThresholds {
-    /// Evaluations of jobs that are no batch jobs.
-    pub eval: caravan_model::Duration,
-    /// Evaluations of batch jobs.
-    pub batch_eval: caravan_model::Duration,
-    /// Dead jobs.
-    pub job: caravan_model::Duration,
-    /// Nodes that are down.
-    pub node: caravan_model::Duration,
-    /// Deployments.
-    pub deployment: caravan_model::Duration,
-    /// How often it is looked.
-    pub interval: caravan_model::Duration,
-}
-
-impl Default for GcThresholds {
-    fn default() -> Self {
-        let hours = |count: i64| caravan_model::Duration::from_secs(count * 3600);
-        Self {
-            eval: hours(1),
-            batch_eval: hours(24),
-            job: hours(4),
-            node: hours(24),
-            deployment: hours(1),
-            interval: caravan_model::Duration::from_secs(300),
-        }
-    }
 }
 
 impl Default for ServerConfig {

@@ -2,8 +2,9 @@
 
 use crate::config::ServerConfig;
 use caravan_control::Controller;
+use caravan_control::Settings;
 
 /// Every controller, fresh: what it remembers begins with this leadership.
-pub(crate) fn controllers(_config: &ServerConfig) -> Vec<Box<dyn Controller>> {
-    Vec::new()
+pub(crate) fn controllers(config: &ServerConfig) -> Vec<Box<dyn Controller>> {
+    caravan_control::controllers(&Settings { gc: config.gc })
 }

@@ -24,7 +24,8 @@ mod store;
 mod worker;
 
 pub use endpoints::ServerApi;
-pub use config::{GcThresholds, ServerConfig};
+pub use caravan_control::gc::GcThresholds;
+pub use config::ServerConfig;
 pub use fsm::{Fsm, Reply};
 pub use nodes::{NodeError, NodeService};
 pub use propose::{ProposeError, Proposer};

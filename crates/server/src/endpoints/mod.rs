@@ -7,8 +7,8 @@ mod allocations;
 mod deployments;
 mod evaluations;
 mod jobs;
-mod list;
-mod rows;
+pub(crate) mod list;
+pub(crate) mod rows;
 
 use crate::propose::ProposeError;
 use crate::server::Shared;

@@ -1,0 +1,60 @@
+//! The agent: starts the rooms that its configuration asks for, joins them, and stops them in order.
+
+mod api;
+mod identity;
+mod link;
+mod logging;
+mod peers;
+mod server;
+mod signals;
+mod state_folder;
+
+use crate::config::{AgentConfig, Machine};
+use crate::{announce, startup};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Runs `nomad agent` with these arguments, until it is told to stop.
+#[must_use]
+pub fn main(args: Vec<String>) -> ExitCode {
+    let config = match startup::configure(&args, &Machine::gather()) {
+        Ok(config) => config,
+        Err(refusal) => {
+            print!("{}", refusal.stdout);
+            eprint!("{}", refusal.stderr);
+            return ExitCode::from(refusal.code);
+        }
+    };
+    startup::say(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(run(config)),
+        Err(error) => refused(&format!("the agent's threads could not be started: {error}")),
+    }
+}
+
+fn refused(why: &str) -> ExitCode {
+    eprintln!("{}", announce::outputs(why));
+    ExitCode::FAILURE
+}
+
+async fn run(config: AgentConfig) -> ExitCode {
+    logging::start(&config.settings.log_level, config.settings.log_json);
+    let config = Arc::new(config);
+    let closing = CancellationToken::new();
+    let _lock = match state_folder::claim(&config) {
+        Ok(lock) => lock,
+        Err(why) => return refused(&why),
+    };
+    let rooms = match api::start(&config, &closing).await {
+        Ok(rooms) => rooms,
+        Err(why) => return refused(&why),
+    };
+    println!("{}", announce::configuration(&config, caravan_cli::VERSION, rooms.server_id.as_deref()));
+    println!("{}", announce::STARTED);
+    let stop = signals::wait(&config).await;
+    rooms.stop(&config).await;
+    closing.cancel();
+    stop
+}

@@ -1,0 +1,83 @@
+//! Starts the server room from the agent's configuration.
+
+use super::peers::Alone;
+use crate::config::AgentConfig;
+use caravan_control::liveness::Pace;
+use caravan_model::SchedulerConfiguration;
+use caravan_rpc::NodeSessions;
+use caravan_server::{GcThresholds, Server, ServerConfig};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A running server and its id.
+pub(super) struct Running {
+    pub(super) server: Server,
+    pub(super) id: String,
+}
+
+/// Starts the server, and waits until it leads or has found its leader when it is alone.
+pub(super) async fn start(config: &AgentConfig, sessions: NodeSessions) -> Result<Running, String> {
+    let id = super::identity::server_id(config)?;
+    let resolved = resolve(config);
+    let alone = resolved.bootstrap_expect == 1;
+    let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(Alone), sessions)
+        .await
+        .map_err(|error| format!("Error starting agent: server setup failed: {error}"))?;
+    if alone {
+        let mut leading = server.leading();
+        let led = tokio::time::timeout(config.settings.server.start_timeout, leading.wait_for(|leads| *leads)).await;
+        if led.is_err() {
+            return Err("Error starting agent: the server did not become leader in time; see the log above".to_owned());
+        }
+    }
+    Ok(Running { server, id: id.to_string() })
+}
+
+fn resolve(config: &AgentConfig) -> ServerConfig {
+    let settings = &config.settings;
+    let server = &settings.server;
+    let length = |length: Duration| caravan_model::Duration::from(length);
+    let mut scheduler = SchedulerConfiguration::initial();
+    if let Some(wanted) = &server.default_scheduler_config {
+        scheduler.scheduler_algorithm.clone_from(&wanted.scheduler_algorithm);
+        scheduler.memory_oversubscription_enabled = wanted.memory_oversubscription_enabled;
+        scheduler.reject_job_registration = wanted.reject_job_registration;
+        scheduler.pause_eval_broker = wanted.pause_eval_broker;
+        let preemption = &mut scheduler.preemption_config;
+        preemption.system_scheduler_enabled = wanted.preemption_config.system_scheduler_enabled;
+        preemption.sys_batch_scheduler_enabled = wanted.preemption_config.sysbatch_scheduler_enabled;
+        preemption.batch_scheduler_enabled = wanted.preemption_config.batch_scheduler_enabled;
+        preemption.service_scheduler_enabled = wanted.preemption_config.service_scheduler_enabled;
+    }
+    let defaults = ServerConfig::default();
+    ServerConfig {
+        name: format!("{}.{}", config.name, settings.region),
+        region: settings.region.clone(),
+        datacenter: settings.datacenter.clone(),
+        data_dir: config.dev.is_none().then(|| config.dirs.server.clone()),
+        rpc_address: config.net.advertise_rpc.clone(),
+        schedulers: server.num_schedulers.map_or(defaults.schedulers, |count| count as usize),
+        bootstrap_expect: if config.dev.is_some() { 1 } else { server.bootstrap_expect as usize },
+        default_scheduler_config: scheduler,
+        pace: Pace {
+            min_ttl: length(server.min_heartbeat_ttl),
+            max_per_second: server.max_heartbeats_per_second,
+            grace: length(server.heartbeat_grace),
+            failover_ttl: length(server.failover_heartbeat_ttl),
+        },
+        job_max_source_size: usize::try_from(server.job_max_source_size.0).unwrap_or(usize::MAX),
+        job_max_priority: i64::from(server.job_max_priority),
+        job_default_priority: i64::from(server.job_default_priority),
+        job_max_count: i64::from(server.job_max_count),
+        event_buffer_size: if server.enable_event_broker { server.event_buffer_size as usize } else { 0 },
+        acl_enabled: settings.acl.enabled,
+        gc: GcThresholds {
+            eval: length(server.eval_gc_threshold),
+            batch_eval: length(server.batch_eval_gc_threshold),
+            job: length(server.job_gc_threshold),
+            node: length(server.node_gc_threshold),
+            deployment: length(server.deployment_gc_threshold),
+            interval: length(server.job_gc_interval),
+        },
+    }
+}
