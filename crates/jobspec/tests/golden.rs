@@ -3,7 +3,8 @@
 //! Good files must give the recorded jobs, bad ones must be refused at the recorded places.
 
 use caravan_jobspec::{
-    Cluster, Inputs, Source, VarFile, admit, canonicalize, error_text, parse, warning_text,
+    Cluster, Inputs, Source, VarFile, admit, canonicalize, error_text, format_source, parse,
+    warning_text,
 };
 use caravan_model::Namespace;
 use serde_json::Value;
@@ -228,4 +229,64 @@ fn jobs_are_judged_as_recorded() {
         failures.len(),
         failures.join("\n")
     );
+}
+
+#[test]
+fn files_are_laid_out_as_recorded() {
+    let Some(folder) = recordings("fmt") else {
+        return;
+    };
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let Some(stem) = name.strip_suffix(".in.hcl") else {
+            continue;
+        };
+        checked += 1;
+        let source = Source::new("<stdin>", fs::read(&path).unwrap());
+        let formatted = format_source(&source);
+        let expected = fs::read_to_string(folder.join(format!("{stem}.out.hcl")));
+        match (formatted, expected) {
+            (Ok(actual), Ok(expected)) if actual == expected => {}
+            (Err(_), Err(_)) => {}
+            (actual, expected) => {
+                failures.push(format!("{stem}: expected {expected:?}\ngot {actual:?}"))
+            }
+        }
+    }
+    assert!(checked > 0);
+    assert!(
+        failures.is_empty(),
+        "{} differences:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[test]
+fn layout_keeps_the_meaning() {
+    let Some(folder) = recordings("good") else {
+        return;
+    };
+    for (stem, path) in cases(&folder) {
+        let bytes = fs::read(&path).unwrap();
+        if path.extension().is_some_and(|it| it == "json") || stem == "functions-crypto" {
+            continue;
+        }
+        let source = Source::new("input.hcl", bytes);
+        let formatted = format_source(&source).unwrap();
+        let again = Source::new("input.hcl", formatted.clone());
+        assert_eq!(
+            format_source(&again).unwrap(),
+            formatted,
+            "{stem}: not stable"
+        );
+        let inputs = inputs(&folder, &stem);
+        let before = parse(&source, &inputs).unwrap().job;
+        let after =
+            parse(&again, &inputs).unwrap_or_else(|why| panic!("{stem}: {why}\n{formatted}"));
+        assert_eq!(before, after.job, "{stem}");
+    }
 }
