@@ -26,6 +26,7 @@ mod run;
 mod schedule;
 mod settings;
 mod stack;
+mod system;
 mod tainted;
 mod update;
 mod verify;

@@ -1,8 +1,8 @@
 //! One attempt at an evaluation: chooses the scheduler of the job's type.
 
 use crate::decision::Decision;
-use crate::generic;
 use crate::settings::Settings;
+use crate::{generic, system};
 use caravan_model::*;
 use caravan_state::State;
 
@@ -10,7 +10,7 @@ use caravan_state::State;
 #[must_use]
 pub fn schedule(state: &State, eval: &Evaluation, settings: &Settings) -> Decision {
     match eval.r#type.as_str() {
-        job_type::SYSTEM | job_type::SYSBATCH => Decision::default(),
+        job_type::SYSTEM | job_type::SYSBATCH => system::schedule(state, eval, settings),
         _ => generic::schedule(state, eval, settings),
     }
 }

@@ -14,6 +14,7 @@ mod stops;
 use crate::evals;
 use crate::rng::Rng;
 use caravan_model::*;
+pub(crate) use deploy::promotion_text;
 use names::NameIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
