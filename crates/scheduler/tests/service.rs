@@ -1,0 +1,486 @@
+//! Service and batch jobs through the rules of scheduler sheet §§7 to 14, on a small cluster without agents.
+
+mod support;
+
+use caravan_model::*;
+use support::{World, job, node, rolling};
+
+fn service(count: i64) -> Job {
+    job("web", job_type::SERVICE, count)
+}
+
+fn changed(mut job: Job) -> Job {
+    job.task_groups[0].tasks[0]
+        .env
+        .insert("V".into(), format!("{:?}", job.meta));
+    job.task_groups[0].tasks[0].user = "other".into();
+    job
+}
+
+#[test]
+fn a_new_job_is_placed_and_a_second_look_does_nothing() {
+    let mut world = World::new(3);
+    world.register(service(5));
+    assert_eq!(
+        world.names("web"),
+        ["web.g[0]", "web.g[1]", "web.g[2]", "web.g[3]", "web.g[4]"]
+    );
+    let plans = world.plans;
+    world.evaluate("web", trigger::JOB_REGISTER);
+    assert_eq!(world.plans, plans, "a settled job needs no plan");
+    assert_eq!(world.last_eval("web").queued_allocations["g"], 0);
+    world.check_nodes();
+}
+
+#[test]
+fn scaling_down_stops_the_highest_names() {
+    let mut world = World::new(3);
+    world.register(service(4));
+    world.register(service(2));
+    assert_eq!(world.names("web"), ["web.g[0]", "web.g[1]"]);
+    world.register(service(3));
+    assert_eq!(world.names("web"), ["web.g[0]", "web.g[1]", "web.g[2]"]);
+}
+
+#[test]
+fn stopping_a_job_stops_everything() {
+    let mut world = World::new(2);
+    world.register(service(3));
+    world.deregister("web");
+    assert!(world.live("web").is_empty());
+    assert!(
+        world
+            .allocs("web")
+            .iter()
+            .all(|a| a.desired_description == desired_description::NOT_NEEDED)
+    );
+}
+
+#[test]
+fn what_does_not_fit_waits_and_is_placed_when_there_is_room() {
+    let mut world = World::new(1);
+    world.register(service(10));
+    assert_eq!(
+        world.live("web").len(),
+        8,
+        "a node of 4000 MHz takes eight of 500"
+    );
+    let eval = world.last_eval("web");
+    assert_eq!(eval.queued_allocations["g"], 2);
+    let failed = &eval.failed_tg_allocs["g"];
+    assert_eq!(failed.coalesced_failures, 1);
+    assert_eq!(failed.dimension_exhausted.get("cpu"), Some(&1));
+    assert_eq!(failed.resources_exhausted["t"].cpu, 1000);
+    let blocked = &world.blocked[&World::key("web")];
+    assert_eq!(blocked.triggered_by, trigger::QUEUED_ALLOCS);
+    assert_eq!(eval.blocked_eval, blocked.id);
+    world.unblock();
+    assert_eq!(world.blocked.len(), 1, "it goes on waiting");
+    world.add_node(node(7));
+    world.unblock();
+    assert_eq!(world.live("web").len(), 10);
+    assert!(world.blocked.is_empty());
+    world.check_nodes();
+}
+
+#[test]
+fn a_constraint_that_no_node_satisfies_is_told() {
+    let mut world = World::new(2);
+    let mut web = service(1);
+    web.constraints.push(Constraint {
+        l_target: "${attr.kernel.name}".into(),
+        operand: "=".into(),
+        r_target: "windows".into(),
+    });
+    world.register(web);
+    let eval = world.last_eval("web");
+    let failed = &eval.failed_tg_allocs["g"];
+    assert_eq!((failed.nodes_evaluated, failed.nodes_filtered), (2, 2));
+    assert_eq!(
+        failed
+            .constraint_filtered
+            .get("${attr.kernel.name} = windows"),
+        Some(&2)
+    );
+    assert_eq!(failed.class_filtered.get("small"), Some(&2));
+    assert_eq!(failed.nodes_available.get("dc1"), Some(&2));
+    assert!(
+        world.blocked[&World::key("web")]
+            .class_eligibility
+            .values()
+            .all(|can| !can)
+    );
+}
+
+#[test]
+fn a_count_change_is_in_place_and_an_environment_change_is_not() {
+    let mut world = World::new(2);
+    world.register(service(2));
+    let before: Vec<AllocId> = world.live("web").iter().map(|a| a.id).collect();
+    let mut web = service(2);
+    web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
+    world.register(web.clone());
+    let after: Vec<AllocId> = world.live("web").iter().map(|a| a.id).collect();
+    assert_eq!(before, after);
+    assert_eq!(world.versions("web"), [(1, 2)].into());
+    world.register(changed(web));
+    assert_eq!(world.versions("web"), [(2, 2)].into());
+    assert!(
+        world
+            .live("web")
+            .iter()
+            .all(|alloc| !before.contains(&alloc.id))
+    );
+}
+
+#[test]
+fn a_rolling_update_waits_for_health() {
+    let mut world = World::new(3);
+    let mut web = service(3);
+    web.task_groups[0].update = Some(rolling(1, 0));
+    world.register(web.clone());
+    let first = world
+        .state
+        .latest_deployment(&World::key("web"))
+        .expect("a deployment")
+        .clone();
+    assert_eq!(
+        (first.status, first.task_groups["g"].desired_total),
+        (DeploymentStatus::Running, 3)
+    );
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    let first = world
+        .state
+        .latest_deployment(&World::key("web"))
+        .expect("a deployment")
+        .clone();
+    assert_eq!(first.status, DeploymentStatus::Successful);
+    world.register(changed(web));
+    assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
+    world.evaluate("web", trigger::DEPLOYMENT_WATCHER);
+    assert_eq!(
+        world.versions("web"),
+        [(0, 2), (1, 1)].into(),
+        "not before the first is healthy"
+    );
+    for expected in [[(0, 1), (1, 2)].into(), [(1, 3)].into()] {
+        world.clients("web", ClientStatus::Running);
+        world.healthy("web");
+        assert_eq!(world.versions("web"), expected);
+    }
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    let second = world
+        .state
+        .latest_deployment(&World::key("web"))
+        .expect("a deployment");
+    assert_eq!(second.status, DeploymentStatus::Successful);
+    world.check_nodes();
+}
+
+#[test]
+fn canaries_run_beside_until_promoted() {
+    let mut world = World::new(3);
+    let mut web = service(2);
+    web.task_groups[0].update = Some(rolling(1, 1));
+    world.register(web.clone());
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    world.register(changed(web));
+    assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
+    let deployment = world
+        .state
+        .latest_deployment(&World::key("web"))
+        .expect("a deployment");
+    assert_eq!(
+        deployment.status_description,
+        deployment_description::NEEDS_PROMOTION
+    );
+    assert_eq!(deployment.task_groups["g"].placed_canaries.len(), 1);
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
+    world.promote("web");
+    for _ in 0..3 {
+        world.clients("web", ClientStatus::Running);
+        world.healthy("web");
+    }
+    assert_eq!(world.versions("web"), [(1, 2)].into());
+    let deployment = world
+        .state
+        .latest_deployment(&World::key("web"))
+        .expect("a deployment");
+    assert_eq!(deployment.status, DeploymentStatus::Successful);
+}
+
+#[test]
+fn a_failed_allocation_is_rescheduled_later_on_another_node() {
+    let mut world = World::new(2);
+    let mut web = service(1);
+    web.task_groups[0].reschedule_policy = Some(ReschedulePolicy {
+        delay: Duration::from_secs(30),
+        delay_function: delay_function::CONSTANT.into(),
+        unlimited: true,
+        ..ReschedulePolicy::default()
+    });
+    world.register(web);
+    let first = world.live("web")[0].clone();
+    world.clients("web", ClientStatus::Failed);
+    world.evaluate("web", trigger::ALLOC_FAILURE);
+    assert!(world.live("web").is_empty());
+    assert_eq!(world.delayed.len(), 1);
+    assert_eq!(
+        world.delayed[0].status_description,
+        eval_description::RESCHEDULE_LATER
+    );
+    world.pass(31);
+    let second = world.live("web")[0].clone();
+    assert_eq!(second.previous_allocation, first.id);
+    assert_ne!(
+        second.node_id, first.node_id,
+        "the node of the failure is avoided"
+    );
+    let tracker = second.reschedule_tracker.as_ref().expect("a tracker");
+    assert_eq!(tracker.events.len(), 1);
+    let first = world.state.alloc(&first.id).expect("kept").clone();
+    assert_eq!(first.desired_description, desired_description::RESCHEDULED);
+    assert_eq!(first.next_allocation, second.id);
+    assert_eq!(
+        first
+            .reschedule_tracker
+            .as_ref()
+            .expect("noted")
+            .last_reschedule,
+        "ok"
+    );
+}
+
+#[test]
+fn allocations_of_a_lost_node_are_replaced() {
+    let mut world = World::new(2);
+    world.register(service(2));
+    world.clients("web", ClientStatus::Running);
+    let lost = world.live("web")[0].clone();
+    world.set_node_status(lost.node_id, NodeStatus::Down);
+    world.evaluate("web", trigger::NODE_UPDATE);
+    assert_eq!(world.live("web").len(), 2);
+    assert!(
+        world
+            .live("web")
+            .iter()
+            .all(|alloc| alloc.node_id != lost.node_id)
+    );
+    let lost = world.state.alloc(&lost.id).expect("kept");
+    assert_eq!(lost.client_status, ClientStatus::Lost);
+    assert_eq!(lost.desired_description, desired_description::LOST);
+}
+
+#[test]
+fn a_silent_node_is_waited_for_and_its_allocation_comes_back() {
+    let mut world = World::new(2);
+    let mut web = service(1);
+    web.task_groups[0].disconnect = Some(DisconnectStrategy {
+        lost_after: Duration::from_secs(3600),
+        replace: Some(false),
+        ..DisconnectStrategy::default()
+    });
+    world.register(web);
+    world.clients("web", ClientStatus::Running);
+    let original = world.live("web")[0].clone();
+    world.set_node_status(original.node_id, NodeStatus::Disconnected);
+    world.evaluate("web", trigger::NODE_UPDATE);
+    let unknown = world.state.alloc(&original.id).expect("kept").clone();
+    assert_eq!(unknown.client_status, ClientStatus::Unknown);
+    assert_eq!(world.live("web").len(), 1);
+    world.set_node_status(original.node_id, NodeStatus::Ready);
+    world.clients("web", ClientStatus::Running);
+    world.evaluate("web", trigger::RECONNECT);
+    let back = world.live("web");
+    assert_eq!(back.len(), 1);
+    assert_eq!(back[0].id, original.id);
+    assert!(!back[0].needs_to_reconnect());
+}
+
+#[test]
+fn ports_are_given_on_the_host_address() {
+    let mut world = World::new(1);
+    let mut web = service(3);
+    web.task_groups[0].networks = vec![NetworkResource {
+        dynamic_ports: vec![Port {
+            label: "http".into(),
+            to: -1,
+            ..Port::default()
+        }],
+        ..NetworkResource::default()
+    }];
+    world.register(web.clone());
+    for alloc in world.live("web") {
+        let shared = &alloc.allocated_resources.as_ref().expect("given").shared;
+        let port = &shared.ports[0];
+        assert_eq!(port.host_ip, "10.0.0.0");
+        assert_eq!(port.to, port.value);
+        assert!((20_000..=32_000).contains(&port.value));
+        assert_eq!(shared.networks[0].dynamic_ports[0].value, port.value);
+        assert_eq!(shared.networks[0].dynamic_ports[0].host_network, "default");
+    }
+    world.check_nodes();
+    let mut fixed = job("fixed", job_type::SERVICE, 2);
+    fixed.task_groups[0].networks = vec![NetworkResource {
+        reserved_ports: vec![Port {
+            label: "db".into(),
+            value: 5432,
+            ..Port::default()
+        }],
+        ..NetworkResource::default()
+    }];
+    world.register(fixed);
+    assert_eq!(world.live("fixed").len(), 1);
+    let eval = world.last_eval("fixed");
+    let why = "network: reserved port collision db=5432";
+    assert_eq!(
+        eval.failed_tg_allocs["g"].dimension_exhausted.get(why),
+        Some(&1)
+    );
+}
+
+#[test]
+fn a_batch_job_that_is_over_stays_over_unless_it_changed_or_failed() {
+    let mut world = World::new(1);
+    let batch = job("lab", job_type::BATCH, 1);
+    world.register(batch.clone());
+    world.clients("lab", ClientStatus::Complete);
+    world.evaluate("lab", trigger::JOB_REGISTER);
+    assert_eq!(world.allocs("lab").len(), 1, "it ran");
+    world.pass(1);
+    world.register(changed(batch.clone()));
+    assert_eq!(world.live("lab").len(), 1, "a changed one runs again");
+    world.clients("lab", ClientStatus::Failed);
+    world.evaluate("lab", trigger::ALLOC_FAILURE);
+    assert!(
+        world.live("lab").is_empty(),
+        "without a policy it is not replaced"
+    );
+    world.pass(1);
+    world.evaluate("lab", trigger::JOB_REGISTER);
+    assert_eq!(
+        world.live("lab").len(),
+        1,
+        "a failed one runs again when registered again"
+    );
+}
+
+#[test]
+fn spread_and_distinct_hosts_and_properties_hold() {
+    let mut world = World::new(9);
+    let mut web = service(6);
+    web.spreads = vec![Spread {
+        attribute: "${meta.rack}".into(),
+        weight: 50,
+        spread_target: vec![],
+    }];
+    world.register(web);
+    let mut racks = std::collections::BTreeMap::new();
+    for alloc in world.live("web") {
+        let node = world.state.node(&alloc.node_id).expect("a node");
+        *racks.entry(node.meta["rack"].clone()).or_insert(0) += 1;
+    }
+    assert_eq!(racks.values().copied().collect::<Vec<i32>>(), [2, 2, 2]);
+    let mut hosts = job("hosts", job_type::SERVICE, 10);
+    hosts.constraints = vec![Constraint {
+        operand: "distinct_hosts".into(),
+        ..Constraint::default()
+    }];
+    world.register(hosts);
+    let nodes: std::collections::BTreeSet<NodeId> =
+        world.live("hosts").iter().map(|a| a.node_id).collect();
+    assert_eq!((world.live("hosts").len(), nodes.len()), (9, 9));
+    let mut property = job("property", job_type::SERVICE, 4);
+    property.constraints = vec![Constraint {
+        l_target: "${meta.rack}".into(),
+        operand: "distinct_property".into(),
+        r_target: String::new(),
+    }];
+    world.register(property);
+    assert_eq!(world.live("property").len(), 3);
+    let eval = world.last_eval("property");
+    assert_eq!(eval.failed_tg_allocs["g"].nodes_filtered, 9);
+}
+
+#[test]
+fn a_higher_priority_evicts_a_lower_one_when_configured() {
+    let mut world = World::new(1);
+    let mut config = SchedulerConfiguration::initial();
+    config.preemption_config.service_scheduler_enabled = true;
+    world.apply(caravan_state::Command::SetSchedulerConfig {
+        config: Box::new(config),
+        check_index: None,
+    });
+    let mut low = job("low", job_type::SERVICE, 8);
+    low.priority = 20;
+    world.register(low);
+    let mut high = job("high", job_type::SERVICE, 1);
+    high.priority = 80;
+    world.register(high);
+    let high = world.live("high");
+    assert_eq!(high.len(), 1);
+    assert_eq!(high[0].preempted_allocations.len(), 1);
+    let victim = world
+        .state
+        .alloc(&high[0].preempted_allocations[0])
+        .expect("kept");
+    assert_eq!(victim.desired_status, DesiredStatus::Evict);
+    assert_eq!(victim.preempted_by_allocation, high[0].id);
+    assert_eq!(world.last_eval("low").queued_allocations["g"], 1);
+}
+
+#[test]
+fn cores_and_devices_are_given_once() {
+    let mut world = World::new(0);
+    let mut with_devices = node(1);
+    with_devices
+        .node_resources
+        .as_mut()
+        .expect("resources")
+        .devices = vec![NodeDeviceResource {
+        vendor: "nvidia".into(),
+        r#type: "gpu".into(),
+        name: "t4".into(),
+        instances: ["a", "b"]
+            .map(|id| NodeDevice {
+                id: id.into(),
+                healthy: true,
+                ..NodeDevice::default()
+            })
+            .into(),
+        ..NodeDeviceResource::default()
+    }];
+    world.add_node(with_devices);
+    let mut web = service(3);
+    let asked = &mut web.task_groups[0].tasks[0].resources;
+    asked.cpu = 0;
+    asked.cores = 1;
+    asked.devices = vec![RequestedDevice {
+        name: "gpu".into(),
+        count: 1,
+        ..RequestedDevice::default()
+    }];
+    world.register(web);
+    let live = world.live("web");
+    assert_eq!(live.len(), 2, "there are two devices");
+    let given: Vec<_> = live
+        .iter()
+        .map(|a| a.allocated_resources.clone().expect("given"))
+        .collect();
+    assert_ne!(
+        given[0].tasks["t"].cpu.reserved_cores,
+        given[1].tasks["t"].cpu.reserved_cores
+    );
+    assert_ne!(given[0].tasks["t"].devices, given[1].tasks["t"].devices);
+    let eval = world.last_eval("web");
+    let why = "devices: no devices match request";
+    assert_eq!(
+        eval.failed_tg_allocs["g"].dimension_exhausted.get(why),
+        Some(&1)
+    );
+}

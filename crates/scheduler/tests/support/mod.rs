@@ -1,0 +1,470 @@
+//! A small cluster without agents: a state, a clock that only moves when told, and a worker that runs evaluations.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its part of the cluster"
+)]
+
+use caravan_model::*;
+use caravan_scheduler::{EvalRun, Settings, Step, to_command, verify};
+use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, State};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The cluster.
+pub struct World {
+    pub state: State,
+    pub now: UnixNanos,
+    seed: u64,
+    queue: Vec<Evaluation>,
+    pub delayed: Vec<Evaluation>,
+    pub blocked: BTreeMap<JobKey, Evaluation>,
+    pub plans: usize,
+}
+
+pub fn node(number: usize) -> Node {
+    let mut node = Node {
+        id: NodeId::from_u128(0x1000 + number as u128),
+        name: format!("n{number}"),
+        datacenter: "dc1".into(),
+        node_pool: "default".into(),
+        node_class: "small".into(),
+        status: NodeStatus::Ready,
+        node_resources: Some(NodeResources {
+            cpu: NodeCpuResources {
+                cpu_shares: 4000,
+                total_cpu_cores: 4,
+                reservable_cpu_cores: vec![0, 1, 2, 3],
+            },
+            memory: NodeMemoryResources { memory_mb: 4096 },
+            disk: NodeDiskResources { disk_mb: 10_000 },
+            node_networks: vec![NodeNetworkResource {
+                mode: "host".into(),
+                device: "eth0".into(),
+                addresses: vec![NodeNetworkAddress {
+                    family: "ipv4".into(),
+                    alias: "default".into(),
+                    address: format!("10.0.0.{number}"),
+                    ..NodeNetworkAddress::default()
+                }],
+                ..NodeNetworkResource::default()
+            }],
+            networks: vec![NetworkResource {
+                mode: "host".into(),
+                device: "eth0".into(),
+                ip: format!("10.0.0.{number}"),
+                ..NetworkResource::default()
+            }],
+            ..NodeResources::default()
+        }),
+        ..Node::default()
+    };
+    node.attributes.insert("driver.mock".into(), "1".into());
+    node.attributes.insert("kernel.name".into(), "linux".into());
+    node.meta.insert("rack".into(), format!("r{}", number % 3));
+    node.computed_class = caravan_scheduler::computed_class(&node);
+    node
+}
+
+pub fn job(id: &str, kind: &str, count: i64) -> Job {
+    let task = Task {
+        name: "t".into(),
+        driver: "mock".into(),
+        resources: Resources {
+            cpu: 500,
+            memory_mb: 256,
+            ..Resources::default()
+        },
+        ..Task::default()
+    };
+    let group = TaskGroup {
+        name: "g".into(),
+        count,
+        tasks: vec![task],
+        ephemeral_disk: EphemeralDisk {
+            size_mb: 100,
+            ..EphemeralDisk::default()
+        },
+        ..TaskGroup::default()
+    };
+    Job {
+        id: id.into(),
+        name: id.into(),
+        namespace: "default".into(),
+        r#type: kind.into(),
+        priority: 50,
+        datacenters: vec!["*".into()],
+        node_pool: "default".into(),
+        task_groups: vec![group],
+        ..Job::default()
+    }
+}
+
+pub fn rolling(max_parallel: i64, canary: i64) -> UpdateStrategy {
+    UpdateStrategy {
+        max_parallel,
+        canary,
+        health_check: "checks".into(),
+        progress_deadline: Duration::from_secs(600),
+        ..UpdateStrategy::default()
+    }
+}
+
+impl World {
+    pub fn new(nodes: usize) -> Self {
+        let mut world = Self {
+            state: State::initial(),
+            now: UnixNanos(1_700_000_000_000_000_000),
+            seed: 1,
+            queue: Vec::new(),
+            delayed: Vec::new(),
+            blocked: BTreeMap::new(),
+            plans: 0,
+        };
+        for number in 0..nodes {
+            world.add_node(node(number));
+        }
+        world
+    }
+
+    pub fn apply(&mut self, command: Command) {
+        let index = self.state.index() + 1;
+        self.state
+            .apply(index, command)
+            .expect("the state takes the command");
+    }
+
+    pub fn add_node(&mut self, node: Node) {
+        let now = self.now;
+        let (id, status) = (node.id, node.status);
+        self.apply(Command::RegisterNode {
+            node: Box::new(node),
+            create_pool: false,
+            evals: vec![],
+            now,
+        });
+        self.set_node_status(id, status);
+    }
+
+    pub fn set_node_status(&mut self, node: NodeId, status: NodeStatus) {
+        let now = self.now;
+        self.apply(Command::UpdateNodeStatus {
+            node,
+            status,
+            event: None,
+            evals: vec![],
+            now,
+        });
+    }
+
+    pub fn drain(&mut self, node: NodeId) {
+        let update = DrainUpdate {
+            strategy: Some(DrainStrategy::default()),
+            ..DrainUpdate::default()
+        };
+        let now = self.now;
+        self.apply(Command::UpdateNodeDrains {
+            updates: [(node, update)].into(),
+            evals: vec![],
+            now,
+        });
+    }
+
+    pub fn key(id: &str) -> JobKey {
+        JobKey::new("default", id)
+    }
+
+    pub fn register(&mut self, job: Job) {
+        let (id, now) = (job.id.clone(), self.now);
+        let policy_ids = vec![String::from("p"); job.task_groups.len()];
+        self.apply(Command::RegisterJob {
+            job: Arc::new(job),
+            submission: None,
+            eval: None,
+            policy_ids,
+            now,
+        });
+        self.evaluate(id.as_str(), trigger::JOB_REGISTER);
+    }
+
+    pub fn deregister(&mut self, id: &str) {
+        let removal = JobRemoval {
+            job: Self::key(id),
+            purge: false,
+            no_shutdown_delay: false,
+        };
+        let now = self.now;
+        self.apply(Command::DeregisterJobs {
+            jobs: vec![removal],
+            evals: vec![],
+            now,
+        });
+        self.evaluate(id, trigger::JOB_DEREGISTER);
+    }
+
+    pub fn evaluate(&mut self, id: &str, why: &str) {
+        let job = self
+            .state
+            .job(&Self::key(id))
+            .cloned()
+            .expect("the job is registered");
+        self.seed += 1;
+        let eval = Evaluation {
+            id: EvalId::from_u128(0xe000_0000 + u128::from(self.seed)),
+            namespace: job.namespace.clone(),
+            job_id: job.id.clone(),
+            priority: job.priority,
+            r#type: job.r#type.clone(),
+            triggered_by: why.into(),
+            job_modify_index: job.job_modify_index,
+            status: EvalStatus::Pending,
+            create_time: self.now,
+            ..Evaluation::default()
+        };
+        self.queue.push(eval);
+        self.run();
+    }
+
+    /// Runs evaluations until none is due.
+    pub fn run(&mut self) {
+        while !self.queue.is_empty() {
+            let eval = self.queue.remove(0);
+            self.write(vec![eval.clone()]);
+            self.process(eval);
+        }
+    }
+
+    fn process(&mut self, eval: Evaluation) {
+        let mut run = EvalRun::new(Arc::new(eval));
+        for _ in 0..20 {
+            self.seed += 1;
+            let settings = Settings {
+                now: self.now,
+                seed: self.seed,
+            };
+            match run.step(&self.state, &settings) {
+                Step::Submit { plan, create } => {
+                    self.take_in(create);
+                    let result = verify(&self.state, &plan);
+                    self.plans += 1;
+                    if !result.is_no_op() {
+                        let command = to_command(&plan, &result, &self.state, self.seed, self.now);
+                        for eval in &command.preemption_evals {
+                            self.queue.push(eval.clone());
+                        }
+                        self.apply(Command::ApplyPlan(Box::new(command)));
+                    }
+                    run.submitted(&result);
+                }
+                Step::Done(done) => {
+                    self.take_in(done.evals);
+                    if let Some(eval) = done.reblock {
+                        self.blocked.insert(
+                            JobKey::new(eval.namespace.clone(), eval.job_id.clone()),
+                            eval,
+                        );
+                    }
+                    return;
+                }
+            }
+        }
+        panic!("an evaluation never ended");
+    }
+
+    fn take_in(&mut self, evals: Vec<Evaluation>) {
+        for eval in &evals {
+            let key = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
+            if eval.status == EvalStatus::Blocked {
+                self.blocked.insert(key, eval.clone());
+            } else if eval.status == EvalStatus::Pending {
+                self.delayed.push(eval.clone());
+            }
+        }
+        self.write(evals);
+    }
+
+    fn write(&mut self, evals: Vec<Evaluation>) {
+        if !evals.is_empty() {
+            let now = self.now;
+            self.apply(Command::UpsertEvals { evals, now });
+        }
+    }
+
+    /// Moves the clock and runs what is due.
+    pub fn pass(&mut self, seconds: i64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        let now = self.now;
+        let (due, later) = std::mem::take(&mut self.delayed)
+            .into_iter()
+            .partition(|eval: &Evaluation| UnixNanos::from(eval.wait_until) <= now);
+        self.delayed = later;
+        self.queue.extend::<Vec<_>>(due);
+        self.run();
+    }
+
+    /// Wakes what waits for room.
+    pub fn unblock(&mut self) {
+        self.queue
+            .extend(std::mem::take(&mut self.blocked).into_values());
+        self.run();
+    }
+
+    pub fn allocs(&self, id: &str) -> Vec<Arc<Allocation>> {
+        self.state.allocs_of_job(&Self::key(id)).cloned().collect()
+    }
+
+    pub fn live(&self, id: &str) -> Vec<Arc<Allocation>> {
+        let mut allocs = self.allocs(id);
+        allocs.retain(|alloc| !alloc.terminal_status());
+        allocs.sort_by_key(|alloc| alloc.index());
+        allocs
+    }
+
+    /// Clients say how allocations do: those stopped are complete, the others as given.
+    pub fn clients(&mut self, id: &str, status: ClientStatus) {
+        let mut changed = Vec::new();
+        for alloc in self.allocs(id) {
+            let mut alloc = Allocation::clone(&alloc);
+            if alloc.server_terminal() && !alloc.client_terminal() {
+                alloc.client_status = ClientStatus::Complete;
+            } else if !alloc.terminal_status() {
+                alloc.client_status = status;
+                let task = TaskState {
+                    state: if status.is_terminal() {
+                        TaskPhase::Dead
+                    } else {
+                        TaskPhase::Running
+                    },
+                    failed: status == ClientStatus::Failed,
+                    started_at: self.now.into(),
+                    finished_at: if status.is_terminal() {
+                        self.now.into()
+                    } else {
+                        Timestamp::ZERO
+                    },
+                    ..TaskState::default()
+                };
+                alloc.task_states.insert("t".to_owned(), task);
+            } else {
+                continue;
+            }
+            changed.push(alloc);
+        }
+        let now = self.now;
+        self.apply(Command::UpdateAllocsFromClient {
+            allocs: changed,
+            evals: vec![],
+            now,
+        });
+    }
+
+    /// The newest deployment's allocations are healthy.
+    pub fn healthy(&mut self, id: &str) {
+        let deployment = self
+            .state
+            .latest_deployment(&Self::key(id))
+            .filter(|d| d.is_active());
+        let Some(deployment) = deployment.map(|d| d.id) else {
+            return;
+        };
+        let healthy = self
+            .live(id)
+            .iter()
+            .filter(|alloc| alloc.deployment_id == deployment && !alloc.is_healthy())
+            .map(|alloc| alloc.id)
+            .collect();
+        let now = self.now;
+        self.apply(Command::SetAllocHealth {
+            deployment,
+            healthy,
+            unhealthy: vec![],
+            update: None,
+            job: None,
+            eval: None,
+            now,
+        });
+        self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
+    }
+
+    pub fn promote(&mut self, id: &str) {
+        let deployment = self
+            .state
+            .latest_deployment(&Self::key(id))
+            .expect("there is a deployment")
+            .id;
+        let now = self.now;
+        self.apply(Command::PromoteDeployment {
+            deployment,
+            groups: vec![],
+            eval: None,
+            now,
+        });
+        self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
+    }
+
+    /// Versions of live allocations with how many have them.
+    pub fn versions(&self, id: &str) -> BTreeMap<u64, usize> {
+        let mut versions = BTreeMap::new();
+        for alloc in self.live(id) {
+            *versions.entry(alloc.job_version()).or_default() += 1;
+        }
+        versions
+    }
+
+    pub fn names(&self, id: &str) -> Vec<String> {
+        self.live(id)
+            .iter()
+            .map(|alloc| alloc.name.clone())
+            .collect()
+    }
+
+    pub fn last_eval(&self, id: &str) -> Arc<Evaluation> {
+        let evals = self.state.evals_of_job(&Self::key(id));
+        evals
+            .filter(|eval| eval.is_terminal())
+            .max_by_key(|eval| (eval.modify_index, eval.id))
+            .cloned()
+            .expect("an evaluation is over")
+    }
+
+    /// No node has more on it than it holds, and no port is given twice.
+    pub fn check_nodes(&self) {
+        for node in self.state.nodes() {
+            let resources = node
+                .node_resources
+                .as_ref()
+                .expect("test nodes have resources");
+            let (mut cpu, mut memory, mut ports) = (0, 0, std::collections::BTreeSet::new());
+            for alloc in self
+                .state
+                .allocs_of_node(&node.id)
+                .filter(|a| !a.terminal_status())
+            {
+                let given = alloc
+                    .allocated_resources
+                    .as_ref()
+                    .expect("placed with resources");
+                let sum = given.comparable();
+                cpu += sum.cpu_shares;
+                memory += sum.memory_mb;
+                for port in &given.shared.ports {
+                    assert!(
+                        ports.insert((port.host_ip.clone(), port.value)),
+                        "{port:?} twice"
+                    );
+                }
+            }
+            assert!(
+                cpu <= resources.cpu.cpu_shares,
+                "{} has {cpu} MHz given",
+                node.name
+            );
+            assert!(
+                memory <= resources.memory.memory_mb,
+                "{} has {memory} MiB given",
+                node.name
+            );
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! System and sysbatch jobs through the rules of scheduler sheet §15.
+
+mod support;
+
+use caravan_model::*;
+use support::{World, job, node};
+
+#[test]
+fn a_system_job_runs_on_every_node_and_follows_new_ones() {
+    let mut world = World::new(3);
+    world.register(job("sys", job_type::SYSTEM, 1));
+    assert_eq!(world.live("sys").len(), 3);
+    assert!(world.names("sys").iter().all(|name| name == "sys.g[0]"));
+    world.add_node(node(5));
+    world.evaluate("sys", trigger::NODE_UPDATE);
+    assert_eq!(world.live("sys").len(), 4);
+    let plans = world.plans;
+    world.evaluate("sys", trigger::NODE_UPDATE);
+    assert_eq!(world.plans, plans);
+    world.deregister("sys");
+    assert!(world.live("sys").is_empty());
+}
+
+#[test]
+fn a_changed_system_job_replaces_within_max_parallel() {
+    let mut world = World::new(3);
+    let mut sys = job("sys", job_type::SYSTEM, 1);
+    sys.task_groups[0].update = Some(support::rolling(1, 0));
+    world.register(sys.clone());
+    world.clients("sys", ClientStatus::Running);
+    world.healthy("sys");
+    sys.task_groups[0].tasks[0].user = "other".into();
+    world.register(sys);
+    assert_eq!(world.versions("sys"), [(0, 2), (1, 1)].into());
+    for expected in [[(0, 1), (1, 2)].into(), [(1, 3)].into()] {
+        world.clients("sys", ClientStatus::Running);
+        world.healthy("sys");
+        assert_eq!(world.versions("sys"), expected);
+    }
+    world.clients("sys", ClientStatus::Running);
+    world.healthy("sys");
+    let deployment = world
+        .state
+        .latest_deployment(&World::key("sys"))
+        .expect("a deployment");
+    assert_eq!(deployment.status, DeploymentStatus::Successful);
+}
+
+#[test]
+fn a_node_without_room_waits_alone() {
+    let mut world = World::new(2);
+    world.register(job("web", job_type::SERVICE, 8));
+    let mut sys = job("sys", job_type::SYSTEM, 1);
+    sys.task_groups[0].tasks[0].resources.cpu = 4000;
+    world.register(sys);
+    let eval = world.last_eval("sys");
+    assert!(
+        eval.failed_tg_allocs["g"]
+            .dimension_exhausted
+            .contains_key("cpu")
+    );
+    assert!(!world.blocked[&World::key("sys")].node_id.is_nil());
+}
+
+#[test]
+fn a_sysbatch_job_runs_once_a_node() {
+    let mut world = World::new(2);
+    world.register(job("once", job_type::SYSBATCH, 1));
+    world.clients("once", ClientStatus::Complete);
+    world.evaluate("once", trigger::JOB_REGISTER);
+    assert_eq!(world.allocs("once").len(), 2);
+    assert!(world.live("once").is_empty());
+}
