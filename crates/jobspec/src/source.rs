@@ -7,6 +7,9 @@ use std::fmt;
 use std::rc::Rc;
 use unicode_segmentation::UnicodeSegmentation;
 
+/// In lines longer than this, columns are bytes.
+const LONG_LINE: usize = 4096;
+
 /// Bytes of one of the session's texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -133,9 +136,14 @@ impl SourceFile {
         let line = self.line_starts.partition_point(|start| *start <= byte);
         let start = self.line_starts[line - 1] as usize;
         let before = self.text.get(start..byte as usize).unwrap_or_default();
+        // Counting in lines that nobody reads would only take time.
+        let column = match before.len() < LONG_LINE {
+            true => before.graphemes(true).count(),
+            false => before.len(),
+        };
         Position {
             line,
-            column: before.graphemes(true).count() + 1,
+            column: column + 1,
             byte: byte as usize,
         }
     }

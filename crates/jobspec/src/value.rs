@@ -33,6 +33,7 @@ pub(crate) enum Value {
 pub(crate) struct Items {
     items: Rc<[Value]>,
     weight: usize,
+    depth: u16,
 }
 
 /// The same by name.
@@ -40,8 +41,11 @@ pub(crate) struct Items {
 pub(crate) struct Fields {
     fields: Rc<Members>,
     weight: usize,
+    depth: u16,
 }
 
+/// Values nested deeper than this are refused.
+pub(crate) const MOST_DEPTH: u16 = 250;
 /// Values of more parts than this are refused.
 pub(crate) const MOST_WEIGHT: usize = 150_000;
 
@@ -64,9 +68,11 @@ impl From<Vec<Value>> for Items {
         let weight = items
             .iter()
             .fold(1usize, |sum, v| sum.saturating_add(v.weight()));
+        let depth = items.iter().map(Value::depth).max().unwrap_or(0);
         Self {
             items: items.into(),
             weight,
+            depth: depth.saturating_add(1),
         }
     }
 }
@@ -77,9 +83,11 @@ impl From<Members> for Fields {
             sum.saturating_add(v.weight())
                 .saturating_add(key.len() / 64)
         });
+        let depth = fields.values().map(Value::depth).max().unwrap_or(0);
         Self {
             fields: Rc::new(fields),
             weight,
+            depth: depth.saturating_add(1),
         }
     }
 }
@@ -144,6 +152,23 @@ impl Value {
             Self::List(items) | Self::Set(items) | Self::Tuple(items) => items.weight,
             Self::Map(fields) | Self::Object(fields) => fields.weight,
             _ => 1,
+        }
+    }
+
+    /// How many levels of lists and maps there are.
+    pub(crate) fn depth(&self) -> u16 {
+        match self {
+            Self::List(items) | Self::Set(items) | Self::Tuple(items) => items.depth,
+            Self::Map(fields) | Self::Object(fields) => fields.depth,
+            _ => 0,
+        }
+    }
+
+    /// What it costs to look at it once.
+    pub(crate) fn cost(&self) -> usize {
+        match self {
+            Self::Text(_) => self.weight(),
+            _ => 1 + self.weight() / 16,
         }
     }
 

@@ -48,6 +48,10 @@ impl Session<'_> {
         if values.iter().any(Value::has_unknown) {
             return Value::Unknown;
         }
+        let cost = values.iter().map(Value::cost).sum::<usize>() + function.cost();
+        if !self.spend(cost, at) {
+            return Value::Unknown;
+        }
         let result = functions::prepare(function, values).and_then(|args| {
             let mut call = Call {
                 args,

@@ -15,7 +15,7 @@ pub(crate) use traversal::look_up;
 use crate::diagnostic::Diags;
 use crate::files::Files;
 use crate::source::Span;
-use crate::value::{MOST_WEIGHT, Value};
+use crate::value::{MOST_DEPTH, MOST_WEIGHT, Value};
 use std::rc::Rc;
 
 /// What evaluation of one source may use up in all.
@@ -84,11 +84,11 @@ impl<'a> Session<'a> {
     /// The value, unless it is too large.
     pub(crate) fn bounded(&mut self, value: Value, span: Span) -> Value {
         let weight = value.weight();
-        if weight > MOST_WEIGHT {
+        if weight > MOST_WEIGHT || value.depth() > MOST_DEPTH {
             return self.fail(
                 span,
                 "Value too large",
-                "This value has more parts than a job file may use.",
+                "This value has more parts or levels than a job file may use.",
             );
         }
         match self.spend(weight, span) {

@@ -88,6 +88,16 @@ impl Function {
         self.parameters.get(index).copied().or(self.rest)
     }
 
+    /// What a call costs besides its arguments.
+    pub(crate) fn cost(&self) -> usize {
+        match self.name {
+            // Slow by design.
+            "bcrypt" => 100_000,
+            "rsadecrypt" => 50_000,
+            _ => 1,
+        }
+    }
+
     pub(crate) fn most(&self) -> usize {
         self.parameters.len().saturating_add(self.most_rest)
     }

@@ -50,6 +50,8 @@ pub(crate) struct Name {
 pub(crate) struct Expr {
     pub(crate) span: Span,
     pub(crate) kind: ExprKind,
+    /// How deep the tree below is; evaluation recurses as deep.
+    pub(crate) height: u16,
 }
 
 #[derive(Clone, Debug)]
@@ -212,9 +214,63 @@ impl Operator {
     }
 }
 
+impl ExprKind {
+    fn height_of_children(&self) -> u16 {
+        let most =
+            |exprs: &mut dyn Iterator<Item = &Expr>| exprs.map(|it| it.height).max().unwrap_or(0);
+        match self {
+            Self::Null
+            | Self::Bool(_)
+            | Self::Number(_)
+            | Self::Text(_)
+            | Self::Traversal { .. }
+            | Self::SplatItem => 0,
+            Self::Template(parts) => height_of_parts(parts),
+            Self::Wrapped { expr, .. }
+            | Self::Relative { source: expr, .. }
+            | Self::Negative(expr)
+            | Self::Not(expr)
+            | Self::Paren(expr) => expr.height,
+            Self::Index { source, key, .. } => source.height.max(key.height),
+            Self::Splat { source, each, .. } => source.height.max(each.height),
+            Self::Call { args, .. } => most(&mut args.iter()),
+            Self::Conditional { condition, yes, no } => {
+                condition.height.max(yes.height).max(no.height)
+            }
+            Self::Binary { left, right, .. } => left.height.max(right.height),
+            Self::Tuple { items, .. } => most(&mut items.iter()),
+            Self::Object { items, .. } => {
+                most(&mut items.iter().flat_map(|(key, value)| [key, value]))
+            }
+            Self::For(it) => {
+                let rest = it.key.iter().chain(&it.condition);
+                most(&mut rest.chain([&it.collection, &it.value]))
+            }
+        }
+    }
+}
+
+fn height_of_parts(parts: &[Part]) -> u16 {
+    let heights = parts.iter().map(|part| match part {
+        Part::Text(..) => 0,
+        Part::Value(expr, _) => expr.height,
+        Part::If {
+            condition, yes, no, ..
+        } => {
+            let inner = height_of_parts(yes).max(height_of_parts(no));
+            condition.height.max(inner) + 1
+        }
+        Part::For {
+            collection, body, ..
+        } => collection.height.max(height_of_parts(body)) + 1,
+    });
+    heights.max().unwrap_or(0)
+}
+
 impl Expr {
     pub(crate) fn new(span: Span, kind: ExprKind) -> Self {
-        Self { span, kind }
+        let height = kind.height_of_children().saturating_add(1);
+        Self { span, kind, height }
     }
 
     /// The part that is pointed at when something is wrong with the value: the name of a call, the opening

@@ -6,13 +6,15 @@ use super::parser::{Parsed, Parser};
 use crate::number::Number;
 use crate::source::Span;
 
-/// Longer chains of operators or lookups than anybody writes: they become trees as deep as they are long.
-const MOST_CHAIN: usize = 400;
+/// Deeper trees than anybody writes. Chains of operators become trees as deep as they are long.
+const MOST_HEIGHT: u16 = 250;
 
 impl Parser<'_> {
     /// An expression of any kind.
     pub(crate) fn expression(&mut self) -> Parsed<Expr> {
-        self.deeper(Self::conditional)
+        let expr = self.deeper(Self::conditional)?;
+        self.limit_height(&expr)?;
+        Ok(expr)
     }
 
     fn conditional(&mut self) -> Parsed<Expr> {
@@ -43,11 +45,8 @@ impl Parser<'_> {
 
     fn binary(&mut self, level: u8) -> Parsed<Expr> {
         let mut left = self.unary()?;
-        let mut chain = 0;
         while let Some(operator) = operator(self.peek().kind).filter(|op| op.level() >= level) {
             self.at += 1;
-            chain += 1;
-            self.limit_chain(chain)?;
             let right = self.deeper(|parser| parser.binary(operator.level() + 1))?;
             left = Expr::new(
                 left.span.to(right.span),
@@ -57,18 +56,19 @@ impl Parser<'_> {
                     right: right.into(),
                 },
             );
+            self.limit_height(&left)?;
         }
         Ok(left)
     }
 
-    fn limit_chain(&mut self, length: usize) -> Parsed<()> {
-        if length <= MOST_CHAIN {
+    fn limit_height(&mut self, expr: &Expr) -> Parsed<()> {
+        if expr.height <= MOST_HEIGHT {
             return Ok(());
         }
-        let span = self.peek().span;
         let detail =
-            format!("An expression may not chain more than {MOST_CHAIN} operators or lookups.");
-        self.fail(span, "Expression too long", detail)
+            format!("An expression may not be nested or chained more than {MOST_HEIGHT} deep.");
+        self.at = self.tokens.len();
+        self.fail(expr.start(), "Expression too long", detail)
     }
 
     fn unary(&mut self) -> Parsed<Expr> {
@@ -93,10 +93,8 @@ impl Parser<'_> {
 
     /// What is looked up from a value: `.name`, `[key]`, `.*`, `[*]`.
     fn traversals(&mut self, mut source: Expr) -> Parsed<Expr> {
-        let mut chain = 0;
         loop {
-            chain += 1;
-            self.limit_chain(chain)?;
+            self.limit_height(&source)?;
             source = match self.peek().kind {
                 Kind::Dot => self.dot(source)?,
                 Kind::OpenBracket => self.bracket(source)?,
@@ -161,10 +159,7 @@ impl Parser<'_> {
     /// `.*` and the attributes after it; an index after them is of the whole result.
     fn attribute_splat(&mut self, source: Expr, marker: Span) -> Parsed<Expr> {
         let mut each = Expr::new(marker, ExprKind::SplatItem);
-        let mut chain = 0;
         while self.peek().kind == Kind::Dot {
-            chain += 1;
-            self.limit_chain(chain)?;
             let dot = self.next();
             let token = self.next();
             each = match token.kind {
@@ -248,7 +243,7 @@ impl Parser<'_> {
                 );
                 self.fail(open.span, &format!("Missing close of {what}"), detail)
             }
-            Kind::BrokenQuote | Kind::Invalid => self.invalid(token),
+            Kind::BrokenQuote | Kind::Invalid | Kind::TooMany => self.invalid(token),
             _ => {
                 let detail = format!("The closing bracket of the {what} is expected here.");
                 self.fail(token.span, &format!("Missing close of {what}"), detail)
@@ -284,7 +279,7 @@ impl Parser<'_> {
             Kind::OpenQuote | Kind::OpenHeredoc => self.template(token),
             Kind::OpenBracket => self.tuple(token),
             Kind::OpenBrace => self.object(token),
-            Kind::Invalid | Kind::BrokenQuote => {
+            Kind::Invalid | Kind::BrokenQuote | Kind::TooMany => {
                 self.at -= 1;
                 self.invalid(token)
             }
@@ -354,7 +349,7 @@ impl Parser<'_> {
                         .close(Kind::CloseParen, open, "function call")
                         .map(|t| (args, expand, t));
                 }
-                Kind::Invalid | Kind::BrokenQuote => return self.invalid(token),
+                Kind::Invalid | Kind::BrokenQuote | Kind::TooMany => return self.invalid(token),
                 _ => {
                     return self.fail(
                         token.span,
@@ -416,7 +411,7 @@ impl Parser<'_> {
             match token.kind {
                 Kind::Comma => self.at += 1,
                 Kind::CloseBracket | Kind::End => {}
-                Kind::Invalid | Kind::BrokenQuote => return self.invalid(token),
+                Kind::Invalid | Kind::BrokenQuote | Kind::TooMany => return self.invalid(token),
                 _ => {
                     return self.fail(
                         token.span,
@@ -472,7 +467,7 @@ impl Parser<'_> {
             let token = self.peek();
             match token.kind {
                 Kind::Equal | Kind::Colon => self.at += 1,
-                Kind::Invalid | Kind::BrokenQuote => return self.invalid(token),
+                Kind::Invalid | Kind::BrokenQuote | Kind::TooMany => return self.invalid(token),
                 _ => {
                     return self.fail(
                         token.span,
@@ -487,7 +482,7 @@ impl Parser<'_> {
             match token.kind {
                 Kind::Comma | Kind::Newline => self.at += 1,
                 Kind::CloseBrace | Kind::End => {}
-                Kind::Invalid | Kind::BrokenQuote => return self.invalid(token),
+                Kind::Invalid | Kind::BrokenQuote | Kind::TooMany => return self.invalid(token),
                 _ => {
                     return self.fail(
                         token.span,

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Arrow,
     /// Used nowhere in the language.
     Invalid,
+    /// The rest of a text that has too many tokens.
+    TooMany,
     /// A string whose line ended before its closing quote: the place of the line's end.
     BrokenQuote,
     End,
@@ -88,6 +90,9 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
 }
 
+/// More tokens than in any job file that somebody wrote.
+pub(crate) const MOST_TOKENS: usize = 600_000;
+
 /// Deeper templates inside templates than anybody writes.
 const MOST_MODES: usize = 200;
 
@@ -99,7 +104,7 @@ pub(crate) fn lex(file: u32, text: &str) -> Vec<Token> {
         bytes: text.as_bytes(),
         at: 0,
         modes: vec![Mode::Normal(0)],
-        tokens: Vec::with_capacity(text.len() / 6),
+        tokens: Vec::with_capacity((text.len() / 6).min(MOST_TOKENS)),
     };
     if text.starts_with('\u{feff}') {
         lexer.at = 3;
@@ -126,6 +131,12 @@ pub(crate) fn lex_template(file: u32, text: &str, start: usize, end: usize) -> V
 impl<'a> Lexer<'a> {
     fn run(&mut self) {
         while self.at < self.bytes.len() {
+            if self.tokens.len() >= MOST_TOKENS {
+                let end = self.bytes.len();
+                self.push(Kind::TooMany, self.at, end);
+                self.modes.truncate(1);
+                break;
+            }
             match self.modes.last() {
                 Some(Mode::Quoted) => self.quoted(),
                 Some(Mode::Heredoc(marker)) => {

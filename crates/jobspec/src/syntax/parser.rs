@@ -15,6 +15,11 @@ pub(crate) type Parsed<T> = Result<T, Failed>;
 /// Deeper nesting than anybody writes, and than the stack bears.
 pub(crate) const MOST_DEPTH: usize = 150;
 
+/// After so many errors the parser gives up.
+const MOST_SYNTAX_ERRORS: usize = 100;
+/// How far the end of a broken item is looked for.
+const MOST_LOOKAHEAD: usize = 5_000;
+
 pub(crate) struct Parser<'a> {
     pub(crate) file: u32,
     pub(crate) text: Rc<str>,
@@ -146,7 +151,13 @@ impl<'a> Parser<'a> {
     /// The line's end after the item that begins at `start`, if its brackets match.
     fn item_end(&self, start: usize) -> Option<usize> {
         let mut open = Vec::new();
-        for (at, token) in self.tokens.iter().enumerate().skip(start) {
+        let ahead = self
+            .tokens
+            .iter()
+            .enumerate()
+            .skip(start)
+            .take(MOST_LOOKAHEAD);
+        for (at, token) in ahead {
             match token.kind {
                 Kind::OpenBrace | Kind::OpenBracket | Kind::OpenParen => open.push(token.kind),
                 Kind::Interpolation | Kind::Directive => open.push(Kind::Interpolation),
@@ -179,6 +190,9 @@ impl<'a> Parser<'a> {
     /// Items up to the closing brace of `open`, or up to the end of the file.
     pub(crate) fn body(&mut self, open: Option<Span>) -> Body {
         let start = Span::new(self.file, 0, 0);
+        if self.told_too_much() {
+            self.at = self.tokens.len();
+        }
         let mut body = Body {
             start: open.unwrap_or(start).at_start(),
             ..Body::default()
@@ -200,7 +214,9 @@ impl<'a> Parser<'a> {
                 }
                 _ => {
                     let start = self.at;
-                    if self.item(&mut body, &mut seen).is_err() {
+                    if self.told_too_much() {
+                        self.at = self.tokens.len();
+                    } else if self.item(&mut body, &mut seen).is_err() {
                         self.recover(start);
                         if self.at == start {
                             self.at += 1;
@@ -209,6 +225,11 @@ impl<'a> Parser<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the file is so broken that more errors help nobody.
+    fn told_too_much(&self) -> bool {
+        self.diags.list.len() >= MOST_SYNTAX_ERRORS
     }
 
     fn unclosed(&mut self, open: Span) {
@@ -241,7 +262,7 @@ impl<'a> Parser<'a> {
                     "An argument or block definition is required here: this brace closes nothing.",
                 );
             }
-            Kind::Invalid | Kind::BrokenQuote => return self.invalid(token),
+            Kind::Invalid | Kind::BrokenQuote | Kind::TooMany => return self.invalid(token),
             _ => {
                 return self.fail(
                     token.span,
@@ -305,7 +326,7 @@ impl<'a> Parser<'a> {
                 Ok(())
             }
             Kind::End => Ok(()),
-            Kind::BrokenQuote | Kind::Invalid => self.invalid(token),
+            Kind::BrokenQuote | Kind::Invalid | Kind::TooMany => self.invalid(token),
             _ => self.fail(
                 token.span,
                 &format!("Missing newline after {what}"),
@@ -466,6 +487,10 @@ impl<'a> Parser<'a> {
                      syntax.",
                 )
             }
+            (Kind::TooMany, _) => (
+                "File too large",
+                "The file has more words than a job file may have; it would have to be generated, in JSON.",
+            ),
             (_, "'" | "`") => (
                 "Invalid character",
                 "Single quotes are not valid. Use double quotes (\") to enclose strings.",

@@ -155,7 +155,7 @@ impl Parser<'_> {
                 self.at += 1;
                 Ok(token)
             }
-            Kind::BrokenQuote | Kind::Invalid => self.invalid(token),
+            Kind::BrokenQuote | Kind::Invalid | Kind::TooMany => self.invalid(token),
             Kind::End => self.fail(
                 open.span,
                 "Unclosed template interpolation sequence",
