@@ -3,7 +3,7 @@
 use crate::Controller;
 use crate::deployments::DeploymentWatcher;
 use crate::drain::Drainer;
-use crate::gc::GcThresholds;
+use crate::gc::{GarbageCollector, GcThresholds};
 use crate::periodic::PeriodicLauncher;
 
 /// What the controllers need to know.
@@ -15,10 +15,11 @@ pub struct Settings {
 
 /// Every controller, fresh: what it remembers begins with a leadership.
 #[must_use]
-pub fn controllers(_settings: &Settings) -> Vec<Box<dyn Controller>> {
+pub fn controllers(settings: &Settings) -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(DeploymentWatcher::default()),
         Box::new(PeriodicLauncher::default()),
         Box::new(Drainer::default()),
+        Box::new(GarbageCollector::new(settings.gc)),
     ]
 }

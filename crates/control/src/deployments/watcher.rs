@@ -50,9 +50,8 @@ impl Controller for DeploymentWatcher {
                 key,
                 now,
             };
-            if let Some(command) = rollout.wants(ids) {
-                step.commands.push(command);
-            } else if let Some(at) = rollout.deadline() {
+            step.commands.extend(rollout.wants(ids));
+            if let Some(at) = rollout.deadline().filter(|at| *at > now) {
                 step.wake_at = Some(step.wake_at.map_or(at, |earliest| earliest.min(at)));
             }
         }
@@ -70,12 +69,20 @@ struct Rollout<'a> {
 }
 
 impl Rollout<'_> {
-    /// The one thing to do next, if any.
-    fn wants(&self, ids: &mut Ids<'_>) -> Option<Command> {
-        self.fail(ids)
-            .or_else(|| self.replace_unhealthy(ids))
-            .or_else(|| self.promote(ids))
-            .or_else(|| self.carry_on(ids))
+    /// What to do now. One evaluation sees all of it.
+    fn wants(&self, ids: &mut Ids<'_>) -> Vec<Command> {
+        if let Some(end) = self.fail(ids) {
+            return vec![end];
+        }
+        let mut commands: Vec<Command> = self
+            .replace_unhealthy(ids)
+            .into_iter()
+            .chain(self.promote(ids))
+            .collect();
+        if commands.is_empty() {
+            commands.extend(self.carry_on(ids));
+        }
+        commands
     }
 
     fn allocs(&self) -> impl Iterator<Item = (&Arc<Allocation>, &DeploymentState)> {

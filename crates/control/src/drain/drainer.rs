@@ -146,7 +146,7 @@ impl<'a> Pass<'a> {
             let Some(job) = state.job(&key).filter(|job| job.is_service()) else {
                 continue;
             };
-            for id in leaving(state, &key, job, &emptying) {
+            for id in leaving(state, &key, job, &emptying, &self.wishes) {
                 if let Some(alloc) = state.alloc(&id) {
                     self.tell(alloc);
                 }

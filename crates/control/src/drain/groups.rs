@@ -2,14 +2,16 @@
 
 use caravan_model::*;
 use caravan_state::{JobKey, State};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The allocations of a service that leave now: as many as keep `count - max_parallel` healthy in each group.
+/// The allocations of a service that leave now: as many as keep `count - max_parallel` healthy in each group,
+/// those not counted that were just `told` to leave.
 pub(super) fn leaving(
     state: &State,
     key: &JobKey,
     job: &Job,
     draining: &BTreeSet<NodeId>,
+    told: &BTreeMap<AllocId, DesiredTransition>,
 ) -> Vec<AllocId> {
     let mut leaving = Vec::new();
     for group in &job.task_groups {
@@ -21,14 +23,14 @@ pub(super) fn leaving(
                 .allocs_of_job(key)
                 .filter(|alloc| alloc.task_group == group.name)
         };
-        let stays = |alloc: &Allocation| !alloc.desired_transition.should_migrate();
+        let stays = |alloc: &Allocation| may_leave(alloc) && !told.contains_key(&alloc.id);
         let healthy = in_group()
-            .filter(|alloc| !alloc.terminal_status() && stays(alloc) && has_verdict(alloc))
+            .filter(|alloc| stays(alloc) && has_verdict(alloc))
             .count();
         let spare = count(healthy) - (group.count - migrate.max_parallel);
         let leave = usize::try_from(spare).unwrap_or(0);
         let drainable =
-            in_group().filter(|alloc| draining.contains(&alloc.node_id) && may_leave(alloc));
+            in_group().filter(|alloc| draining.contains(&alloc.node_id) && stays(alloc));
         leaving.extend(drainable.take(leave).map(|alloc| alloc.id));
     }
     leaving
