@@ -123,7 +123,8 @@ impl Diagnostic {
         }
         if !self.detail.is_empty() {
             for line in wrap(&self.detail, 78) {
-                out += &format!("  {line}\n");
+                out += format!("  {line}").trim_end();
+                out.push('\n');
             }
         }
         out
@@ -161,6 +162,17 @@ impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.prefix)?;
         let errors = self.list.iter().filter(|d| d.severity == Severity::Error);
+        if !self.prefix.is_empty() {
+            // One sentence: what could not be read, and why.
+            let mut errors = errors;
+            if let Some(first) = errors.next() {
+                write!(f, "{first}")?;
+            }
+            return match errors.count() {
+                0 => Ok(()),
+                others => write!(f, ", and {others} other diagnostic(s)"),
+            };
+        }
         for (at, diagnostic) in errors.enumerate() {
             if at > 0 {
                 f.write_str("\n")?;
@@ -177,8 +189,10 @@ impl Diagnostics {
     /// The form for a terminal: with source lines, without what only follows from something else.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
-        let shown = self.list.iter().filter(|d| !d.consequence);
-        shown.map(|d| d.render(colour) + "\n").collect()
+        let mut shown: Vec<&Diagnostic> = self.list.iter().filter(|d| !d.consequence).collect();
+        // In the order of the text, however they were found; what has no place comes first.
+        shown.sort_by_key(|d| d.range.as_ref().map(|range| (&range.file, range.start)));
+        shown.into_iter().map(|d| d.render(colour) + "\n").collect()
     }
 }
 

@@ -35,6 +35,10 @@ impl Span {
         }
     }
 
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     /// The place before the first byte.
     pub(crate) fn at_start(self) -> Self {
         Self {

@@ -509,6 +509,17 @@ impl<'a> Parser<'a> {
                 "This character is not used within the language.",
             ),
         };
-        self.fail(token.span, summary, detail)
+        self.diags.error(token.span, summary, detail);
+        let end = self.text.len();
+        if token.kind == Kind::BrokenQuote
+            && token.span.end as usize == end
+            && !token.span.is_empty()
+        {
+            let span = Span::new(self.file, end, end);
+            let detail = "No closing marker was found for the string.";
+            self.diags
+                .consequence(span, "Unterminated template string", detail);
+        }
+        Err(Failed)
     }
 }
