@@ -1,0 +1,3 @@
+//! operator
+use crate::command::Command;
+pub(super) const COMMANDS: &[&Command] = &[];

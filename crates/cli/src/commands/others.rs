@@ -1,0 +1,145 @@
+//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies, setup.
+
+mod fmt;
+mod scaling;
+
+use super::status::{Found, search};
+use crate::command::{COMMAND, Command, JSON, TEMPLATE};
+use crate::context::Context;
+use crate::failure::{Doing, Outcome};
+use crate::flags::{switch, text, text_or};
+use crate::hints;
+use crate::json::Fields;
+use caravan_sdk::{Query, escape_path};
+use serde_json::json;
+
+pub(super) const COMMANDS: &[&Command] = &[
+    &VERSION,
+    &fmt::SPEC,
+    &UI_COMMAND,
+    &LOGIN,
+    &scaling::LIST,
+    &scaling::INFO,
+];
+
+const VERSION: Command = Command {
+    name: "version",
+    args: "",
+    synopsis: "Prints the Nomad version",
+    client: false,
+    run: |context| {
+        context.ui.out(&crate::dispatch::version());
+        Ok(0)
+    },
+    ..COMMAND
+};
+
+const UI_COMMAND: Command = Command {
+    name: "ui",
+    args: "[options] <identifier>",
+    synopsis: "Open the Nomad Web UI",
+    about: "Open the Nomad Web UI in the default browser. An optional identifier may be provided, in which case the UI will be opened to view the details for that object.",
+    flags: &[
+        switch("authenticate", "Sign in with a token that is valid once."),
+        switch("show-url", "Print the address instead of opening it."),
+    ],
+    run: open,
+    ..COMMAND
+};
+
+const LOGIN: Command = Command {
+    name: "login",
+    synopsis: "Login to Nomad using an auth method",
+    about: "The login command will exchange the provided third party credentials with the requested auth method for a newly minted Nomad ACL token.",
+    flags: &[
+        text(
+            "method",
+            "name",
+            "The auth method; the default one without it.",
+        ),
+        text("type", "type", "Not used any more."),
+        text_or(
+            "oidc-callback-addr",
+            "localhost:4649",
+            "addr",
+            "Where the browser comes back to.",
+        ),
+        text("login-token", "token", "The credentials."),
+        JSON,
+        TEMPLATE,
+    ],
+    run: login,
+    ..COMMAND
+};
+
+fn open(context: &mut Context) -> Outcome {
+    context.expect_args(
+        0..=1,
+        "This command takes no or one optional argument, [<identifier>]",
+    )?;
+    let api = context.api()?;
+    let base = api.client.base();
+    let mut url = base.clone();
+    let id = context.given.arg(0).to_owned();
+    if !id.is_empty() {
+        let kind = match search(&api, &id)? {
+            Found::One(kind) => kind,
+            Found::Many(text) => return Err(text.into()),
+        };
+        let full = |path: &str| {
+            let found = api.get(path, Query::new().with("prefix", crate::resolve::even(&id)));
+            let id_of = found
+                .ok()
+                .and_then(|all| all.get(0).map(|one| one.str("ID").to_owned()));
+            id_of.unwrap_or_else(|| id.clone())
+        };
+        url = match kind.as_str() {
+            "jobs" => format!("{base}/ui/jobs/{}", escape_path(&id)),
+            "allocs" => format!("{base}/ui/allocations/{}", full("/v1/allocations")),
+            "nodes" => format!("{base}/ui/clients/{}", full("/v1/nodes")),
+            "evals" => format!(
+                "{base}/ui/evaluations?currentEval={}",
+                full("/v1/evaluations")
+            ),
+            _ => return Err(format!("Unable to resolve ID: {id:?}").into()),
+        };
+    }
+    if context.given.on("authenticate") {
+        let answer = api
+            .put("/v1/acl/token/onetime", Query::new(), &json!({}))
+            .doing("Could not get one-time token")?;
+        let token = answer.at("OneTimeToken").str("OneTimeSecretID");
+        url += &format!("{}ott={token}", if url.contains('?') { '&' } else { '?' });
+    }
+    if context.given.on("show-url") {
+        context.ui.out(&format!("URL for web UI: {url}"));
+        return Ok(0);
+    }
+    context.ui.out(&format!("Opening URL {url:?}"));
+    hints::open(&url);
+    Ok(0)
+}
+
+fn login(context: &mut Context) -> Outcome {
+    context.no_args()?;
+    let api = context.api()?;
+    let token = context.given.text("login-token").to_owned();
+    if token.is_empty() {
+        return Err(
+            "Login with a browser is not supported; give the credentials with -login-token".into(),
+        );
+    }
+    let body = json!({"AuthMethodName": context.given.text("method"), "LoginToken": token});
+    let answer = api
+        .put("/v1/acl/login", Query::new(), &body)
+        .doing("Error performing login")?;
+    if !context.data_if_wanted(&answer, "*api.ACLToken")? {
+        let text = super::acl::token_text(&context.ui, &answer);
+        context.ui.out(&format!(
+            "Successfully logged in via {} and {:?}\n\n{text}",
+            "JWT",
+            context.given.text("method")
+        ));
+    }
+    Ok(0)
+}

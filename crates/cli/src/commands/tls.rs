@@ -1,0 +1,3 @@
+//! tls
+use crate::command::Command;
+pub(super) const COMMANDS: &[&Command] = &[];

@@ -1,0 +1,3 @@
+//! var
+use crate::command::Command;
+pub(super) const COMMANDS: &[&Command] = &[];
