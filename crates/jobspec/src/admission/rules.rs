@@ -18,6 +18,19 @@ pub(super) fn before(
             format!("Vault {vault:?} not enabled but used in the job"),
         );
     }
+    let tasks = job.task_groups.iter().flat_map(|group| &group.tasks);
+    let namespaces: BTreeSet<&str> = tasks
+        .filter_map(|task| task.vault.as_ref())
+        .map(|vault| vault.namespace.as_str())
+        .filter(|namespace| !namespace.is_empty())
+        .collect();
+    faults.add_if(
+        !namespaces.is_empty(),
+        format!(
+            "multiple Vault namespaces requires Nomad Enterprise, Namespaces: {}",
+            namespaces.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    );
     let other_consul = job.task_groups.iter().any(|group| {
         let services = group.all_services().map(|service| service.cluster.as_str());
         let own = group.consul.iter().map(|it| it.cluster.as_str());

@@ -15,7 +15,6 @@ pub(super) fn restart(policy: &RestartPolicy, faults: &mut Faults) {
     let known = [restart_mode::FAIL, restart_mode::DELAY];
     if !known.contains(&policy.mode.as_str()) {
         faults.add(format!("Unsupported restart mode: {:?}", policy.mode));
-        return;
     }
     if policy.attempts == 0 && policy.mode != restart_mode::FAIL {
         faults.add(format!(

@@ -4,6 +4,17 @@ use super::{Faults, check, connect};
 use caravan_model::{Service, Task, TaskGroup, address_mode, on_update, service_provider};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Kinds of services that the external catalogue knows; empty is a plain one.
+const CONSUL_KINDS: [&str; 7] = [
+    "",
+    "connect-proxy",
+    "mesh-gateway",
+    "terminating-gateway",
+    "ingress-gateway",
+    "api-gateway",
+    "connect-enabled",
+];
+
 /// Services of a group and of its tasks together.
 pub(super) fn validate_group(group: &TaskGroup) -> Faults {
     let mut faults = Faults::default();
@@ -155,6 +166,13 @@ fn validate(service: &Service, of_group: bool) -> Faults {
         }
         "" | service_provider::CONSUL => {
             check::checks(service, &mut faults);
+            faults.add_if(
+                !CONSUL_KINDS.contains(&service.kind.as_str()),
+                format!(
+                    "Service {} kind must be one of consul service kind or empty",
+                    service.name
+                ),
+            );
             if let Some(it) = &service.connect {
                 connect::validate(service, it, of_group, &mut faults);
             }
