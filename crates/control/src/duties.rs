@@ -1,5 +1,8 @@
 //! Which controllers a leader runs.
 
+#[cfg(test)]
+mod tests;
+
 use crate::Controller;
 use crate::deployments::DeploymentWatcher;
 use crate::drain::Drainer;
