@@ -10,6 +10,29 @@
 //!
 //! Must never know: other nodes, scheduling, how servers store anything.
 
+mod alloc;
+mod alloc_hooks;
+mod api;
+mod client;
+mod clock;
+mod config;
+mod fingerprint;
+mod gc;
+mod heartbeat;
+mod hooks;
 pub mod link;
+mod metadata;
+mod network;
+mod runner;
+mod services;
+mod shared;
+mod store;
+mod task;
+mod updates;
+mod usage;
+mod watch;
 
+pub use api::NodeApi;
+pub use client::{Client, StartError};
+pub use config::{ArtifactConfig, ClientConfig, GcConfig, Reserved, TemplateConfig};
 pub use link::{LinkError, RpcLink, ServerLink};

@@ -1,0 +1,150 @@
+//! What is prepared for an allocation as a whole before its tasks, and undone after them (runtime sheet §E).
+
+use std::sync::Arc;
+
+use caravan_driver::NetworkIsolation;
+use caravan_model::{AllocNetworkStatus, Allocation, TaskGroup, TaskPhase};
+
+use crate::alloc::dir::AllocDir;
+use crate::link::{Found, Lookup, What};
+use crate::shared::Shared;
+
+pub(crate) struct Setup {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) alloc: Arc<Allocation>,
+    pub(crate) group: Arc<TaskGroup>,
+    pub(crate) dir: AllocDir,
+}
+
+/// What tasks need to know of it.
+#[derive(Default)]
+pub(crate) struct Ready {
+    pub(crate) network: Option<NetworkIsolation>,
+    pub(crate) status: Option<Box<AllocNetworkStatus>>,
+}
+
+fn failed(hook: &str, why: impl std::fmt::Display) -> String {
+    format!("failed to setup alloc: pre-run hook {hook:?} failed: {why}")
+}
+
+impl Setup {
+    pub(crate) async fn run(self) -> Result<Ready, String> {
+        let dir = self.dir.clone();
+        let built = tokio::task::spawn_blocking(move || dir.build()).await;
+        built
+            .map_err(|error| failed("alloc_dir", error))?
+            .map_err(|error| failed("alloc_dir", error))?;
+        self.await_previous().await;
+        self.take_data_over()
+            .await
+            .map_err(|error| failed("migrate_disk", error))?;
+        self.network()
+            .await
+            .map_err(|error| failed("network", error))
+    }
+
+    /// Waits until the allocation this one replaces, and those evicted for it, have ended.
+    async fn await_previous(&self) {
+        let previous = self.alloc.previous_allocation;
+        let waits = self.group.ephemeral_disk.sticky || self.group.ephemeral_disk.migrate;
+        let mut before = self.alloc.preempted_allocations.clone();
+        if !previous.is_nil() && (waits || self.shared.runner(previous).is_some()) {
+            before.push(previous);
+        }
+        for id in before {
+            match self.shared.runner(id) {
+                Some(runner) => {
+                    let mut view = runner.watch();
+                    let _ = view.wait_for(|view| view.done || view.is_terminal()).await;
+                }
+                None => self.await_remote(id).await,
+            }
+        }
+    }
+
+    async fn await_remote(&self, id: caravan_model::AllocId) {
+        loop {
+            let request = Lookup {
+                caller: self.shared.caller(),
+                what: What::Alloc(id),
+            };
+            let ended = match self.shared.link.lookup(request).await {
+                Ok(Found::Alloc(Some(alloc))) => {
+                    alloc.client_terminal()
+                        || alloc
+                            .task_states
+                            .values()
+                            .all(|state| state.state == TaskPhase::Dead)
+                            && !alloc.task_states.is_empty()
+                }
+                Ok(_) => true,
+                Err(error) => !error.is_temporary(),
+            };
+            if ended {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Moves the data of the allocation this one replaces here, when both are on this node.
+    async fn take_data_over(&self) -> std::io::Result<()> {
+        let disk = &self.group.ephemeral_disk;
+        let Some(previous) = self.shared.runner(self.alloc.previous_allocation) else {
+            return Ok(());
+        };
+        if !(disk.sticky || disk.migrate) {
+            return Ok(());
+        }
+        let (from, to) = (previous.dir.clone(), self.dir.clone());
+        let tasks: Vec<String> = self
+            .group
+            .tasks
+            .iter()
+            .map(|task| task.name.clone())
+            .collect();
+        let moved = tokio::task::spawn_blocking(move || {
+            move_over(&from.shared().join("data"), &to.shared().join("data"))?;
+            for task in &tasks {
+                crate::alloc::dir::make(&to.task(task).task, 0o777)?;
+                move_over(&from.task(task).local, &to.task(task).local)?;
+            }
+            Ok(())
+        });
+        moved.await.map_err(std::io::Error::other)?
+    }
+
+    async fn network(&self) -> Result<Ready, String> {
+        let given = self.alloc.allocated_resources.as_ref();
+        let Some(network) = given.and_then(|given| given.shared.networks.first()) else {
+            return Ok(Ready::default());
+        };
+        if network.is_host() {
+            return Ok(Ready::default());
+        }
+        crate::network::create(&self.shared, &self.alloc, &self.group, network).await
+    }
+}
+
+/// Takes the place of what is there.
+fn move_over(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    std::fs::rename(from, to)?;
+    // The old allocation stays browsable.
+    crate::alloc::dir::make(from, 0o777)
+}
+
+pub(crate) async fn remove_network(
+    shared: &Arc<Shared>,
+    alloc: &Allocation,
+    network: NetworkIsolation,
+) {
+    if let Err(error) = crate::network::remove(shared, alloc, &network).await {
+        tracing::warn!(alloc = %alloc.id, %error, "the network of an allocation cannot be removed");
+    }
+}

@@ -1,0 +1,258 @@
+//! The node agent as a whole: starting it, and ending it with or without its tasks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use caravan_driver::{Driver, DriverEvent};
+use caravan_model::{AllocId, Node, NodeId, TaskEvent, task_event};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::api::NodeApi;
+use crate::config::ClientConfig;
+use crate::link::ServerLink;
+use crate::metadata::{self, Metadata};
+use crate::shared::Shared;
+use crate::store::{self, Store, StoreError, Stored};
+use crate::{fingerprint, gc, heartbeat, runner, services, updates, watch};
+
+/// Why a node agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot use {path}: {error}")]
+    Directory { path: PathBuf, error: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A running node agent.
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Fingerprints the machine, takes up what ran before, and starts to talk to the servers.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(
+        config: ClientConfig,
+        link: Arc<dyn ServerLink>,
+        drivers: BTreeMap<String, Arc<dyn Driver>>,
+    ) -> Result<Arc<Self>, StartError> {
+        directory(&config.state_dir, 0o700)?;
+        directory(&config.alloc_dir, 0o711)?;
+        let (id, secret) = identity(&config)?;
+        let dynamic = if config.dev {
+            None
+        } else {
+            store::read_node(&config.state_dir, metadata::STORED)
+        };
+        let meta = Metadata::new(&config.meta, dynamic.unwrap_or_default());
+        let drivers = allowed(&config, drivers);
+        let mut node = fingerprint::node(&config, id, secret, meta.merged());
+        fingerprint::driver::look_once(drivers.values(), &mut node).await;
+        node.computed_class = fingerprint::class::computed_class(&node);
+        let (store, stored) = if config.dev {
+            (Store::none(), Vec::new())
+        } else {
+            Store::open(&config.state_dir)?
+        };
+        let shared = Arc::new(Shared::new(config, link, drivers, store, node, meta));
+        restore(&shared, stored);
+        spawn_all(&shared);
+        Ok(Arc::new(Self { shared }))
+    }
+
+    /// The node as it is known here.
+    #[must_use]
+    pub fn node(&self) -> Arc<Node> {
+        self.shared.node()
+    }
+
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.shared.node().id
+    }
+
+    /// Whether the allocation is on this node.
+    #[must_use]
+    pub fn has_alloc(&self, id: AllocId) -> bool {
+        self.shared.runner(id).is_some()
+    }
+
+    /// How many allocations are on this node, ended ones included.
+    #[must_use]
+    pub fn alloc_count(&self) -> usize {
+        self.shared.runner_count()
+    }
+
+    /// Answers requests about this node and its allocations.
+    #[must_use]
+    pub fn api(&self) -> Arc<NodeApi> {
+        Arc::new(NodeApi::new(Arc::clone(&self.shared)))
+    }
+
+    /// When a server last answered, in nanoseconds since 1970.
+    #[must_use]
+    pub fn last_heard(&self) -> i64 {
+        self.shared.last_heard().0
+    }
+
+    /// Ends the agent. Tasks go on, except in dev mode and where configuration says otherwise.
+    pub async fn shutdown(&self) {
+        let shared = &self.shared;
+        let runners = shared.runners();
+        if shared.config.dev || shared.config.stop_tasks_on_shutdown {
+            futures::future::join_all(runners.iter().map(|runner| runner.stop_and_wait(true)))
+                .await;
+        }
+        shared.shutdown.cancel();
+        futures::future::join_all(runners.iter().map(|runner| runner.detach())).await;
+        if shared.config.dev {
+            for runner in &runners {
+                let dir = runner.dir.clone();
+                let _ = tokio::task::spawn_blocking(move || dir.destroy()).await;
+            }
+        }
+        shared.store.flush().await;
+        for driver in shared.drivers.values() {
+            driver.shutdown().await;
+        }
+    }
+}
+
+fn directory(path: &Path, mode: u32) -> Result<(), StartError> {
+    let error = |error| StartError::Directory {
+        path: path.to_owned(),
+        error,
+    };
+    fs::create_dir_all(path).map_err(error)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(error)
+}
+
+/// Id and secret of the node, kept in files.
+fn identity(config: &ClientConfig) -> Result<(NodeId, String), StartError> {
+    if config.dev {
+        return Ok((
+            NodeId(uuid::Uuid::new_v4()),
+            uuid::Uuid::new_v4().to_string(),
+        ));
+    }
+    let id = kept(&config.state_dir.join("client-id"))?;
+    let secret = kept(&config.state_dir.join("secret-id"))?;
+    Ok((NodeId(id), secret.to_string()))
+}
+
+fn kept(path: &Path) -> Result<uuid::Uuid, StartError> {
+    let error = |error| StartError::Directory {
+        path: path.to_owned(),
+        error,
+    };
+    match fs::read_to_string(path) {
+        Ok(text) => match text.trim().to_lowercase().parse() {
+            Ok(id) => return Ok(id),
+            Err(why) => {
+                tracing::error!(path = %path.display(), %why, "not an id: a new one is made")
+            }
+        },
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+        Err(why) => return Err(error(why)),
+    }
+    let id = uuid::Uuid::new_v4();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    let written = file.and_then(|mut file| {
+        io::Write::write_all(&mut file, id.to_string().as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(error)?;
+    Ok(id)
+}
+
+fn allowed(
+    config: &ClientConfig,
+    mut drivers: BTreeMap<String, Arc<dyn Driver>>,
+) -> BTreeMap<String, Arc<dyn Driver>> {
+    let allowed = config.option_list(&["driver.allowlist", "driver.whitelist"]);
+    let denied = config
+        .option_list(&["driver.denylist", "driver.blacklist"])
+        .unwrap_or_default();
+    drivers.retain(|name, _| {
+        allowed.as_ref().is_none_or(|names| names.contains(name)) && !denied.contains(name)
+    });
+    drivers
+}
+
+fn restore(shared: &Arc<Shared>, stored: Vec<Stored>) {
+    for each in stored {
+        let alloc = Arc::clone(&each.alloc);
+        let id = alloc.id;
+        // Without any progress the servers will send it again.
+        if each.progress.is_none() && each.handles.is_empty() {
+            shared.store.forget(id);
+            continue;
+        }
+        if let Err(error) = runner::start(shared, alloc, Some(each)) {
+            tracing::error!(alloc = %id, %error, "a stored allocation cannot be taken up again");
+            shared.store.forget(id);
+        }
+    }
+}
+
+fn spawn_all(shared: &Arc<Shared>) {
+    tokio::spawn(heartbeat::run(Arc::clone(shared)));
+    tokio::spawn(watch::run(Arc::clone(shared)));
+    tokio::spawn(updates::run(Arc::clone(shared)));
+    tokio::spawn(services::run(Arc::clone(shared)));
+    tokio::spawn(gc::run(Arc::clone(shared)));
+    for driver in shared.drivers.values() {
+        tokio::spawn(fingerprint::driver::watch(
+            Arc::clone(shared),
+            Arc::clone(driver),
+        ));
+        tokio::spawn(relay_events(Arc::clone(shared), Arc::clone(driver)));
+    }
+}
+
+/// Hands what a driver says on to the tasks.
+async fn relay_events(shared: Arc<Shared>, driver: Arc<dyn Driver>) {
+    let mut events = driver.task_events();
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = shared.shutdown.cancelled() => return,
+        };
+        match event {
+            Ok(event) => relay(&shared, event),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, driver = driver.name(), "task events were lost")
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn relay(shared: &Shared, event: DriverEvent) {
+    let Some(runner) = event
+        .alloc_id
+        .parse()
+        .ok()
+        .and_then(|id: AllocId| shared.runner(id))
+    else {
+        return;
+    };
+    let mut told =
+        TaskEvent::new(task_event::DRIVER, crate::clock::now()).driver_message(event.message);
+    for (key, value) in event.annotations {
+        told = told.detail(&key, value);
+    }
+    runner.note(&event.task_name, told);
+}

@@ -1,0 +1,119 @@
+//! Registers the node, keeps it alive at the servers, and stops allocations that must not outlive contact.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use caravan_model::{NodeStatus, UnixNanos};
+
+use crate::alloc::machine::Event;
+use crate::clock;
+use crate::link::{Beat, Heartbeat, LinkError};
+use crate::shared::Shared;
+
+const RETRY: Duration = Duration::from_secs(15);
+const RETRY_DEV: Duration = Duration::from_secs(1);
+/// Changes of the node are collected this long before they are told.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// Registers, and beats until the agent stops.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    tokio::select! {
+        () = beat_forever(&shared) => {}
+        () = shared.shutdown.cancelled() => {}
+    }
+}
+
+async fn beat_forever(shared: &Arc<Shared>) {
+    let mut beat = register(shared).await;
+    // Ready is what a node is once its first heartbeat says so.
+    let mut wait = Duration::ZERO;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shared.registration.notified() => {
+                let settle = if shared.config.dev { SETTLE / 10 } else { SETTLE + clock::jitter(SETTLE) };
+                tokio::time::sleep(settle).await;
+                beat = register(shared).await;
+            }
+        }
+        let request = Heartbeat {
+            caller: shared.caller(),
+            status: NodeStatus::Ready,
+        };
+        match shared.link.heartbeat(request).await {
+            Ok(next) => {
+                heard(shared, &next);
+                // The servers' deadline is the TTL and a grace: half of it leaves room for a retry.
+                wait = next.heartbeat_ttl / 2;
+                beat = next;
+            }
+            Err(LinkError::NodeNotFound) => {
+                tracing::info!("the servers do not know this node any more: it registers again");
+                beat = register(shared).await;
+                wait = Duration::ZERO;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "heartbeat failed");
+                stop_lonely(shared, clock::now());
+                let most =
+                    (beat.heartbeat_ttl / 2).clamp(Duration::from_secs(1), Duration::from_secs(30));
+                wait = Duration::from_millis(500) + clock::jitter(most);
+            }
+        }
+    }
+}
+
+async fn register(shared: &Arc<Shared>) -> Beat {
+    loop {
+        let node = shared.node();
+        let mut sent = (*node).clone();
+        sent.status = NodeStatus::Initializing;
+        match shared.link.register(sent).await {
+            Ok(beat) => {
+                tracing::info!(node = %node.id, "node registration complete");
+                heard(shared, &beat);
+                return beat;
+            }
+            Err(error) => {
+                let wait = if shared.config.dev {
+                    RETRY_DEV
+                } else {
+                    RETRY / 15 + clock::jitter(RETRY)
+                };
+                tracing::warn!(%error, "the node cannot register; it tries again");
+                stop_lonely(shared, clock::now());
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+fn heard(shared: &Arc<Shared>, beat: &Beat) {
+    if let Some(eligibility) = beat.eligibility {
+        shared.change_node_quietly(|node| node.scheduling_eligibility = eligibility);
+    }
+    shared.heard(clock::now());
+}
+
+/// Stops the allocations that may not run on without contact (`stop_on_client_after`).
+fn stop_lonely(shared: &Arc<Shared>, now: UnixNanos) {
+    let heard = shared.last_heard();
+    for runner in shared.runners() {
+        let view = runner.view();
+        let group = view
+            .alloc
+            .job
+            .as_ref()
+            .and_then(|job| job.lookup_task_group(&view.alloc.task_group));
+        let Some(after) = group.and_then(|group| group.disconnect_stop_after()) else {
+            continue;
+        };
+        if !view.done && now >= clock::after(heard, after) {
+            tracing::info!(alloc = %runner.id, "stopped: the servers were not heard for too long");
+            runner.send(Event::Stop {
+                no_delay: false,
+                all: false,
+            });
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What is prepared before a task starts, one file each, in the order of the runtime sheet §F.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use caravan_driver::{Driver, FsIsolation, MountConfig, NetworkIsolation, TaskConfig, TaskDirs};
+use caravan_model::{Allocation, Job, Task, TaskEvent, TaskGroup, task_event};
+
+use crate::alloc::dir::AllocDir;
+use crate::shared::Shared;
+use crate::task::env::{Dirs, Source, TaskEnv};
+use crate::task::machine::Failure;
+
+mod dispatch_payload;
+mod driver_config;
+mod task_dir;
+mod validate;
+mod volumes;
+
+/// Something a hook wants told about its task.
+pub(crate) type Notes = Arc<dyn Fn(TaskEvent) + Send + Sync>;
+
+/// What hooks know about the task.
+pub(crate) struct Context {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) alloc: Arc<Allocation>,
+    pub(crate) job: Arc<Job>,
+    pub(crate) group: Arc<TaskGroup>,
+    pub(crate) task: Task,
+    pub(crate) dir: AllocDir,
+    pub(crate) driver: Arc<dyn Driver>,
+    /// It ran before: what lasts is not done again.
+    pub(crate) again: bool,
+    pub(crate) network: Option<NetworkIsolation>,
+    pub(crate) notes: Notes,
+}
+
+/// What hooks add to the task.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) templates: BTreeMap<String, String>,
+    pub(crate) mounts: Vec<MountConfig>,
+}
+
+/// Ready to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) config: TaskConfig,
+    pub(crate) env: Arc<TaskEnv>,
+}
+
+/// Why a hook failed.
+pub(crate) struct HookError {
+    message: String,
+    recoverable: bool,
+    /// Told instead of "Setup Failure".
+    event: Option<TaskEvent>,
+}
+
+impl HookError {
+    pub(crate) fn fatal(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            recoverable: false,
+            event: None,
+        }
+    }
+
+    pub(crate) fn told_by(mut self, event: TaskEvent) -> Self {
+        self.event = Some(event);
+        self
+    }
+
+    fn failure(self, hook: &str) -> Failure {
+        let text = format!("prestart hook {hook:?} failed: {}", self.message);
+        let setup =
+            || TaskEvent::new(task_event::SETUP_FAILURE, crate::clock::now()).setup_error(text);
+        Failure {
+            event: Some(self.event.unwrap_or_else(setup)),
+            recoverable: self.recoverable,
+        }
+    }
+}
+
+impl Context {
+    pub(crate) fn dirs(&self) -> TaskDirs {
+        self.dir.task(&self.task.name)
+    }
+
+    fn isolation(&self) -> FsIsolation {
+        self.driver.capabilities().fs_isolation
+    }
+
+    /// The directories as the task sees them.
+    fn seen_dirs(&self) -> Dirs {
+        if self.isolation() == FsIsolation::None {
+            let dirs = self.dirs();
+            let text = |path: &std::path::Path| path.display().to_string();
+            return Dirs {
+                alloc: text(&dirs.shared),
+                local: text(&dirs.local),
+                secrets: text(&dirs.secrets),
+            };
+        }
+        Dirs {
+            alloc: "/alloc".into(),
+            local: "/local".into(),
+            secrets: "/secrets".into(),
+        }
+    }
+
+    pub(crate) fn env(&self, draft: &Draft) -> TaskEnv {
+        let node = self.shared.node();
+        let capabilities = self.driver.capabilities();
+        let host = if capabilities.host_environment {
+            host_environment(&self.shared.config)
+        } else {
+            BTreeMap::new()
+        };
+        TaskEnv::build(&Source {
+            alloc: &self.alloc,
+            job: &self.job,
+            group: &self.group,
+            task: &self.task,
+            node: &node,
+            region: &self.shared.config.region,
+            dirs: self.seen_dirs(),
+            host,
+            hooks: draft.env.clone(),
+            templates: draft.templates.clone(),
+            network: driver_config::mapped_ports(&self.task).as_ref(),
+            cgroup_parent: &node.cgroup_parent,
+        })
+    }
+
+    pub(crate) fn note(&self, event: TaskEvent) {
+        (self.notes)(event);
+    }
+}
+
+/// The agent's environment without what tasks never get. Names and values that are no text are left out.
+fn host_environment(config: &crate::ClientConfig) -> BTreeMap<String, String> {
+    let denied = config.option_list(&["env.denylist", "env.blacklist"]);
+    let is_denied = |name: &str| match &denied {
+        Some(names) => names.iter().any(|denied| denied == name),
+        None => crate::task::env::DENIED.contains(&name),
+    };
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !is_denied(name))
+        .collect()
+}
+
+/// Runs every hook.
+pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
+    let mut draft = Draft::default();
+    macro_rules! hook {
+        ($name:literal, $call:expr) => {
+            $call.map_err(|error: HookError| error.failure($name))?
+        };
+    }
+    hook!("validate", validate::run(&context));
+    hook!("task_dir", task_dir::run(&context).await);
+    hook!("dispatch_payload", dispatch_payload::run(&context).await);
+    hook!("volumes", volumes::run(&context, &mut draft));
+    let env = context.env(&draft);
+    let config = driver_config::build(&context, &env, draft);
+    Ok(Prepared {
+        config,
+        env: Arc::new(env),
+    })
+}

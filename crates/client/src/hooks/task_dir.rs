@@ -1,0 +1,21 @@
+//! Makes the task's directories.
+
+use caravan_model::{TaskEvent, task_event};
+
+use super::{Context, HookError};
+
+pub(super) async fn run(context: &Context) -> Result<(), HookError> {
+    if context.again {
+        return Ok(());
+    }
+    let event = TaskEvent::new(task_event::TASK_SETUP, crate::clock::now());
+    context.note(event.message(task_event::BUILDING_TASK_DIRECTORY));
+    let (dir, task) = (context.dir.clone(), context.task.name.clone());
+    let secrets = context.task.resources.secrets_mb;
+    let built = tokio::task::spawn_blocking(move || dir.build_task(&task, secrets)).await;
+    match built {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(HookError::fatal(error.to_string())),
+        Err(error) => Err(HookError::fatal(error.to_string())),
+    }
+}

@@ -1,0 +1,27 @@
+//! Refuses users that the operator does not allow.
+
+use caravan_model::{TaskEvent, task_event};
+
+use super::{Context, HookError};
+
+const DENIED_USERS: [&str; 2] = ["root", "Administrator"];
+const CHECKED_DRIVERS: [&str; 3] = ["exec", "qemu", "java"];
+
+pub(super) fn run(context: &Context) -> Result<(), HookError> {
+    let config = &context.shared.config;
+    let list = |names: &[&str], default: &[&str]| {
+        config
+            .option_list(names)
+            .unwrap_or_else(|| default.iter().map(|name| (*name).to_owned()).collect())
+    };
+    let users = list(&["user.denylist", "user.blacklist"], &DENIED_USERS);
+    let drivers = list(&["user.checked_drivers"], &CHECKED_DRIVERS);
+    let user = &context.task.user;
+    if users.contains(user) && drivers.contains(&context.task.driver) {
+        let text = format!("running as user {user:?} is disallowed");
+        let event = TaskEvent::new(task_event::FAILED_VALIDATION, crate::clock::now())
+            .validation_error(&*text);
+        return Err(HookError::fatal(text).told_by(event));
+    }
+    Ok(())
+}

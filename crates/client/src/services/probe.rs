@@ -1,0 +1,250 @@
+//! The probes themselves: tcp, http and scripts.
+
+use std::time::Duration;
+
+use caravan_model::ServiceCheck;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::checks::Outcome;
+use crate::runner::Runner;
+use crate::task::env::address;
+
+/// How much of an answer is kept.
+const KEPT: usize = 3 << 10;
+/// How much of an answer is read.
+const READ: u64 = 64 << 10;
+const REDIRECTS: usize = 10;
+
+fn failed(why: impl std::fmt::Display) -> Outcome {
+    Outcome {
+        success: false,
+        output: format!("nomad: {why}"),
+        status_code: 0,
+    }
+}
+
+pub(super) async fn tcp(host: &str, port: i64) -> Outcome {
+    match TcpStream::connect(address(host, port)).await {
+        Ok(_) => Outcome {
+            success: true,
+            output: "nomad: tcp ok".into(),
+            status_code: 0,
+        },
+        Err(error) => failed(format!("dial tcp {}: {error}", address(host, port))),
+    }
+}
+
+/// A plain HTTP/1.1 exchange: checks need no more.
+pub(super) async fn http(check: &ServiceCheck, host: &str, port: i64) -> Outcome {
+    if check.protocol == "https" {
+        return failed("https checks are not supported on this node");
+    }
+    let (mut authority, mut path) = (address(host, port), check.path.clone());
+    for _ in 0..REDIRECTS {
+        let answer = match exchange(check, &authority, &path).await {
+            Ok(answer) => answer,
+            Err(error) => return failed(error),
+        };
+        match answer.location {
+            Some(location) if (300..400).contains(&answer.status) => {
+                (authority, path) = redirected(&authority, &location)
+            }
+            _ => return outcome(answer.status, &answer.body),
+        }
+    }
+    failed(format!("stopped after {REDIRECTS} redirects"))
+}
+
+fn redirected(authority: &str, location: &str) -> (String, String) {
+    let Some(rest) = location.strip_prefix("http://") else {
+        return (authority.to_owned(), location.to_owned());
+    };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = if host.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
+    (host, format!("/{path}"))
+}
+
+fn outcome(status: u16, body: &[u8]) -> Outcome {
+    let success = (200..400).contains(&status);
+    let output = if status == 200 {
+        "nomad: http ok".to_owned()
+    } else {
+        String::from_utf8_lossy(&body[..body.len().min(KEPT)]).into_owned()
+    };
+    Outcome {
+        success,
+        output,
+        status_code: status,
+    }
+}
+
+struct Answer {
+    status: u16,
+    location: Option<String>,
+    body: Vec<u8>,
+}
+
+async fn exchange(check: &ServiceCheck, authority: &str, path: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect(authority).await?;
+    stream
+        .write_all(request(check, authority, path).as_bytes())
+        .await?;
+    let mut bytes = Vec::new();
+    stream.take(READ).read_to_end(&mut bytes).await?;
+    parse(&bytes).ok_or_else(|| std::io::Error::other("malformed HTTP response"))
+}
+
+fn request(check: &ServiceCheck, authority: &str, path: &str) -> String {
+    let method = if check.method.is_empty() {
+        "GET"
+    } else {
+        &check.method
+    };
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
+    let header = |name: &str| {
+        check
+            .header
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+    };
+    let host = header("host")
+        .and_then(|(_, values)| values.first())
+        .map_or(authority, String::as_str);
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    if header("user-agent").is_none() {
+        text.push_str("User-Agent: Nomad/check\r\n");
+    }
+    // A line end in a value would let it forge lines.
+    let clean = |text: &str| text.replace(['\r', '\n'], " ");
+    for (name, values) in check
+        .header
+        .iter()
+        .filter(|(name, _)| !name.eq_ignore_ascii_case("host"))
+    {
+        for value in values {
+            text.push_str(&format!("{}: {}\r\n", clean(name), clean(value)));
+        }
+    }
+    if !check.body.is_empty() {
+        text.push_str(&format!("Content-Length: {}\r\n", check.body.len()));
+    }
+    text.push_str("\r\n");
+    text.push_str(&check.body);
+    text
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let header = |wanted: &str| {
+        let mut all = head
+            .split("\r\n")
+            .skip(1)
+            .filter_map(|line| line.split_once(':'));
+        all.find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.trim().to_owned())
+    };
+    let raw = &bytes[end + 4..];
+    let chunked =
+        header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+    let body = if chunked { unchunk(raw) } else { raw.to_vec() };
+    Some(Answer {
+        status,
+        location: header("location"),
+        body,
+    })
+}
+
+fn unchunk(mut raw: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = raw.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&raw[..end])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
+        let Some(size) = size.filter(|size| *size > 0) else {
+            break;
+        };
+        let from = end + 2;
+        body.extend_from_slice(&raw[from.min(raw.len())..(from + size).min(raw.len())]);
+        raw = &raw[(from + size + 2).min(raw.len())..];
+    }
+    body
+}
+
+pub(super) async fn script(
+    runner: &Runner,
+    task: &str,
+    check: &ServiceCheck,
+    timeout: Duration,
+) -> Outcome {
+    let Some(live) = runner.live(task) else {
+        return failed(format!("task {task:?} is not running"));
+    };
+    let command: Vec<String> = std::iter::once(check.command.clone())
+        .chain(check.args.iter().cloned())
+        .collect();
+    match live
+        .driver
+        .exec_task(&live.task_id, &command, timeout)
+        .await
+    {
+        Ok(output) => Outcome {
+            success: output.exit_code == 0,
+            output: String::from_utf8_lossy(&output.output[..output.output.len().min(KEPT)])
+                .into_owned(),
+            status_code: 0,
+        },
+        Err(error) => failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answering(text: &'static str) -> i64 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = [0; 1024];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream.write_all(text.as_bytes()).await;
+            }
+        });
+        i64::from(port)
+    }
+
+    #[tokio::test]
+    async fn http_and_tcp_are_probed() {
+        let good = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await;
+        let bad = answering("HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfull \r\n2\r\nup\r\n0\r\n\r\n").await;
+        let check = ServiceCheck {
+            path: "/".into(),
+            ..ServiceCheck::default()
+        };
+        let found = http(&check, "127.0.0.1", good).await;
+        assert!(found.success && found.output == "nomad: http ok" && found.status_code == 200);
+        let found = http(&check, "127.0.0.1", bad).await;
+        assert!(!found.success);
+        assert_eq!((&*found.output, found.status_code), ("full up", 503));
+        assert!(tcp("127.0.0.1", good).await.success);
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        assert!(!tcp("127.0.0.1", i64::from(free)).await.success);
+    }
+}

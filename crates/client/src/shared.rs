@@ -1,0 +1,151 @@
+//! What every part of the node agent has in common.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use caravan_driver::Driver;
+use caravan_model::{AllocId, Node, UnixNanos};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ClientConfig;
+use crate::link::{Caller, ServerLink};
+use crate::runner::Runner;
+use crate::store::Store;
+use crate::updates::Updates;
+
+/// The node's own state.
+pub(crate) struct Shared {
+    pub(crate) config: ClientConfig,
+    pub(crate) link: Arc<dyn ServerLink>,
+    pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
+    pub(crate) store: Store,
+    pub(crate) updates: Updates,
+    pub(crate) services: crate::services::Outbox,
+    pub(crate) registration: tokio::sync::Notify,
+    node: RwLock<Arc<Node>>,
+    runners: RwLock<BTreeMap<AllocId, Arc<Runner>>>,
+    /// When a server last answered a heartbeat.
+    last_heartbeat: RwLock<UnixNanos>,
+    pub(crate) contacted: tokio::sync::watch::Sender<bool>,
+    pub(crate) meta: RwLock<crate::metadata::Metadata>,
+    pub(crate) ended: tokio::sync::Notify,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: ClientConfig,
+        link: Arc<dyn ServerLink>,
+        drivers: BTreeMap<String, Arc<dyn Driver>>,
+        store: Store,
+        node: Node,
+        meta: crate::metadata::Metadata,
+    ) -> Self {
+        Self {
+            config,
+            link,
+            drivers,
+            store,
+            updates: Updates::default(),
+            services: crate::services::Outbox::default(),
+            registration: tokio::sync::Notify::new(),
+            node: RwLock::new(Arc::new(node)),
+            runners: RwLock::new(BTreeMap::new()),
+            last_heartbeat: RwLock::new(crate::clock::now()),
+            contacted: tokio::sync::watch::Sender::new(false),
+            meta: RwLock::new(meta),
+            ended: tokio::sync::Notify::new(),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn node(&self) -> Arc<Node> {
+        Arc::clone(&self.node.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the node; says whether anything is different, in which case it is registered again.
+    pub(crate) fn change_node(&self, change: impl FnOnce(&mut Node)) -> bool {
+        let mut guard = self.node.write().unwrap_or_else(PoisonError::into_inner);
+        let mut node = Node::clone(&guard);
+        change(&mut node);
+        node.computed_class = crate::fingerprint::class::computed_class(&node);
+        let changed = node != **guard;
+        if changed {
+            *guard = Arc::new(node);
+            self.registration.notify_one();
+        }
+        changed
+    }
+
+    /// Changes what the servers told, which they need not be told.
+    pub(crate) fn change_node_quietly(&self, change: impl FnOnce(&mut Node)) {
+        let mut guard = self.node.write().unwrap_or_else(PoisonError::into_inner);
+        let mut node = Node::clone(&guard);
+        change(&mut node);
+        if node != **guard {
+            *guard = Arc::new(node);
+        }
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        let node = self.node();
+        Caller {
+            node_id: node.id,
+            secret_id: node.secret_id.clone(),
+        }
+    }
+
+    pub(crate) fn runner(&self, id: AllocId) -> Option<Arc<Runner>> {
+        self.runners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
+    }
+
+    pub(crate) fn runners(&self) -> Vec<Arc<Runner>> {
+        self.runners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn runner_count(&self) -> usize {
+        self.runners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    pub(crate) fn add_runner(&self, runner: Arc<Runner>) {
+        self.runners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(runner.id, runner);
+    }
+
+    pub(crate) fn remove_runner(&self, id: AllocId) -> Option<Arc<Runner>> {
+        self.runners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id)
+    }
+
+    pub(crate) fn heard(&self, now: UnixNanos) {
+        *self
+            .last_heartbeat
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = now;
+        self.contacted
+            .send_if_modified(|contacted| !std::mem::replace(contacted, true));
+    }
+
+    pub(crate) fn last_heard(&self) -> UnixNanos {
+        *self
+            .last_heartbeat
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,318 @@
+//! The state database: what a node must know again after it was killed.
+//!
+//! One thread owns the file and commits everything that is waiting at once. In dev mode nothing is kept. A file
+//! that cannot be read is put aside, so that the node works.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+
+use caravan_driver::{DriverNetwork, TaskHandle};
+use caravan_model::{
+    AllocDeploymentStatus, AllocId, AllocNetworkStatus, Allocation, Job, TaskStates,
+};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+#[cfg(test)]
+mod tests;
+
+const ALLOCS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("allocs");
+const STATES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("states");
+const HANDLES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("handles");
+const NODE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("node");
+
+/// What is kept of an allocation's progress.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Progress {
+    pub(crate) states: TaskStates,
+    pub(crate) deployment_status: Option<AllocDeploymentStatus>,
+    pub(crate) network_status: Option<Box<AllocNetworkStatus>>,
+}
+
+/// A started task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredHandle {
+    pub(crate) handle: TaskHandle,
+    pub(crate) network: Option<DriverNetwork>,
+}
+
+/// One allocation as found after a restart.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) alloc: Arc<Allocation>,
+    pub(crate) progress: Option<Progress>,
+    pub(crate) handles: Vec<(String, StoredHandle)>,
+}
+
+enum Change {
+    Put(&'static str, Vec<u8>, Vec<u8>),
+    Delete(&'static str, Vec<u8>),
+    Forget(AllocId),
+}
+
+struct Write {
+    change: Change,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// The database; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    writes: Option<mpsc::Sender<Write>>,
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("client state database {path}: {reason}")]
+pub struct StoreError {
+    path: String,
+    reason: String,
+}
+
+impl Store {
+    /// Keeps nothing.
+    pub(crate) fn none() -> Self {
+        Self { writes: None }
+    }
+
+    /// Opens the database in `dir`; a broken one is renamed and a new one made.
+    pub(crate) fn open(dir: &Path) -> Result<(Self, Vec<Stored>), StoreError> {
+        let path = dir.join("state.db");
+        let (database, stored) = match open(&path) {
+            Ok(found) => found,
+            Err(reason) => {
+                let aside = dir.join(format!("state.db.broken-{}", crate::clock::now().0));
+                tracing::error!(path = %path.display(), aside = %aside.display(), %reason,
+                    "the client state database cannot be read and was put aside");
+                let error = |reason: String| StoreError {
+                    path: path.display().to_string(),
+                    reason,
+                };
+                std::fs::rename(&path, &aside)
+                    .map_err(|why| error(format!("{reason}; cannot rename it: {why}")))?;
+                open(&path).map_err(error)?
+            }
+        };
+        let (sender, receiver) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("client-state".into())
+            .spawn(move || write_all(&database, &receiver))
+            .map_err(|why| StoreError {
+                path: path.display().to_string(),
+                reason: why.to_string(),
+            })?;
+        Ok((
+            Self {
+                writes: Some(sender),
+            },
+            stored,
+        ))
+    }
+
+    fn send(&self, change: Change, done: Option<oneshot::Sender<()>>) {
+        if let Some(writes) = &self.writes {
+            // The thread ends with the last store only.
+            let _ = writes.send(Write { change, done });
+        }
+    }
+
+    pub(crate) fn put_alloc(&self, alloc: &Allocation) {
+        if self.writes.is_some() {
+            let job = alloc.job.as_deref();
+            let mut bare = alloc.clone();
+            bare.job = None;
+            self.send(
+                Change::Put("allocs", alloc_key(alloc.id), encode(&(bare, job))),
+                None,
+            );
+        }
+    }
+
+    pub(crate) fn put_progress(&self, id: AllocId, progress: &Progress) {
+        if self.writes.is_some() {
+            self.send(Change::Put("states", alloc_key(id), encode(progress)), None);
+        }
+    }
+
+    /// Returns once the handle is on disk: a task that was started must be found again.
+    pub(crate) async fn put_handle(&self, id: AllocId, task: &str, stored: &StoredHandle) {
+        if self.writes.is_some() {
+            let (done, written) = oneshot::channel();
+            self.send(
+                Change::Put("handles", task_key(id, task), encode(stored)),
+                Some(done),
+            );
+            let _ = written.await;
+        }
+    }
+
+    pub(crate) fn delete_handle(&self, id: AllocId, task: &str) {
+        self.send(Change::Delete("handles", task_key(id, task)), None);
+    }
+
+    pub(crate) fn forget(&self, id: AllocId) {
+        self.send(Change::Forget(id), None);
+    }
+
+    /// Keeps something of the node itself.
+    pub(crate) fn put_node<T: Serialize>(&self, key: &str, value: &T) {
+        if self.writes.is_some() {
+            self.send(
+                Change::Put("node", key.as_bytes().to_vec(), encode(value)),
+                None,
+            );
+        }
+    }
+
+    /// Returns once everything handed in before is on disk.
+    pub(crate) async fn flush(&self) {
+        if self.writes.is_some() {
+            let (done, written) = oneshot::channel();
+            self.send(Change::Delete("node", Vec::new()), Some(done));
+            let _ = written.await;
+        }
+    }
+}
+
+/// What was kept of the node under `key`, read before the store is opened.
+pub(crate) fn read_node<T: DeserializeOwned>(dir: &Path, key: &str) -> Option<T> {
+    let database = Database::open(dir.join("state.db")).ok()?;
+    let read = database.begin_read().ok()?;
+    let table = read.open_table(NODE).ok()?;
+    let found = table.get(key.as_bytes()).ok()??;
+    rmp_serde::from_slice(found.value()).ok()
+}
+
+fn alloc_key(id: AllocId) -> Vec<u8> {
+    id.0.as_bytes().to_vec()
+}
+
+fn task_key(id: AllocId, task: &str) -> Vec<u8> {
+    let mut key = alloc_key(id);
+    key.extend_from_slice(task.as_bytes());
+    key
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("what is stored can always be encoded")
+}
+
+fn open(path: &Path) -> Result<(Database, Vec<Stored>), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    // A damaged file may also make the library panic.
+    let opened = std::panic::catch_unwind(|| Database::create(path));
+    let database = opened
+        .map_err(|_| "damaged".to_owned())?
+        .map_err(|error| text(&error))?;
+    let write = database.begin_write().map_err(|error| text(&error))?;
+    for table in [ALLOCS, STATES, HANDLES, NODE] {
+        write.open_table(table).map_err(|error| text(&error))?;
+    }
+    write.commit().map_err(|error| text(&error))?;
+    let stored = load(&database).map_err(|error| text(&error))?;
+    Ok((database, stored))
+}
+
+fn load(database: &Database) -> Result<Vec<Stored>, redb::Error> {
+    let read = database.begin_read()?;
+    let (allocs, states, handles) = (
+        read.open_table(ALLOCS)?,
+        read.open_table(STATES)?,
+        read.open_table(HANDLES)?,
+    );
+    let mut found = Vec::new();
+    for row in allocs.iter()? {
+        let (key, value) = row?;
+        let Ok((mut alloc, job)) =
+            rmp_serde::from_slice::<(Allocation, Option<Arc<Job>>)>(value.value())
+        else {
+            tracing::warn!("an allocation in the client state database cannot be read");
+            continue;
+        };
+        alloc.job = job;
+        let progress = states
+            .get(key.value())?
+            .and_then(|value| rmp_serde::from_slice(value.value()).ok());
+        let mut own = Vec::new();
+        for row in handles.range(key.value()..)? {
+            let (task, value) = row?;
+            let Some(name) = task.value().strip_prefix(key.value()) else {
+                break;
+            };
+            if let Ok(handle) = rmp_serde::from_slice(value.value()) {
+                own.push((String::from_utf8_lossy(name).into_owned(), handle));
+            }
+        }
+        found.push(Stored {
+            alloc: Arc::new(alloc),
+            progress,
+            handles: own,
+        });
+    }
+    Ok(found)
+}
+
+fn write_all(database: &Database, writes: &mpsc::Receiver<Write>) {
+    while let Ok(first) = writes.recv() {
+        let mut batch = vec![first];
+        batch.extend(writes.try_iter().take(4096));
+        if let Err(error) = commit(database, &batch) {
+            tracing::error!(%error, "the client state database cannot be written");
+        }
+        for write in batch {
+            if let Some(done) = write.done {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+fn commit(database: &Database, batch: &[Write]) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    {
+        let mut allocs = write.open_table(ALLOCS)?;
+        let mut states = write.open_table(STATES)?;
+        let mut handles = write.open_table(HANDLES)?;
+        let mut node = write.open_table(NODE)?;
+        for each in batch {
+            match &each.change {
+                Change::Forget(id) => {
+                    let key = alloc_key(*id);
+                    allocs.remove(&*key)?;
+                    states.remove(&*key)?;
+                    let mut end = key.clone();
+                    end.extend([0xff; 4]);
+                    handles.retain_in(&*key..&*end, |_, _| false)?;
+                }
+                Change::Put(table, key, value) => {
+                    let table = pick(table, &mut allocs, &mut states, &mut handles, &mut node);
+                    table.insert(&**key, &**value)?;
+                }
+                Change::Delete(table, key) => {
+                    let table = pick(table, &mut allocs, &mut states, &mut handles, &mut node);
+                    table.remove(&**key)?;
+                }
+            }
+        }
+    }
+    write.commit()?;
+    Ok(())
+}
+
+fn pick<'t, T>(
+    name: &str,
+    allocs: &'t mut T,
+    states: &'t mut T,
+    handles: &'t mut T,
+    node: &'t mut T,
+) -> &'t mut T {
+    match name {
+        "allocs" => allocs,
+        "states" => states,
+        "handles" => handles,
+        _ => node,
+    }
+}
