@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The audience of identities that name none.
-pub const DEFAULT_AUDIENCE: &str = "nomadproject.io";
+pub(crate) const DEFAULT_AUDIENCE: &str = "nomadproject.io";
 
 /// One audience, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

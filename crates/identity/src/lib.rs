@@ -13,7 +13,7 @@ mod key;
 
 pub use claims::{Audience, Claims, IdentityOf};
 pub use jwt::verify;
-pub use key::RootKey;
+pub use key::{RootKey, WrapSeed};
 
 /// Why a key, a ciphertext or an identity was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

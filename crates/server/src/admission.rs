@@ -2,6 +2,8 @@
 
 use crate::config::ServerConfig;
 use caravan_http::ApiError;
+pub(crate) use caravan_jobspec::error_text;
+use caravan_jobspec::{Admission, Cluster};
 use caravan_model::api::ApiJob;
 use caravan_model::*;
 use caravan_state::State;
@@ -12,70 +14,68 @@ pub(crate) struct Admitted {
     pub(crate) warnings: Vec<String>,
 }
 
+/// What the job language asks of this cluster.
+struct Here<'a> {
+    state: &'a State,
+    config: &'a ServerConfig,
+}
+
+impl Cluster for Here<'_> {
+    fn region(&self) -> String {
+        self.config.region.clone()
+    }
+
+    fn default_priority(&self) -> i64 {
+        self.config.job_default_priority
+    }
+
+    fn max_priority(&self) -> i64 {
+        self.config.job_max_priority
+    }
+
+    fn max_count(&self) -> Option<i64> {
+        (self.config.job_max_count > 0).then_some(self.config.job_max_count)
+    }
+
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.state.namespace(&name.to_owned()).map(|row| Namespace::clone(row))
+    }
+
+    fn has_node_pool(&self, name: &str) -> bool {
+        self.state.node_pool(&name.to_owned()).is_some()
+    }
+
+    fn has_consul(&self) -> bool {
+        self.state.nodes().any(|node| node.is_ready() && node.attributes.contains_key("consul.version"))
+    }
+
+    fn oversubscribes_memory(&self) -> bool {
+        self.state.scheduler_config().is_some_and(|config| config.memory_oversubscription_enabled)
+    }
+}
+
+fn judge(state: &State, config: &ServerConfig, api: ApiJob) -> Admission {
+    caravan_jobspec::admit(api, &Here { state, config })
+}
+
 /// Makes a job canonical and checks it.
 pub(crate) fn admit(state: &State, config: &ServerConfig, api: ApiJob) -> Result<Admitted, ApiError> {
-    let mut api = api;
-    caravan_jobspec::canonicalize(&mut api);
-    let mut job = Job::from(api);
-    caravan_jobspec::complete(&mut job);
-    if job.priority == 0 {
-        job.priority = config.job_default_priority;
-    }
-    if job.region.is_empty() {
-        job.region.clone_from(&config.region);
-    }
-    for task in job.task_groups.iter_mut().flat_map(|group| &mut group.tasks) {
-        task.identity.get_or_insert_with(default_identity);
-    }
-    let mut errors = Vec::new();
-    if job.task_groups.is_empty() {
-        errors.push("Missing job task groups".to_owned());
-    }
-    let total: i64 = job.task_groups.iter().map(|group| group.count).sum();
-    if total > config.job_max_count {
-        errors.push(format!("total count was greater than configured job_max_count: {total} > {}", config.job_max_count));
-    }
-    if !(1..=config.job_max_priority).contains(&job.priority) {
-        errors.push(format!("job priority must be between [1, {}]", config.job_max_priority));
-    }
-    if !errors.is_empty() {
-        return Err(ApiError::internal(error_text(&errors)));
-    }
-    if !state.namespaces().any(|namespace| namespace.name == job.namespace) {
-        return Err(ApiError::internal(format!(
-            "job {:?} is in nonexistent namespace {:?}",
-            job.id.as_str(),
-            job.namespace.as_str()
-        )));
-    }
-    Ok(Admitted { job, warnings: Vec::new() })
+    // exhaustive
+    let Admission { job, errors, warnings } = judge(state, config, api);
+    if errors.is_empty() { Ok(Admitted { job, warnings }) } else { Err(ApiError::internal(refusal(&errors))) }
 }
 
-/// The identity that every task has, and that its allocation carries signed.
-fn default_identity() -> Identity {
-    Identity {
-        name: "default".to_owned(),
-        audience: vec!["nomadproject.io".to_owned()],
-        ..Identity::default()
+/// One refusal that is a sentence about the cluster stands alone; faults of the job are listed.
+fn refusal(errors: &[String]) -> String {
+    match errors {
+        [only] if only.starts_with("job ") && only.contains("is in nonexistent") => only.clone(),
+        _ => caravan_jobspec::error_text(errors),
     }
-}
-
-/// Several errors as one text.
-pub(crate) fn error_text(errors: &[String]) -> String {
-    let plural = if errors.len() == 1 { "" } else { "s" };
-    let lines: String = errors.iter().map(|error| format!("\t* {error}\n")).collect();
-    format!("{} error{plural} occurred:\n{lines}\n", errors.len())
 }
 
 /// Warnings as one text; empty without any.
 pub(crate) fn warning_text(warnings: impl IntoIterator<Item = String>) -> String {
-    let warnings: Vec<String> = warnings.into_iter().collect();
-    if warnings.is_empty() {
-        return String::new();
-    }
-    let plural = if warnings.len() == 1 { "" } else { "s" };
-    let lines: Vec<String> = warnings.iter().map(|warning| format!("* {warning}")).collect();
-    format!("{} warning{plural}:\n\n{}", warnings.len(), lines.join("\n"))
+    caravan_jobspec::warning_text(&warnings.into_iter().collect::<Vec<_>>())
 }
 
 /// Checks that nobody has changed the job since the user looked at it.
@@ -139,18 +139,12 @@ pub(crate) fn preserve_resources(old: &Job, new: &mut Job) {
 
 /// What validation says of a job.
 pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> JobValidateResponse {
-    match admit(state, config, api) {
-        Ok(admitted) => JobValidateResponse {
-            driver_config_validated: true,
-            warnings: warning_text(admitted.warnings),
-            ..JobValidateResponse::default()
-        },
-        Err(error) => JobValidateResponse {
-            driver_config_validated: true,
-            validation_errors: vec![error.message.clone()],
-            error: error.message,
-            ..JobValidateResponse::default()
-        },
+    let Admission { job: _, errors, warnings } = judge(state, config, api);
+    JobValidateResponse {
+        driver_config_validated: true,
+        error: if errors.is_empty() { String::new() } else { refusal(&errors) },
+        validation_errors: errors,
+        warnings: caravan_jobspec::warning_text(&warnings),
     }
 }
 

@@ -46,11 +46,11 @@ impl Events {
         }
     }
 
-    /// The kept batches from an index on (all that are kept when it is older), and everything after them.
+    /// The kept batches from an index on (all that are kept for 0), and everything after them.
     pub(crate) fn subscribe(&self, from: u64) -> (Vec<Arc<EventBatch>>, broadcast::Receiver<Arc<EventBatch>>) {
         let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = self.sender.subscribe();
-        let kept = if from == 0 { Vec::new() } else { buffer.iter().filter(|batch| batch.index >= from).cloned().collect() };
+        let kept = buffer.iter().filter(|batch| batch.index >= from).cloned().collect();
         (kept, receiver)
     }
 }

@@ -72,6 +72,8 @@ async fn lead(shared: &Arc<Shared>) {
     duties.spawn(reap_undeliverable(Arc::clone(shared)));
     duties.spawn(retry_crowded_out(Arc::clone(shared)));
     duties.spawn(watch_heartbeats(Arc::clone(shared)));
+    duties.spawn(make_first_key(Arc::clone(shared)));
+    duties.spawn(crate::variable_timers::expire(Arc::clone(shared)));
     let applier = Arc::clone(shared);
     duties.spawn(async move { applier.plans.apply_all(&applier.store, &applier.proposer).await });
     for _ in 0..shared.config.schedulers {
@@ -216,6 +218,14 @@ async fn retry_crowded_out(shared: Arc<Shared>) {
         for eval in queues.blocked.unblock_failed() {
             queues.broker.enqueue(eval, None, clock::now());
         }
+    }
+}
+
+/// Gives a new cluster its first key, beside everything else: making it takes longer than an election.
+async fn make_first_key(shared: Arc<Shared>) {
+    while let Err(error) = crate::keyring::initialize(&shared.store, &shared.proposer).await {
+        tracing::warn!(%error, "the first root key could not be made, which is tried again");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
 }
 

@@ -6,6 +6,7 @@
 //! It must never decide anything about jobs itself.
 
 mod admission;
+mod caller;
 mod clock;
 mod cluster_endpoints;
 mod config;
@@ -15,19 +16,25 @@ mod evals;
 mod events;
 mod forgotten;
 mod fsm;
+mod keyring;
 mod leader;
 mod nodes;
 mod plans;
+mod policies;
 mod propose;
 mod server;
 mod store;
+mod variable_timers;
+mod volume_maker;
 mod worker;
 
 pub use endpoints::ServerApi;
 pub use caravan_control::gc::GcThresholds;
+pub use caravan_control::liveness::Pace;
 pub use config::ServerConfig;
 pub use fsm::{Fsm, Reply};
 pub use nodes::{NodeError, NodeService};
 pub use propose::{ProposeError, Proposer};
 pub use server::{Server, StartError};
 pub use store::Store;
+pub use volume_maker::{MadeVolume, NodeVolumes};

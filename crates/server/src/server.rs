@@ -40,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) forgotten: Forgotten,
     pub(crate) events: Events,
     pub(crate) sessions: NodeSessions,
+    pub(crate) keyring: crate::keyring::Keyring,
+    pub(crate) locks: crate::variable_timers::Locks,
+    pub(crate) volume_maker: crate::volume_maker::VolumeMaker,
     /// Whether this server leads and has taken up what is open.
     pub(crate) leading: watch::Sender<bool>,
 }
@@ -81,6 +84,9 @@ impl Server {
             plans: Arc::default(),
             forgotten: Forgotten::default(),
             sessions,
+            keyring: crate::keyring::Keyring::default(),
+            locks: crate::variable_timers::Locks::default(),
+            volume_maker: crate::volume_maker::VolumeMaker::default(),
             leading: watch::Sender::new(false),
             config,
         });
@@ -101,6 +107,11 @@ impl Server {
     #[must_use]
     pub fn api(&self) -> crate::ServerApi {
         crate::ServerApi::new(Arc::clone(&self.shared))
+    }
+
+    /// Says how nodes are asked for dynamic host volumes.
+    pub fn set_node_volumes(&self, nodes: Arc<dyn crate::NodeVolumes>) {
+        self.shared.volume_maker.set(nodes);
     }
 
     /// The published state.

@@ -107,7 +107,7 @@ pub(super) async fn delete(call: &Call) -> Answered {
     if by_filter {
         let mut filtered = call.request.clone();
         filtered.options.filter = body.filter;
-        let filtered = Call { shared: Arc::clone(&call.shared), state: Arc::clone(&call.state), request: filtered };
+        let filtered = Call { request: filtered, ..call.clone() };
         let filter = super::list::filter_of(&filtered)?;
         for eval in call.state.evals().filter(|eval| call.in_scope(&eval.namespace)) {
             if filter.as_ref().map_or(Ok(true), |filter| filter.keep(eval.as_ref()))? && safe_to_delete(call, eval) {

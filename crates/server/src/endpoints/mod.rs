@@ -10,6 +10,7 @@ mod jobs;
 pub(crate) mod list;
 pub(crate) mod rows;
 
+use crate::caller::Caller;
 use crate::propose::ProposeError;
 use crate::server::Shared;
 use async_trait::async_trait;
@@ -20,10 +21,12 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// What an endpoint works with.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) shared: Arc<Shared>,
     pub(crate) state: Arc<State>,
     pub(crate) request: ApiRequest,
+    pub(crate) caller: Arc<Caller>,
 }
 
 /// What an endpoint gives.
@@ -103,7 +106,12 @@ impl ServerApi {
 #[async_trait]
 impl Api for ServerApi {
     async fn call(&self, request: ApiRequest) -> Answered {
-        let call = Call { shared: Arc::clone(&self.shared), state: self.shared.store.snapshot(), request };
+        let state = self.shared.store.snapshot();
+        let caller = Arc::new(Caller::of(&state, &self.shared.config, &request, crate::clock::now())?);
+        let call = Call { shared: Arc::clone(&self.shared), state, request, caller };
+        if !call.caller.may_call(&call.request) {
+            return Err(ApiError::permission_denied());
+        }
         dispatch(call).await
     }
 

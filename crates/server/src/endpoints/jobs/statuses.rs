@@ -37,7 +37,7 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
     // Newest first is the usual order here, so the request's `reverse` asks for the opposite.
     let mut request = call.request.clone();
     request.options.reverse = !request.options.reverse;
-    let turned = Call { shared: Arc::clone(&call.shared), state: Arc::clone(&call.state), request };
+    let turned = Call { request, ..call.clone() };
     super::super::list::answer(&turned, TABLES, rows, |job| status(call, job))
 }
 

@@ -1,0 +1,356 @@
+//! Dynamic host volumes (http-api §2.11, server sheet §15.2).
+
+use super::csi;
+use crate::clock;
+use crate::endpoints::list::{self, Keyed};
+use crate::endpoints::{Answered, Call, rows};
+use caravan_acl::NamespaceCapability;
+use caravan_http::{Answer, ApiError, Meta};
+use caravan_model::*;
+use caravan_state::{Command, ScopedKey, Table};
+use std::sync::Arc;
+
+const TABLES: &[Table] = &[Table::HostVolumes];
+
+pub(super) fn list(call: &Call) -> Answered {
+    let query = &call.request.query;
+    let (node, pool) = (query.text("node_id"), query.text("node_pool"));
+    let prefix = call.request.options.prefix.as_str();
+    let rows = call
+        .state
+        .host_volumes()
+        .filter(|row| call.in_scope(&row.namespace))
+        .filter(|row| {
+            call.caller
+                .has(row.namespace.as_str(), NamespaceCapability::HostVolumeRead)
+        })
+        .filter(|row| row.id.starts_with(prefix))
+        .filter(|row| node.is_none_or(|node| row.node_id.to_string() == node))
+        .filter(|row| pool.is_none_or(|pool| row.node_pool == pool))
+        .map(|row| Keyed {
+            key: format!("{}.{}", row.namespace, row.id),
+            row: Arc::clone(row),
+        })
+        .collect();
+    list::answer(call, TABLES, rows, HostVolume::stub)
+}
+
+fn key(call: &Call) -> ScopedKey {
+    ScopedKey::new(call.request.namespace(), call.request.param("id"))
+}
+
+/// The allocations that use a volume and have not ended.
+fn users(call: &Call, volume: &HostVolume) -> Vec<Arc<Allocation>> {
+    let uses = |alloc: &Allocation| {
+        let job = alloc.job.as_ref()?;
+        let group = job
+            .task_groups
+            .iter()
+            .find(|group| group.name == alloc.task_group)?;
+        group
+            .volumes
+            .values()
+            .find(|request| request.r#type == "host" && request.source == volume.name)
+            .map(|_| ())
+    };
+    call.state
+        .allocs_of_node(&volume.node_id)
+        .filter(|alloc| alloc.namespace == volume.namespace && !alloc.client_terminal())
+        .filter(|alloc| uses(alloc).is_some())
+        .cloned()
+        .collect()
+}
+
+pub(super) fn read(call: &Call) -> Answered {
+    match call.state.host_volume(&key(call)) {
+        Some(volume) => {
+            let allocations = users(call, volume)
+                .iter()
+                .map(|alloc| rows::stub(alloc))
+                .collect();
+            let shown = HostVolume {
+                allocations: Some(allocations),
+                ..HostVolume::clone(volume)
+            };
+            call.object(
+                &shown,
+                volume.modify_index,
+                &[Table::HostVolumes, Table::Allocations],
+            )
+        }
+        None => Err(call.missing("volume not found", TABLES)),
+    }
+}
+
+/// The volume of a request, with everything that it leaves open filled in, checked by itself.
+fn requested(call: &Call) -> Result<HostVolume, ApiError> {
+    let body: HostVolumeRequest = call.request.json()?;
+    let mut volume = body
+        .volume
+        .ok_or_else(|| ApiError::internal("missing volume definition"))?;
+    if let Some(namespace) = &call.request.options.namespace {
+        volume.namespace = namespace.as_str().into();
+    } else if volume.namespace.as_str().is_empty() {
+        volume.namespace = NamespaceName::default_namespace();
+    }
+    if volume.plugin_id.is_empty() {
+        volume.plugin_id = "default".to_owned();
+    }
+    if volume.requested_capabilities.is_empty() {
+        volume.requested_capabilities.push(HostVolumeCapability {
+            attachment_mode: "file-system".to_owned(),
+            access_mode: "single-node-writer".to_owned(),
+        });
+    }
+    check(&volume)?;
+    Ok(volume)
+}
+
+fn check(volume: &HostVolume) -> Result<(), ApiError> {
+    let fault = |text: String| {
+        Err(ApiError::internal(format!(
+            "volume validation failed: {text}"
+        )))
+    };
+    if volume.name.is_empty() {
+        return fault("missing name".to_owned());
+    }
+    let (low, high) = (
+        volume.requested_capacity_min_bytes,
+        volume.requested_capacity_max_bytes,
+    );
+    if high != 0 && high < low {
+        return fault(format!(
+            "capacity_max ({high}) must be larger than capacity_min ({low})"
+        ));
+    }
+    for capability in &volume.requested_capabilities {
+        if !matches!(
+            capability.attachment_mode.as_str(),
+            "file-system" | "block-device"
+        ) {
+            return fault(format!(
+                "invalid attachment mode: {:?}",
+                capability.attachment_mode
+            ));
+        }
+        let modes = [
+            "single-node-reader-only",
+            "single-node-writer",
+            "single-node-single-writer",
+            "single-node-multi-writer",
+        ];
+        if !modes.contains(&capability.access_mode.as_str()) {
+            return fault(format!("invalid access mode: {:?}", capability.access_mode));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a volume names in the cluster; returns the row that it replaces.
+fn check_against(call: &Call, volume: &HostVolume) -> Result<Option<Arc<HostVolume>>, ApiError> {
+    let fault = |text: String| {
+        ApiError::internal(format!(
+            "validating volume {:?} against state failed: {text}",
+            volume.name
+        ))
+    };
+    if !volume.node_id.is_nil() && call.state.node(&volume.node_id).is_none() {
+        return Err(fault(format!(
+            "node {:?} does not exist",
+            volume.node_id.to_string()
+        )));
+    }
+    if !volume.node_pool.is_empty() && call.state.node_pool(&volume.node_pool).is_none() {
+        return Err(fault(format!(
+            "node pool {:?} does not exist",
+            volume.node_pool
+        )));
+    }
+    if volume.id.is_empty() {
+        return Ok(None);
+    }
+    let stored = call
+        .state
+        .host_volume(&ScopedKey::new(volume.namespace.clone(), volume.id.clone()));
+    let stored = stored.ok_or_else(|| fault(format!("no such volume {:?}", volume.id)))?;
+    if stored.name != volume.name {
+        return Err(fault("volume name cannot be updated".to_owned()));
+    }
+    Ok(Some(Arc::clone(stored)))
+}
+
+/// The node for a new volume: the first one that can make it and has none of its name.
+fn place(call: &Call, volume: &HostVolume) -> Result<Arc<Node>, ApiError> {
+    let (mut existing, mut infeasible) = (0, 0);
+    let attribute = format!("plugins.host_volume.{}.version", volume.plugin_id);
+    for node in call.state.nodes().filter(|node| node.is_ready()) {
+        let named = volume.node_id.is_nil() || volume.node_id == node.id;
+        let in_pool = volume.node_pool.is_empty() || volume.node_pool == node.node_pool;
+        if !named || !in_pool {
+            continue;
+        }
+        let taken = node.host_volumes.contains_key(&volume.name)
+            || call
+                .state
+                .host_volumes()
+                .any(|other| other.node_id == node.id && other.name == volume.name);
+        if taken {
+            existing += 1;
+        } else if !node.attributes.contains_key(&attribute) || !meets(&volume.constraints, node) {
+            infeasible += 1;
+        } else {
+            return Ok(Arc::clone(node));
+        }
+    }
+    Err(ApiError::internal(format!(
+        "could not place volume {:?}: no node meets constraints: {existing} nodes had existing volume, 0 nodes filtered by \
+         node pool governance, {infeasible} nodes were infeasible",
+        volume.name
+    )))
+}
+
+/// Whether a node meets plain comparisons of its attributes and metadata.
+fn meets(constraints: &[Constraint], node: &Node) -> bool {
+    let value = |text: &str| -> Option<String> {
+        let Some(name) = text
+            .strip_prefix("${")
+            .and_then(|text| text.strip_suffix('}'))
+        else {
+            return Some(text.to_owned());
+        };
+        match name {
+            "node.unique.id" => Some(node.id.to_string()),
+            "node.unique.name" => Some(node.name.clone()),
+            "node.datacenter" => Some(node.datacenter.clone()),
+            "node.class" => Some(node.node_class.clone()),
+            "node.pool" => Some(node.node_pool.clone()),
+            _ => name
+                .strip_prefix("attr.")
+                .and_then(|name| node.attributes.get(name))
+                .or_else(|| {
+                    name.strip_prefix("meta.")
+                        .and_then(|name| node.meta.get(name))
+                })
+                .cloned(),
+        }
+    };
+    constraints.iter().all(|constraint| {
+        let (left, right) = (value(&constraint.l_target), value(&constraint.r_target));
+        match constraint.operand.as_str() {
+            "is_set" => left.is_some(),
+            "is_not_set" => left.is_none(),
+            "=" | "==" | "is" => left.is_some() && left == right,
+            "!=" | "not" => left != right,
+            _ => false,
+        }
+    })
+}
+
+async fn store(call: &Call, mut volume: HostVolume, stored: Option<Arc<HostVolume>>) -> Answered {
+    let now = clock::now();
+    if volume.id.is_empty() {
+        volume.id = clock::uuid();
+    }
+    volume.create_time = stored.as_ref().map_or(now, |old| old.create_time);
+    volume.modify_time = now;
+    volume.state = HostVolumeState::Pending;
+    volume.allocations = None;
+    let shown = volume.clone();
+    let applied = call
+        .propose(Command::UpsertHostVolumes {
+            volumes: vec![volume],
+        })
+        .await?;
+    let answer = HostVolumeResponse {
+        volume: Some(shown),
+        warnings: String::new(),
+        index: applied.index,
+    };
+    Answer::json(&answer, Meta::write(applied.index))
+}
+
+pub(super) async fn create(call: &Call) -> Answered {
+    let mut volume = requested(call)?;
+    let stored = check_against(call, &volume)?;
+    if let Some(stored) = &stored {
+        volume.node_id = stored.node_id;
+        volume.node_pool.clone_from(&stored.node_pool);
+        volume.host_path.clone_from(&stored.host_path);
+        volume.capacity_bytes = stored.capacity_bytes;
+    } else {
+        let node = place(call, &volume)?;
+        volume.node_id = node.id;
+        volume.node_pool.clone_from(&node.node_pool);
+    }
+    if volume.id.is_empty() {
+        volume.id = clock::uuid();
+    }
+    call.shared
+        .volume_maker
+        .make(&mut volume)
+        .await
+        .map_err(ApiError::internal)?;
+    store(call, volume, stored).await
+}
+
+pub(super) async fn register(call: &Call) -> Answered {
+    let mut volume = requested(call)?;
+    if volume.node_id.is_nil() {
+        return Err(ApiError::internal(
+            "cannot register volume: node ID is required",
+        ));
+    }
+    if volume.host_path.is_empty() {
+        return Err(ApiError::internal(
+            "cannot register volume: host path is required",
+        ));
+    }
+    let stored = check_against(call, &volume)?;
+    if let Some(node) = call.state.node(&volume.node_id) {
+        volume.node_pool.clone_from(&node.node_pool);
+    }
+    store(call, volume, stored).await
+}
+
+pub(super) async fn delete(call: &Call) -> Answered {
+    let force = csi::force(call)?;
+    let key = key(call);
+    let volume = call
+        .state
+        .host_volume(&key)
+        .cloned()
+        .ok_or_else(|| ApiError::internal(format!("no such volume: {}", key.name)))?;
+    let users: Vec<String> = users(call, &volume)
+        .iter()
+        .map(|alloc| alloc.id.to_string())
+        .collect();
+    if !users.is_empty() {
+        return Err(ApiError::internal(format!(
+            "volume {} in use by allocations: [{}]",
+            volume.id,
+            users.join(" ")
+        )));
+    }
+    if let Err(error) = call.shared.volume_maker.remove(&volume).await {
+        if !force {
+            return Err(ApiError::internal(error));
+        }
+        tracing::warn!(volume = %volume.id, %error, "a volume is forgotten though its node did not remove it");
+    }
+    let applied = call
+        .propose(Command::DeleteHostVolumes { volumes: vec![key] })
+        .await?;
+    Answer::json(
+        &WriteMeta {
+            index: applied.index,
+        },
+        Meta::write(applied.index),
+    )
+}
+
+/// Claims of sticky volumes; none are kept.
+pub(super) fn claims(call: &Call) -> Answered {
+    let none: [TaskGroupHostVolumeClaim; 0] = [];
+    call.tables(&none, TABLES)
+}

@@ -1,0 +1,317 @@
+//! Nodes (http-api §2.5).
+
+use crate::clock;
+use crate::endpoints::list::{self, Keyed, check_id_prefix};
+use crate::endpoints::{Answered, Call};
+use caravan_control::node_update::node_update_evals;
+use caravan_http::{Answer, ApiError, Meta};
+use caravan_model::*;
+use caravan_state::{Command, DrainUpdate, Table};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const TABLES: &[Table] = &[Table::Nodes];
+
+/// Which parts of a node its stub shows.
+#[derive(Clone, Copy)]
+pub(super) struct Fields {
+    pub(super) resources: bool,
+    pub(super) os: bool,
+}
+
+impl Fields {
+    pub(super) fn asked(call: &Call) -> Result<Self, ApiError> {
+        let flag = |name| {
+            call.request.query.flag(name).map_err(|error| {
+                ApiError::bad_request(format!(
+                    "Failed to parse node list fields: {}",
+                    error.message
+                ))
+            })
+        };
+        Ok(Self {
+            os: flag("os")?,
+            resources: flag("resources")?,
+        })
+    }
+}
+
+pub(super) fn list(call: &Call) -> Answered {
+    let fields = Fields::asked(call)?;
+    check_id_prefix(call, "node")?;
+    let prefix = call.request.options.prefix.to_lowercase();
+    let rows = call
+        .state
+        .nodes()
+        .filter(|node| prefix.is_empty() || node.id.to_string().starts_with(&prefix))
+        .map(|node| Keyed {
+            key: node.id.to_string(),
+            row: Arc::clone(node),
+        })
+        .collect();
+    list::answer(call, TABLES, rows, |node| {
+        node.stub(fields.resources, fields.os)
+    })
+}
+
+pub(super) fn read(call: &Call) -> Answered {
+    let id: NodeId = call.id("node")?;
+    match call.state.node(&id) {
+        Some(node) => {
+            let shown = Node {
+                secret_id: String::new(),
+                ..Node::clone(node)
+            };
+            call.object(&shown, node.modify_index, TABLES)
+        }
+        None => Err(call.missing("node not found", TABLES)),
+    }
+}
+
+pub(super) fn allocations(call: &Call) -> Answered {
+    let id: NodeId = call.id("node")?;
+    let allocs: Vec<_> = call
+        .state
+        .allocs_of_node(&id)
+        .filter(|alloc| call.caller.reads_jobs_of(&alloc.namespace))
+        .collect();
+    call.tables(&allocs, &[Table::Allocations])
+}
+
+fn named(call: &Call, text: &str) -> Result<Arc<Node>, ApiError> {
+    let id: NodeId = crate::endpoints::rows::full_id(text, "node")?;
+    call.state
+        .node(&id)
+        .cloned()
+        .ok_or_else(|| ApiError::internal("node not found"))
+}
+
+fn ids_of(evals: &[Evaluation]) -> Vec<String> {
+    evals.iter().map(|eval| eval.id.to_string()).collect()
+}
+
+/// What a client is told after an update: who the servers are.
+fn update_response(call: &Call, node: &Node, evals: Vec<String>, index: u64) -> NodeUpdateResponse {
+    let members = call.shared.consensus.members();
+    let leader = call
+        .shared
+        .consensus
+        .leader()
+        .map(|leader| leader.address)
+        .unwrap_or_default();
+    NodeUpdateResponse {
+        eval_create_index: if evals.is_empty() { 0 } else { index },
+        eval_ids: evals,
+        leader_rpc_addr: leader,
+        num_nodes: i64::try_from(call.state.node_count()).unwrap_or(i64::MAX),
+        servers: members
+            .into_iter()
+            .map(|member| NodeServerInfo {
+                rpc_advertise_addr: member.address,
+                datacenter: call.shared.config.datacenter.clone(),
+                ..NodeServerInfo::default()
+            })
+            .collect(),
+        scheduling_eligibility: node.scheduling_eligibility,
+        meta: QueryMeta {
+            index,
+            ..QueryMeta::default()
+        },
+        ..NodeUpdateResponse::default()
+    }
+}
+
+pub(super) async fn evaluate(call: &Call) -> Answered {
+    let node = named(call, call.request.param("id"))?;
+    let evals = node_update_evals(&call.state, &node, &mut clock::eval_id, clock::now());
+    let ids = ids_of(&evals);
+    let mut index = 0;
+    if !evals.is_empty() {
+        index = call
+            .propose(Command::UpsertEvals {
+                evals,
+                now: clock::now(),
+            })
+            .await?
+            .index;
+    }
+    Answer::json(
+        &update_response(call, &node, ids, index),
+        Meta::write(index),
+    )
+}
+
+pub(super) async fn purge(call: &Call) -> Answered {
+    let node = named(call, call.request.param("id"))?;
+    let evals = node_update_evals(&call.state, &node, &mut clock::eval_id, clock::now());
+    let ids = ids_of(&evals);
+    let applied = call
+        .propose(Command::DeregisterNodes {
+            nodes: vec![node.id],
+            evals,
+        })
+        .await?;
+    let mut answer = update_response(call, &node, ids, applied.index);
+    answer.node_modify_index = applied.index;
+    answer.num_nodes = 0;
+    Answer::json(&answer, Meta::write(applied.index))
+}
+
+fn node_event(subsystem: &str, message: &str) -> NodeEvent {
+    NodeEvent {
+        message: message.to_owned(),
+        subsystem: subsystem.to_owned(),
+        timestamp: Timestamp(clock::now().seconds() * 1_000_000_000),
+        ..NodeEvent::default()
+    }
+}
+
+pub(super) async fn eligibility(call: &Call) -> Answered {
+    let body: NodeEligibilityRequest = call.request.json()?;
+    let wanted = match body.eligibility.as_str() {
+        "eligible" => Eligibility::Eligible,
+        "ineligible" => Eligibility::Ineligible,
+        other => {
+            return Err(ApiError::internal(format!(
+                "invalid scheduling eligibility {other:?}"
+            )));
+        }
+    };
+    let text = if body.node_id.is_empty() {
+        call.request.param("id")
+    } else {
+        &body.node_id
+    };
+    let node = named(call, text)?;
+    if node.drain_strategy.is_some() && wanted == Eligibility::Eligible {
+        return Err(ApiError::internal(
+            "can not set node's scheduling eligibility to eligible while it is draining",
+        ));
+    }
+    if node.scheduling_eligibility == wanted {
+        let index = call.state.index_of_any(TABLES);
+        return Answer::json(
+            &NodeChangeResponse {
+                index,
+                ..NodeChangeResponse::default()
+            },
+            Meta::write(index),
+        );
+    }
+    let opens = wanted == Eligibility::Eligible;
+    let evals = if opens {
+        node_update_evals(&call.state, &node, &mut clock::eval_id, clock::now())
+    } else {
+        Vec::new()
+    };
+    let eval_ids = ids_of(&evals);
+    let text = if opens {
+        node_event::ELIGIBLE
+    } else {
+        node_event::INELIGIBLE
+    };
+    let event = Some(node_event(subsystem::CLUSTER, text));
+    let command = Command::UpdateNodeEligibility {
+        node: node.id,
+        eligibility: wanted,
+        event,
+        evals,
+        now: clock::now(),
+    };
+    let index = call.propose(command).await?.index;
+    let eval_create_index = if eval_ids.is_empty() { 0 } else { index };
+    let answer = NodeChangeResponse {
+        eval_ids,
+        eval_create_index,
+        index,
+        ..NodeChangeResponse::default()
+    };
+    Answer::json(&answer, Meta::write(index))
+}
+
+pub(super) async fn drain(call: &Call) -> Answered {
+    let body: NodeDrainRequest = call.request.json()?;
+    let node = named(call, call.request.param("id"))?;
+    let now = clock::now();
+    let mark_eligible = body.mark_eligible && body.drain_spec.is_none();
+    let update = drain_update(&node, body, &call.caller.accessor_text(), now);
+    let reopens = mark_eligible && node.scheduling_eligibility == Eligibility::Ineligible;
+    let evals = if reopens {
+        node_update_evals(&call.state, &node, &mut clock::eval_id, now)
+    } else {
+        Vec::new()
+    };
+    let eval_ids = ids_of(&evals);
+    let command = Command::UpdateNodeDrains {
+        updates: BTreeMap::from([(node.id, update)]),
+        evals,
+        now,
+    };
+    let index = call.propose(command).await?.index;
+    let eval_create_index = if eval_ids.is_empty() { 0 } else { index };
+    let answer = NodeChangeResponse {
+        node_modify_index: index,
+        eval_ids,
+        eval_create_index,
+        index,
+    };
+    Answer::json(&answer, Meta::write(index))
+}
+
+/// What a request makes of a node's drain: begun, changed, or called off.
+fn drain_update(
+    node: &Node,
+    body: NodeDrainRequest,
+    accessor: &str,
+    now: UnixNanos,
+) -> DrainUpdate {
+    let seconds = Timestamp(now.0);
+    let running = node.drain_strategy.as_ref();
+    let strategy = body.drain_spec.map(|spec| DrainStrategy {
+        deadline: spec.deadline,
+        ignore_system_jobs: spec.ignore_system_jobs,
+        force_deadline: if spec.deadline.0 > 0 {
+            Timestamp(now.0 + spec.deadline.0)
+        } else {
+            Timestamp::ZERO
+        },
+        started_at: running.map_or(seconds, |running| running.started_at),
+    });
+    let text = match (&strategy, running) {
+        (Some(_), None) => node_event::DRAIN_SET,
+        (Some(_), Some(_)) => node_event::DRAIN_UPDATED,
+        (None, _) => node_event::DRAIN_DISABLED,
+    };
+    let last = node.last_drain.as_ref().filter(|_| running.is_some());
+    let metadata = match (&strategy, last) {
+        (Some(_), last) => Some(DrainMetadata {
+            started_at: last.map_or(seconds, |last| last.started_at),
+            updated_at: seconds,
+            status: DrainStatus::Draining,
+            accessor_id: accessor.to_owned(),
+            meta: if body.meta.is_empty() {
+                last.map(|last| last.meta.clone()).unwrap_or_default()
+            } else {
+                body.meta
+            },
+        }),
+        (None, Some(last)) => Some(DrainMetadata {
+            updated_at: seconds,
+            status: DrainStatus::Canceled,
+            accessor_id: accessor.to_owned(),
+            meta: if body.meta.is_empty() {
+                last.meta.clone()
+            } else {
+                body.meta
+            },
+            started_at: last.started_at,
+        }),
+        (None, None) => None,
+    };
+    DrainUpdate {
+        mark_eligible: body.mark_eligible && strategy.is_none(),
+        strategy,
+        metadata,
+        event: Some(node_event(subsystem::DRAIN, text)),
+    }
+}

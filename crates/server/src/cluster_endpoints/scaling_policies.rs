@@ -1,0 +1,59 @@
+//! Scaling policies (http-api §2.9).
+
+use crate::endpoints::{Answered, Call};
+use caravan_http::ApiError;
+use caravan_model::*;
+use caravan_state::Table;
+use serde::Serialize;
+
+const TABLES: &[Table] = &[Table::ScalingPolicies];
+
+fn target<'a>(policy: &'a ScalingPolicy, name: &str) -> &'a str {
+    policy.target.get(name).map_or("", String::as_str)
+}
+
+pub(super) fn list(call: &Call) -> Answered {
+    let prefix = call.request.options.prefix.as_str();
+    let job = call.request.query.text("job");
+    let kind = call.request.query.text("type");
+    let rows: Vec<ScalingPolicyListStub> = call
+        .state
+        .scaling_policies()
+        .filter(|policy| call.in_scope(&target(policy, "Namespace").into()))
+        .filter(|policy| policy.id.starts_with(prefix))
+        .filter(|policy| job.is_none_or(|job| target(policy, "Job") == job))
+        .filter(|policy| kind.is_none_or(|kind| policy.r#type == kind))
+        .map(|policy| ScalingPolicyListStub {
+            id: policy.id.clone(),
+            enabled: policy.enabled,
+            r#type: policy.r#type.clone(),
+            target: policy.target.clone(),
+            create_index: policy.create_index,
+            modify_index: policy.modify_index,
+        })
+        .collect();
+    call.tables(&rows, TABLES)
+}
+
+/// A policy with its namespace on top, as single reads show it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(rename = "Namespace")]
+    namespace: &'a str,
+    #[serde(flatten)]
+    policy: &'a ScalingPolicy,
+}
+
+pub(super) fn read(call: &Call) -> Answered {
+    let id = call.request.param("id").to_owned();
+    match call.state.scaling_policy(&id) {
+        Some(policy) => {
+            let namespace = target(policy, "Namespace");
+            if !call.caller.reads_jobs_of(namespace) {
+                return Err(ApiError::permission_denied());
+            }
+            call.object(&Shown { namespace, policy }, policy.modify_index, TABLES)
+        }
+        None => Err(call.missing("policy not found", TABLES)),
+    }
+}
