@@ -9,9 +9,6 @@ mod service;
 mod stored;
 mod task;
 
-#[cfg(test)]
-mod tests;
-
 pub use stored::complete;
 
 use caravan_model::api::{

@@ -1,1 +1,0 @@
-//! Defaults do nothing to what they made.

@@ -1,1 +1,0 @@
-//! Syntax trees of sources, and where errors are.
