@@ -130,8 +130,9 @@ async fn feed(shared: Arc<Shared>, mut changes: tokio::sync::broadcast::Receiver
 
 async fn tick_evals(shared: Arc<Shared>) {
     loop {
-        let moved = shared.evals.moved();
+        // The tick itself says that the queues may have moved: who listened before it would hear itself for ever.
         let wake = shared.evals.tick(clock::now());
+        let moved = shared.evals.moved();
         tokio::select! {
             () = moved => {}
             () = tokio::time::sleep(pause_until(wake)) => {}
