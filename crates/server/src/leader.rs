@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 
 /// How many superfluous evaluations are canceled with one command.
 const CANCEL_BATCH: usize = 728;
-/// The longest pause of a duty that has nothing to wait for.
 /// A move of the queues between two looks is noticed after this at the latest.
 const TICK: std::time::Duration = std::time::Duration::from_secs(1);
+/// The longest pause of a duty that has nothing to wait for.
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Follows leadership until the log stops: leads while elected.
