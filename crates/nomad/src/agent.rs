@@ -4,6 +4,7 @@ mod api;
 mod identity;
 mod link;
 mod logging;
+mod node;
 mod peers;
 mod server;
 mod signals;

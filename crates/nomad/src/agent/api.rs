@@ -14,12 +14,16 @@ use tokio::net::TcpListener;
 /// What runs.
 pub(super) struct Rooms {
     pub(super) server: Option<Running>,
+    pub(super) node: Option<Arc<caravan_client::Client>>,
     pub(super) server_id: Option<String>,
 }
 
 impl Rooms {
     /// Stops what runs: first what serves, then what is served.
     pub(super) async fn stop(&self, _config: &AgentConfig) {
+        if let Some(node) = &self.node {
+            node.shutdown().await;
+        }
         if let Some(running) = &self.server {
             running.server.shutdown().await;
         }
@@ -35,10 +39,18 @@ pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken
     } else {
         None
     };
+    let node = match (&server, config.settings.client.enabled) {
+        (Some(running), true) => {
+            let servers = vec![config.net.advertise_rpc.clone()];
+            let link = super::link::InProcess::new(running.server.node_service(), servers);
+            Some(super::node::start(config, Arc::new(link)).await?)
+        }
+        _ => None,
+    };
     let api = Arc::new(AgentApi {
         config: Arc::clone(config),
         server: server.as_ref().map(|running| Arc::new(running.server.api()) as Arc<dyn Api>),
-        node: None,
+        node: node.as_ref().map(|node| node.api() as Arc<dyn Api>),
     });
     let http = HttpServer::new(api, http_settings(config));
     for listener in listeners {
@@ -46,7 +58,7 @@ pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken
         tokio::spawn(async move { http.serve(Listener::Tcp(listener), closing).await });
     }
     let server_id = server.as_ref().map(|running| running.id.clone());
-    Ok(Rooms { server, server_id })
+    Ok(Rooms { server, node, server_id })
 }
 
 /// Binds the addresses of the public API; an address that is taken is named.

@@ -2,10 +2,9 @@
 
 use super::peers::Alone;
 use crate::config::AgentConfig;
-use caravan_control::liveness::Pace;
 use caravan_model::SchedulerConfiguration;
 use caravan_rpc::NodeSessions;
-use caravan_server::{GcThresholds, Server, ServerConfig};
+use caravan_server::{GcThresholds, Pace, Server, ServerConfig};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +75,7 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
             batch_eval: length(server.batch_eval_gc_threshold),
             job: length(server.job_gc_threshold),
             node: length(server.node_gc_threshold),
+            acl_token: length(server.acl_token_gc_threshold),
             deployment: length(server.deployment_gc_threshold),
             interval: length(server.job_gc_interval),
         },
