@@ -21,8 +21,6 @@ pub(crate) trait Fields {
     fn strs(&self, key: &str) -> Vec<&str>;
     /// The members of an object, sorted by name.
     fn members(&self, key: &str) -> Vec<(&str, &Value)>;
-    /// A moment in nanoseconds.
-    fn nanos(&self, key: &str) -> i64;
     /// Whether it is absent or null.
     fn lacks(&self, key: &str) -> bool {
         self.at(key).is_null()
@@ -52,9 +50,6 @@ impl Fields for Value {
     }
     fn members(&self, key: &str) -> Vec<(&str, &Value)> {
         sorted(self.at(key))
-    }
-    fn nanos(&self, key: &str) -> i64 {
-        crate::format::nanos(self.at(key))
     }
 }
 
@@ -151,14 +146,4 @@ pub(crate) fn html_escape(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")
-}
-
-/// A JSON object from names and values, without those that are null.
-pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let members = members.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(
-        members
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect(),
-    )
 }

@@ -39,14 +39,6 @@ impl Body {
             .map(|block| &block.body)
     }
 
-    /// All blocks of a kind.
-    pub(crate) fn all<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Body> {
-        self.blocks
-            .iter()
-            .filter(move |block| block.kind == kind)
-            .map(|block| &block.body)
-    }
-
     /// A map written as a block or as an attribute; null when it is not there.
     pub(crate) fn map(&self, name: &str) -> Value {
         match self.block(name) {

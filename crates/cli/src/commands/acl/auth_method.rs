@@ -1,0 +1,249 @@
+//! `acl auth-method`: how people and machines sign in.
+
+use crate::command::{COMMAND, Command, JSON, TEMPLATE};
+use crate::context::Context;
+use crate::failure::{Doing, Failure, Outcome};
+use crate::flags::{Flag, switch, text};
+use crate::hostfiles::read_or_stdin;
+use crate::json::{Fields, list, pretty_sorted};
+use crate::table::{columns, pairs};
+use caravan_sdk::{Query, escape_path};
+use serde_json::{Value, json};
+
+const FLAGS: [Flag; 6] = [
+    text("type", "JWT|OIDC", "The kind of method."),
+    text(
+        "token-locality",
+        "local|global",
+        "Where its tokens are valid.",
+    ),
+    text("token-name-format", "format", "How its tokens are named."),
+    text(
+        "max-token-ttl",
+        "duration",
+        "How long its tokens are valid.",
+    ),
+    switch("default", "Used when no method is named."),
+    text("config", "json|@file|-", "The configuration, as JSON."),
+];
+const CREATE_FLAGS: &[Flag] = &[
+    text("name", "name", "The method's name."),
+    FLAGS[0],
+    FLAGS[1],
+    FLAGS[2],
+    FLAGS[3],
+    FLAGS[4],
+    FLAGS[5],
+    JSON,
+    TEMPLATE,
+];
+const UPDATE_FLAGS: &[Flag] = &[
+    FLAGS[0], FLAGS[1], FLAGS[2], FLAGS[3], FLAGS[4], FLAGS[5], JSON, TEMPLATE,
+];
+
+pub(super) const CREATE: Command = Command {
+    name: "acl auth-method create",
+    synopsis: "Create a new ACL auth method",
+    about: "Create is used to create new ACL auth methods. Use requires a management token.",
+    flags: CREATE_FLAGS,
+    run: create,
+    ..COMMAND
+};
+
+pub(super) const UPDATE: Command = Command {
+    name: "acl auth-method update",
+    args: "[options] <acl_auth_method_name>",
+    synopsis: "Update an existing ACL auth method",
+    about: "Update is used to update an existing ACL auth method. Use requires a management token.",
+    flags: UPDATE_FLAGS,
+    run: update,
+    ..COMMAND
+};
+
+pub(super) const DELETE: Command = Command {
+    name: "acl auth-method delete",
+    args: "<acl_method_name>",
+    synopsis: "Delete an existing ACL auth method",
+    about: "Delete is used to delete an existing ACL auth method. Use requires a management token.",
+    run: delete,
+    ..COMMAND
+};
+
+pub(super) const INFO: Command = Command {
+    name: "acl auth-method info",
+    args: "[options] <acl_auth_method_name>",
+    synopsis: "Fetch information on an existing ACL auth method",
+    about: "Info is used to fetch information on an existing ACL auth method.",
+    flags: &[JSON, TEMPLATE],
+    run: info,
+    ..COMMAND
+};
+
+pub(super) const LIST: Command = Command {
+    name: "acl auth-method list",
+    synopsis: "List ACL auth methods",
+    about: "List is used to list existing ACL auth methods.",
+    flags: &[JSON, TEMPLATE],
+    run: all,
+    ..COMMAND
+};
+
+fn show(context: &mut Context, method: &Value) -> Outcome {
+    if context.data_if_wanted(method, "*api.ACLAuthMethod")? {
+        return Ok(0);
+    }
+    let head = pairs(&[
+        ("Name", method.str("Name").to_owned()),
+        ("Type", method.str("Type").to_owned()),
+        ("Locality", method.str("TokenLocality").to_owned()),
+        ("Max Token TTL", method.str("MaxTokenTTL").to_owned()),
+        (
+            "Token Name Format",
+            method.str("TokenNameFormat").to_owned(),
+        ),
+        ("Default", method.yes("Default").to_string()),
+        ("Create Index", method.int("CreateIndex").to_string()),
+        ("Modify Index", method.int("ModifyIndex").to_string()),
+    ]);
+    let config = pretty_sorted(method.at("Config"));
+    let text = format!(
+        "{head}\n\n{}\n\n{config}",
+        context.ui.bold("Auth Method Config")
+    );
+    context.ui.out(&text);
+    Ok(0)
+}
+
+/// What the flags say.
+fn fill(context: &Context, method: &mut Value) -> Result<(), Failure> {
+    let given = &context.given;
+    let texts = [
+        ("type", "Type"),
+        ("token-locality", "TokenLocality"),
+        ("token-name-format", "TokenNameFormat"),
+        ("max-token-ttl", "MaxTokenTTL"),
+    ];
+    for (flag, member) in texts {
+        if given.is_set(flag) {
+            method[member] = json!(given.text(flag));
+        }
+    }
+    if given.is_set("default") {
+        method["Default"] = json!(given.on("default"));
+    }
+    if given.is_set("config") {
+        let text = given.text("config");
+        let bytes = match text.strip_prefix('@') {
+            Some(path) => read_or_stdin(path)?,
+            None if text == "-" => read_or_stdin("-")?,
+            None => text.as_bytes().to_vec(),
+        };
+        method["Config"] = serde_json::from_slice(&bytes)
+            .map_err(|error| format!("Unable to parse config: {error}"))?;
+    }
+    Ok(())
+}
+
+fn create(context: &mut Context) -> Outcome {
+    context.no_args()?;
+    let given = &context.given;
+    let required = [
+        (
+            "name",
+            "ACL auth method name must be specified using the -name flag",
+        ),
+        (
+            "token-locality",
+            "Token locality must be set to either 'local' or 'global'",
+        ),
+        (
+            "max-token-ttl",
+            "Max token TTL must be set to a value between min and max TTL configured for the server.",
+        ),
+        (
+            "type",
+            "ACL auth method type must be set to 'OIDC' or 'JWT'",
+        ),
+        (
+            "config",
+            "Must provide ACL auth method config in JSON format",
+        ),
+    ];
+    for (flag, complaint) in required {
+        if !given.is_set(flag) {
+            return Err(complaint.into());
+        }
+    }
+    let mut method = json!({"Name": given.text("name")});
+    fill(context, &mut method)?;
+    let api = context.api()?;
+    let created = api
+        .put("/v1/acl/auth-method", Query::new(), &method)
+        .doing("Error creating ACL auth method")?;
+    show(context, &created)
+}
+
+fn update(context: &mut Context) -> Outcome {
+    let name = context.one_arg("<acl_auth_method_name>")?;
+    let api = context.api()?;
+    let path = format!("/v1/acl/auth-method/{}", escape_path(&name));
+    let mut method = api
+        .get(&path, Query::new())
+        .doing("Error when retrieving ACL auth method")?;
+    fill(context, &mut method)?;
+    let updated = api
+        .put(&path, Query::new(), &method)
+        .doing("Error updating ACL auth method")?;
+    show(context, &updated)
+}
+
+fn delete(context: &mut Context) -> Outcome {
+    let name = context.one_arg("<acl_auth_method_name>")?;
+    let api = context.api()?;
+    api.delete(
+        &format!("/v1/acl/auth-method/{}", escape_path(&name)),
+        Query::new(),
+    )
+    .doing("Error deleting ACL auth method")?;
+    context
+        .ui
+        .out(&format!("ACL auth method {name} successfully deleted"));
+    Ok(0)
+}
+
+fn info(context: &mut Context) -> Outcome {
+    let name = context.one_arg("<acl_auth_method_name>")?;
+    let api = context.api()?;
+    let method = api
+        .get(
+            &format!("/v1/acl/auth-method/{}", escape_path(&name)),
+            Query::new(),
+        )
+        .doing("Error reading ACL auth method")?;
+    show(context, &method)
+}
+
+fn all(context: &mut Context) -> Outcome {
+    context.no_args()?;
+    let api = context.api()?;
+    let found = api
+        .get("/v1/acl/auth-methods", Query::new())
+        .doing("Error listing ACL auth methods")?;
+    if context.data_if_wanted(&found, "[]*api.ACLAuthMethodListStub")? {
+        return Ok(0);
+    }
+    let text = match list(&found) {
+        [] => "No ACL auth methods found".to_owned(),
+        methods => {
+            let mut rows = vec![row!["Name", "Type", "Default"]];
+            rows.extend(
+                methods
+                    .iter()
+                    .map(|one| row![one.str("Name"), one.str("Type"), one.yes("Default")]),
+            );
+            columns(&rows)
+        }
+    };
+    context.ui.out(&text);
+    Ok(0)
+}

@@ -1,3 +1,0 @@
-//! operator
-use crate::command::Command;
-pub(super) const COMMANDS: &[&Command] = &[];

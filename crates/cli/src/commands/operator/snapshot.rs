@@ -1,0 +1,158 @@
+//! `operator snapshot`: the servers' state in a file.
+
+use crate::command::{COMMAND, Command};
+use crate::context::Context;
+use crate::failure::{Doing, Failure, Outcome};
+use crate::flags::switch;
+use crate::format::{now, size};
+use crate::hostfiles::io_text;
+use crate::json::{Fields, pretty_sorted};
+use crate::table::{columns, pairs};
+use caravan_sdk::{Method, Query, Request};
+use serde_json::Value;
+use std::io::Write;
+
+pub(super) const SAVE: Command = Command {
+    name: "operator snapshot save",
+    args: "[options] <file>",
+    synopsis: "Saves snapshot of Nomad server state",
+    about: "Retrieves an atomic, point-in-time snapshot of the state of the Nomad servers which includes jobs, nodes, allocations, periodic jobs, and ACLs. If ACLs are enabled, a management token must be supplied in order to perform snapshot operations.",
+    flags: &[
+        switch("stale", "Whether any server may answer."),
+        switch("redact", "Without key material."),
+    ],
+    run: save,
+    ..COMMAND
+};
+
+pub(super) const RESTORE: Command = Command {
+    name: "operator snapshot restore",
+    args: "[options] <file>",
+    synopsis: "Restore snapshot of Nomad server state",
+    about: "Restores an atomic, point-in-time snapshot of the state of the Nomad servers which includes jobs, nodes, allocations, periodic jobs, and ACLs. Restores involve a potentially dangerous low-level operation: everything that was written since the snapshot is lost.",
+    run: restore,
+    ..COMMAND
+};
+
+pub(super) const INSPECT: Command = Command {
+    name: "operator snapshot inspect",
+    args: "[options] <file>",
+    synopsis: "Displays information about a Nomad snapshot file",
+    about: "Displays information about a snapshot file on disk.",
+    flags: &[switch("json", "As JSON.")],
+    client: false,
+    run: inspect,
+    ..COMMAND
+};
+
+const PATH: &str = "/v1/operator/snapshot";
+
+fn save(context: &mut Context) -> Outcome {
+    context.expect_args(0..=1, "This command takes up to one argument: <filename>")?;
+    let path = match context.given.arg(0) {
+        "" => default_name(),
+        path => path.to_owned(),
+    };
+    if std::fs::symlink_metadata(&path).is_ok_and(|_| context.given.arg(0).is_empty()) {
+        return Err(format!("Destination file already exists: {path:?}").into());
+    }
+    let api = context.api()?;
+    let mut query = Query::new().flag("redact", context.given.on("redact"));
+    if context.given.on("stale") {
+        query = query.stale();
+    }
+    let partial = format!("{path}.partial");
+    let request = Request::new(Method::GET, PATH, query);
+    let copied = api.wait(async {
+        let mut answer = api.client.send(request).await?.ok().await?;
+        let failed = |error: std::io::Error| {
+            caravan_sdk::Error::Closed(format!("open {partial}: {}", io_text(&error)))
+        };
+        let mut file = std::fs::File::create(&partial).map_err(failed)?;
+        while let Some(chunk) = answer.chunk().await? {
+            file.write_all(&chunk).map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)
+    });
+    if let Err(error) = copied {
+        // What is half there is of no use.
+        let _ = std::fs::remove_file(&partial);
+        return Err(format!("Failed to get a snapshot file: {error}").into());
+    }
+    std::fs::rename(&partial, &path)
+        .map_err(|error| format!("Failed to move {path:?}: {}", io_text(&error)))?;
+    context.ui.out(&format!("State file written to {path}"));
+    Ok(0)
+}
+
+/// The reference's name, whose day has no leading zero.
+fn default_name() -> String {
+    let nanos = now();
+    let moment = jiff::Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or_default();
+    let date = jiff::tz::TimeZone::system().to_datetime(moment).date();
+    format!(
+        "nomad-state-{:04}{:02}{}-{}.snap",
+        date.year(),
+        date.month(),
+        date.day(),
+        nanos / 1_000_000_000
+    )
+}
+
+fn restore(context: &mut Context) -> Outcome {
+    let path = context.one_arg("<filename>")?;
+    let bytes = std::fs::read(&path).map_err(|error| {
+        Failure::new(format!(
+            "Error opening snapshot file: \"open {path}: {}\"",
+            io_text(&error)
+        ))
+    })?;
+    let api = context.api()?;
+    let mut request = Request::new(Method::PUT, PATH, Query::new());
+    request.body = Some(bytes.into());
+    let restored = api.wait(async { api.client.send(request).await?.ok().await?.bytes().await });
+    restored.doing("Failed to restore snapshot")?;
+    context.ui.out("Snapshot Restored");
+    Ok(0)
+}
+
+fn inspect(context: &mut Context) -> Outcome {
+    let path = context.one_arg("<filename>")?;
+    let bytes = std::fs::read(&path).map_err(|error| {
+        Failure::new(format!(
+            "Error opening snapshot file: open {path}: {}",
+            io_text(&error)
+        ))
+    })?;
+    let found = read(&bytes)
+        .map_err(|error| Failure::new(format!("Error inspecting snapshot: {error}")))?;
+    if context.given.on("json") {
+        context.ui.out(&pretty_sorted(&found));
+        return Ok(0);
+    }
+    let mut text = pairs(&[
+        ("Created", found.str("Created").to_owned()),
+        ("ID", found.str("ID").to_owned()),
+        ("Size", size(bytes.len() as u64)),
+        ("Index", found.int("Index").to_string()),
+        ("Term", found.int("Term").to_string()),
+        ("Version", found.int("Version").to_string()),
+    ]);
+    let mut rows = vec![row!["Type", "Count", "Size"]];
+    rows.extend(found.items("Stats").iter().map(|one| {
+        let bytes = u64::try_from(one.int("Size")).unwrap_or_default();
+        row![one.str("Type"), one.int("Count"), size(bytes)]
+    }));
+    text += &format!("\n\n{}", columns(&rows));
+    context.ui.out(&text);
+    Ok(0)
+}
+
+/// The first line of a snapshot is JSON that describes it.
+fn read(bytes: &[u8]) -> Result<Value, String> {
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("EOF")?;
+    serde_json::from_slice(&bytes[..end])
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| "EOF".to_owned())
+}

@@ -1,3 +1,0 @@
-//! tls
-use crate::command::Command;
-pub(super) const COMMANDS: &[&Command] = &[];

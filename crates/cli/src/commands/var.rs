@@ -1,3 +1,0 @@
-//! var
-use crate::command::Command;
-pub(super) const COMMANDS: &[&Command] = &[];
