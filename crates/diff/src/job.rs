@@ -57,7 +57,7 @@ pub fn job_diff(old: Option<&Job>, new: Option<&Job>, contextual: Contextual) ->
             &after.datacenters,
             contextual,
         );
-        if let Some(datacenters) = datacenters {
+        if let Some(datacenters) = datacenters.filter(|set| set.r#type != DiffType::None) {
             diff.objects.insert(0, datacenters);
         }
     }

@@ -44,11 +44,13 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         stacks: &mut stacks,
         draft: &mut draft,
     };
+    // The evaluation names the job's deployment even where there is nothing left to do for it.
+    let latest = input.deployment.as_ref().map_or(DeploymentId::NIL, |latest| latest.id);
     let results = reconcile::reconcile(input, &mut updater, &mut rng);
     let groups = stored.iter().flat_map(|job| &job.task_groups);
     let decision = Decision {
         queued: groups.map(|group| (group.name.clone(), 0)).collect(),
-        deployment_id: results.deployment_id,
+        deployment_id: if results.deployment_id.is_nil() { latest } else { results.deployment_id },
         ..Decision::default()
     };
     let mut placing = Placing {

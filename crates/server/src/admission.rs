@@ -62,15 +62,7 @@ fn judge(state: &State, config: &ServerConfig, api: ApiJob) -> Admission {
 pub(crate) fn admit(state: &State, config: &ServerConfig, api: ApiJob) -> Result<Admitted, ApiError> {
     // exhaustive
     let Admission { job, errors, warnings } = judge(state, config, api);
-    if errors.is_empty() { Ok(Admitted { job, warnings }) } else { Err(ApiError::internal(refusal(&errors))) }
-}
-
-/// One refusal that is a sentence about the cluster stands alone; faults of the job are listed.
-fn refusal(errors: &[String]) -> String {
-    match errors {
-        [only] if only.starts_with("job ") && only.contains("is in nonexistent") => only.clone(),
-        _ => caravan_jobspec::error_text(errors),
-    }
+    if errors.is_empty() { Ok(Admitted { job, warnings }) } else { Err(ApiError::internal(error_text(&errors))) }
 }
 
 /// Warnings as one text; empty without any.
@@ -142,7 +134,7 @@ pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> J
     let Admission { job: _, errors, warnings } = judge(state, config, api);
     JobValidateResponse {
         driver_config_validated: true,
-        error: if errors.is_empty() { String::new() } else { refusal(&errors) },
+        error: if errors.is_empty() { String::new() } else { error_text(&errors) },
         validation_errors: errors,
         warnings: caravan_jobspec::warning_text(&warnings),
     }

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// The list of allocations.
 pub(crate) fn alloc_list(allocs: &[Value], verbose: bool) -> String {
+    let mut allocs: Vec<&Value> = allocs.iter().collect();
+    allocs.sort_by_key(|alloc| std::cmp::Reverse((alloc.int("CreateIndex"), alloc.str("ID"))));
     let mut rows = vec![match verbose {
         true => row![
             "ID",
