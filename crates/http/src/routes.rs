@@ -39,8 +39,9 @@ pub const REFUSALS: &[Refusal] = &[
     refusal("/v1/agent/pprof/", 404, "Invalid method"),
     refusal("/v1/agent/keyring/*rest", 404, "resource not found"),
     refusal("/v1/operator/raft/*rest", 404, "Invalid method"),
+    refusal("/v1/operator/keyring/*rest", 405, "Invalid method"),
     refusal("/v1/operator/autopilot/*rest", 404, "Invalid method"),
-    refusal("/v1/volume/csi/*rest", 404, "resource not found"),
+    refusal("/v1/volume/csi/*rest", 405, "Invalid method"),
     refusal("/v1/volume/host/*rest", 404, "resource not found"),
 ];
 

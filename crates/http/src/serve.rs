@@ -132,7 +132,7 @@ impl Shared {
                 respond::preflight(request.headers())
             }
             Found::WrongMethod { answer, cors } => {
-                style.cors = cors;
+                style.cors = cors && request.headers().contains_key(http::header::ORIGIN);
                 let wrong = Answer::text(answer.text).with_status(answer.status);
                 let wrong = if answer.text.is_empty() {
                     untyped(wrong)
@@ -182,7 +182,7 @@ impl Shared {
         mut style: Style,
         origin: Origin,
     ) -> Response<ResponseBody> {
-        style.cors = route.cors;
+        style.cors = route.cors && request.headers().contains_key(http::header::ORIGIN);
         let (parts, body) = request.into_parts();
         let prepared = match prepare(&parts, route, params, &origin) {
             Ok(prepared) => prepared,

@@ -10,7 +10,7 @@ pub struct Duration(pub i64);
 
 /// A text that should have been a duration such as `1h30m` and was not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid duration {text:?}: expected a number with a unit, such as 30s, 5m or 1h30m")]
+#[error("time: invalid duration {text:?}")]
 pub struct InvalidDuration {
     /// What was given.
     pub text: String,

@@ -37,7 +37,7 @@ pub struct VariableMetadata {
 
 /// A variable in the clear.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "VariableDecrypted", rename_all = "PascalCase")]
 pub struct Variable {
     /// Its namespace.
     pub namespace: NamespaceName,

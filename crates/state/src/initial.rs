@@ -9,6 +9,9 @@ const BUILT_IN_INDEX: u64 = 1;
 /// How long identities of nodes last when their pool says nothing.
 const NODE_IDENTITY_TTL: Duration = Duration::from_secs(24 * 3600);
 
+/// What stands for the content of the default namespace until somebody changes it.
+const DEFAULT_NAMESPACE_HASH: [u8; 32] = *b"caravan/namespace/default/shared";
+
 impl State {
     /// The state of a cluster to which nothing has happened yet.
     #[must_use]
@@ -17,6 +20,7 @@ impl State {
         let namespace = Namespace {
             name: NamespaceName::default_namespace(),
             description: "Default shared namespace".to_owned(),
+            hash: DEFAULT_NAMESPACE_HASH.to_vec(),
             create_index: BUILT_IN_INDEX,
             modify_index: BUILT_IN_INDEX,
             ..Namespace::default()

@@ -179,6 +179,14 @@ pub(super) const ROUTES: &[Route] = &[
     .scope_only(),
     route(
         ANY,
+        "/v1/recommendation",
+        Op::Enterprise,
+        Access::Anonymous,
+        Local,
+    )
+    .scope_only(),
+    route(
+        ANY,
         "/v1/recommendation/*id",
         Op::Enterprise,
         Access::Anonymous,

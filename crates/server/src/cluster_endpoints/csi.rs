@@ -76,7 +76,7 @@ pub(super) fn list_by_type(call: &Call) -> Answered {
 
 fn plugins(call: &Call) -> Answered {
     match call.request.query.get("type").unwrap_or_default() {
-        "csi" => call.tables(&NO_ROWS, &[Table::CsiPlugins]),
+        "csi" => call.object(&NO_ROWS, 1, &[Table::CsiPlugins]),
         "" => Answer::json(&NO_ROWS, Meta::none()),
         _ => Ok(Answer::empty(Meta::none())),
     }
@@ -140,5 +140,11 @@ fn create_snapshots(call: &Call) -> Answered {
     {
         return Err(ApiError::internal("no such plugin"));
     }
-    Answer::json(&Snapshots::default(), Meta::read(0))
+    Answer::json(
+        &Snapshots::default(),
+        Meta {
+            known_leader: Some(false),
+            ..Meta::read(0)
+        },
+    )
 }

@@ -32,7 +32,9 @@ pub(super) fn list(call: &Call) -> Answered {
             row: Arc::clone(row),
         })
         .collect();
-    list::answer(call, TABLES, rows, HostVolume::stub)
+    let mut answer = list::answer(call, TABLES, rows, HostVolume::stub)?;
+    answer.head.meta.index = answer.head.meta.index.map(|index| index.max(1));
+    Ok(answer)
 }
 
 fn key(call: &Call) -> ScopedKey {
@@ -352,5 +354,5 @@ pub(super) async fn delete(call: &Call) -> Answered {
 /// Claims of sticky volumes; none are kept.
 pub(super) fn claims(call: &Call) -> Answered {
     let none: [TaskGroupHostVolumeClaim; 0] = [];
-    call.tables(&none, TABLES)
+    call.object(&none, call.state.index_of_any(TABLES), TABLES)
 }

@@ -123,6 +123,16 @@ pub(super) async fn delete(call: &Call) -> Answered {
     Ok(Answer::empty(Meta::write(applied.index)))
 }
 
+/// What belongs to a pool that is not there: nothing, and it never changed.
+fn of_unknown_pool(call: &Call) -> Option<Answered> {
+    let unknown = call
+        .state
+        .node_pool(&call.request.param("name").to_owned())
+        .is_none();
+    let nothing: [(); 0] = [];
+    unknown.then(|| Answer::json(&nothing, Meta::read(0)))
+}
+
 fn refuse_prefix(call: &Call) -> Result<(), ApiError> {
     if call.request.options.prefix.is_empty() {
         return Ok(());
@@ -133,6 +143,9 @@ fn refuse_prefix(call: &Call) -> Result<(), ApiError> {
 pub(super) fn nodes(call: &Call) -> Answered {
     refuse_prefix(call)?;
     let fields = Fields::asked(call)?;
+    if let Some(nothing) = of_unknown_pool(call) {
+        return nothing;
+    }
     let pool = call.request.param("name");
     let rows = call
         .state
@@ -151,6 +164,9 @@ pub(super) fn nodes(call: &Call) -> Answered {
 pub(super) fn jobs(call: &Call) -> Answered {
     refuse_prefix(call)?;
     let meta = call.request.query.flag("meta")?;
+    if let Some(nothing) = of_unknown_pool(call) {
+        return nothing;
+    }
     let pool = call.request.param("name");
     let rows = call
         .state

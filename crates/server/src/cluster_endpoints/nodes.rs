@@ -75,7 +75,11 @@ pub(super) fn allocations(call: &Call) -> Answered {
         .allocs_of_node(&id)
         .filter(|alloc| call.caller.reads_jobs_of(&alloc.namespace))
         .collect();
-    call.tables(&allocs, &[Table::Allocations])
+    call.object(
+        &allocs,
+        call.state.index_of(Table::Allocations),
+        &[Table::Allocations],
+    )
 }
 
 fn named(call: &Call, text: &str) -> Result<Arc<Node>, ApiError> {

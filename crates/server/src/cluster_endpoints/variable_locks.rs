@@ -64,13 +64,12 @@ async fn acquire(call: &Call) -> Answered {
         faults.push("TTL must be between 10 seconds and 24 hours".to_owned());
     }
     if !faults.is_empty() {
-        return Err(refused(call, error_text(&faults)));
+        return Err(refused(error_text(&faults)));
     }
     if lock.id.is_empty() {
         lock.id = clock::uuid();
     }
     check(
-        call,
         &variable.path,
         variable.items.as_ref().unwrap_or(&BTreeMap::new()),
     )?;
@@ -120,18 +119,17 @@ async fn release(call: &Call) -> Answered {
         .is_some_and(|items| !items.is_empty())
     {
         return Err(refused(
-            call,
             "lock release operation doesn't take variable items",
         ));
     }
     if lock_id(&variable).is_empty() {
-        return Err(refused(call, "missing lock information"));
+        return Err(refused("missing lock information"));
     }
     let row = EncryptedVariable {
         metadata: variable.metadata(),
         ..EncryptedVariable::default()
     };
-    let index = Meta::write(call.state.index());
+    let index = Meta::write(0);
     let key = ScopedKey::new(variable.namespace.clone(), variable.path.clone());
     let stored = call.state.variable(&key);
     let stored =

@@ -99,9 +99,8 @@ pub(super) fn cas(call: &Call) -> Result<Option<u64>, ApiError> {
 }
 
 /// A refusal by the state's side, which is told with the prefix of a call between servers.
-pub(super) fn refused(call: &Call, text: impl std::fmt::Display) -> ApiError {
-    ApiError::bad_request(format!("RPC Error:: 400,{text}"))
-        .with_meta(Meta::write(call.state.index()))
+pub(super) fn refused(text: impl std::fmt::Display) -> ApiError {
+    ApiError::bad_request(format!("RPC Error:: 400,{text}")).with_meta(Meta::write(0))
 }
 
 fn check_path(path: &str) -> Result<(), String> {
@@ -131,21 +130,14 @@ fn check_path(path: &str) -> Result<(), String> {
 }
 
 /// Checks path and items of what is to be written.
-pub(super) fn check(
-    call: &Call,
-    path: &str,
-    items: &BTreeMap<String, String>,
-) -> Result<(), ApiError> {
-    check_path(path).map_err(|text| refused(call, text))?;
+pub(super) fn check(path: &str, items: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    check_path(path).map_err(refused)?;
     let size: usize = items
         .iter()
         .map(|(name, value)| name.len() + value.len())
         .sum();
     if size > variable::MAX_SIZE {
-        return Err(refused(
-            call,
-            "variables are limited to 64KiB in total size",
-        ));
+        return Err(refused("variables are limited to 64KiB in total size"));
     }
     Ok(())
 }
@@ -239,14 +231,13 @@ pub(super) async fn write(call: &Call) -> Answered {
     let items = variable.items.as_ref().filter(|items| !items.is_empty());
     let items =
         items.ok_or_else(|| ApiError::bad_request("variable missing required Items object"))?;
-    check(call, &variable.path, items)?;
+    check(&variable.path, items)?;
     if variable
         .lock
         .as_ref()
         .is_some_and(|lock| !lock.ttl.is_zero() || !lock.lock_delay.is_zero())
     {
         return Err(refused(
-            call,
             "RPC Error:: 400,variable should not contain lock definition",
         ));
     }

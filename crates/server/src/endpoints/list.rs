@@ -73,29 +73,17 @@ pub(crate) struct RowFilter(caravan_http::Filter);
 
 impl RowFilter {
     pub(crate) fn keep<T: Serialize>(&self, row: &T) -> Result<bool, ApiError> {
-        let value = serde_json::to_value(row).map_err(|error| ApiError::internal(error.to_string()))?;
-        self.0.matches(&value).map_err(|error| {
-            ApiError::bad_request(format!("failed to read result page: {error}"))
-        })
+        caravan_http::page::lets_through(Some(&self.0), row)
     }
 }
 
 pub(crate) fn filter_of(call: &Call) -> Result<Option<RowFilter>, ApiError> {
-    let text = call.request.options.filter.as_str();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    caravan_http::Filter::parse(text).map(|filter| Some(RowFilter(filter))).map_err(|error| {
-        ApiError::bad_request(format!(
-            "failed to create result paginator: failed to read filter expression: {error}"
-        ))
-    })
+    Ok(caravan_http::page::page_filter(&call.request.options)?.map(RowFilter))
 }
 
-/// Whether an id begins with the prefix that the request asks for. A prefix must have an even number of digits.
+/// Refuses a prefix that cannot be one of a UUID.
 pub(crate) fn check_id_prefix(call: &Call, object: &str) -> Result<(), ApiError> {
-    let digits = call.request.options.prefix.chars().filter(|c| *c != '-').count();
-    if digits % 2 == 1 { Err(ApiError::id_prefix_length(object)) } else { Ok(()) }
+    caravan_http::prefix::check_uuid_prefix(object, &call.request.options.prefix)
 }
 
 /// Keys for a listing of objects with UUIDs: by age, or by id when a prefix is given.
