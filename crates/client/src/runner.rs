@@ -190,6 +190,7 @@ pub(crate) fn start(
     }
     let view = view_of(&alloc, &machine, network_status.clone());
     let (publish, view) = watch::channel(Arc::new(view));
+    // bounded by the events of one allocation: a few a task and state change, taken at once.
     let (inbox, messages) = mpsc::unbounded_channel();
     let runner = Arc::new(Runner {
         id: alloc.id,

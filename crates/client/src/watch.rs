@@ -36,11 +36,13 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(pulled) => {
                 // An index that went back means that the servers were set up anew.
                 let restart = pulled.index < index;
+                // Nothing newer: the wait was over, and so may be the server.
+                let news = pulled.index > index;
                 index = if restart { 0 } else { pulled.index };
                 for alloc in pulled.changed.0 {
                     take(&shared, alloc);
                 }
-                if let Some(present) = pulled.present.filter(|_| !restart) {
+                if let Some(present) = pulled.present.filter(|_| news) {
                     drop_forgotten(&shared, &present.into_iter().collect());
                 }
             }

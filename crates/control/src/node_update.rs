@@ -117,11 +117,10 @@ fn driver_health(node: &Node) -> Vec<(&String, bool, bool)> {
 pub fn status_matters(old: NodeStatus, new: NodeStatus) -> bool {
     use NodeStatus::{Disconnected, Down, Initializing, Ready};
     old != new
-        && match (old, new) {
-            (_, Down) | (_, Disconnected) | (Disconnected, _) => true,
-            (Initializing | Down, Ready) => true,
-            _ => false,
-        }
+        && matches!(
+            (old, new),
+            (_, Down | Disconnected) | (Disconnected, _) | (Initializing | Down, Ready)
+        )
 }
 
 #[cfg(test)]

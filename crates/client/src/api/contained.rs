@@ -84,7 +84,13 @@ fn open_below(root: &Path, path: &Path, flags: OFlags, mode: Mode) -> io::Result
 /// Opens what is at `path` below `root`.
 pub(crate) fn open(root: &Path, path: &Path, flags: OFlags) -> Result<File, ContainedError> {
     let path = relative(path).ok_or(ContainedError::Escapes)?;
-    match open_below(root, &path, flags | OFlags::NONBLOCK, Mode::empty()) {
+    // A pipe must not hold the reader back.
+    let flags = if flags.contains(OFlags::PATH) {
+        flags
+    } else {
+        flags | OFlags::NONBLOCK
+    };
+    match open_below(root, &path, flags, Mode::empty()) {
         Ok(fd) => Ok(File::from(fd)),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::XDEV.raw_os_error()) => {
             Err(ContainedError::Escapes)

@@ -27,11 +27,17 @@ pub(super) fn leaving(
         let healthy = in_group()
             .filter(|alloc| stays(alloc) && has_verdict(alloc))
             .count();
-        let spare = count(healthy) - (group.count - migrate.max_parallel);
-        let leave = usize::try_from(spare).unwrap_or(0);
+        let mut spare = count(healthy) - (group.count - migrate.max_parallel);
         let drainable =
             in_group().filter(|alloc| draining.contains(&alloc.node_id) && stays(alloc));
-        leaving.extend(drainable.take(leave).map(|alloc| alloc.id));
+        for alloc in drainable {
+            if spare <= 0 {
+                break;
+            }
+            // One that was never judged is not missed.
+            spare -= i64::from(has_verdict(alloc));
+            leaving.push(alloc.id);
+        }
     }
     leaving
 }

@@ -343,3 +343,27 @@ fn what_was_noted_with_a_drain_is_kept_until_something_new_is() {
     assert_eq!(noted(&mut cluster, &[]), "disk");
     assert_eq!(noted(&mut cluster, &[("why", "fan")]), "fan");
 }
+
+#[test]
+fn an_allocation_that_was_never_judged_is_not_missed() {
+    let mut cluster = busy();
+    let job = cluster.job("web").clone();
+    cluster.place(4, &job, |alloc| alloc.node_id = node_id(1));
+    cluster.place(5, &job, |alloc| alloc.node_id = node_id(1));
+    drain(&mut cluster, 1, Some(hour()), false);
+    settle(&mut cluster);
+    assert_eq!(
+        told(&cluster),
+        [alloc_id(1)],
+        "the first that leaves is the one that can be spared"
+    );
+    cluster.tell(alloc_id(1), ClientStatus::Complete, None);
+    let spare = cluster.place(6, &job, |alloc| alloc.node_id = node_id(2));
+    cluster.tell(spare, ClientStatus::Running, Some(true));
+    cluster.tell(alloc_id(2), ClientStatus::Complete, None);
+    assert_eq!(settle(&mut cluster).0, [], "two of three are healthy");
+    let spare = cluster.place(7, &job, |alloc| alloc.node_id = node_id(2));
+    cluster.tell(spare, ClientStatus::Running, Some(true));
+    settle(&mut cluster);
+    assert_eq!(told(&cluster), [1, 4, 5].map(alloc_id));
+}
