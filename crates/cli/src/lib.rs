@@ -20,7 +20,6 @@ mod hints;
 mod hostfiles;
 mod jobfile;
 mod json;
-mod lent;
 mod local_validation;
 mod monitor;
 mod output;
@@ -30,16 +29,13 @@ mod specfile;
 mod template;
 mod ui;
 
-pub use lent::{Rejection, ValidateConfig};
 use std::process::ExitCode;
 
 /// The version that `nomad version` prints.
 pub const VERSION: &str = concat!("Nomad v", env!("CARGO_PKG_VERSION"));
 
-/// Runs the command in `args` (without the program's name) and returns the exit code; `validate` reads an agent's
-/// configuration.
+/// Runs the command in `args` (without the program's name) and returns the exit code.
 #[must_use]
-pub fn run(args: Vec<String>, validate: ValidateConfig) -> ExitCode {
-    lent::lend(validate);
+pub fn run(args: Vec<String>) -> ExitCode {
     ExitCode::from(dispatch::dispatch(args))
 }

@@ -28,7 +28,6 @@ mod services;
 mod shared;
 mod store;
 mod task;
-mod templates;
 mod updates;
 mod usage;
 mod watch;

@@ -1,6 +1,5 @@
-//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies.
+//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies, setup.
 
-mod config;
 mod fmt;
 mod scaling;
 
@@ -16,7 +15,6 @@ use serde_json::json;
 
 pub(super) const COMMANDS: &[&Command] = &[
     &VERSION,
-    &config::VALIDATE,
     &fmt::SPEC,
     &UI_COMMAND,
     &LOGIN,

@@ -3,6 +3,5 @@
 mod bad_input;
 mod configuration;
 mod examples;
-mod separate;
 mod support;
 mod survival;

@@ -10,7 +10,13 @@ use crate::failure::Failure;
 use crate::hostfiles::io_text;
 use std::io::Write;
 
-pub(super) const COMMANDS: &[&Command] = &[&ca::CREATE, &info::CA, &cert::CREATE, &info::CERT];
+pub(super) const COMMANDS: &[&Command] = &[
+    &ca::CREATE,
+    &info::CA,
+    &cert::CREATE,
+    &info::CERT,
+    &info::CONFIG,
+];
 
 /// Writes a new file that only its owner may change; keys only its owner may read.
 fn write(path: &str, content: &str, mode: u32) -> Result<(), Failure> {
