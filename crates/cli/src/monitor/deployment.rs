@@ -71,6 +71,7 @@ pub(crate) fn watch_deployment(
             .unwrap_or_default();
         let next = latest.str("ID");
         if !next.is_empty() && next != id {
+            screen.ui.out("");
             watch_deployment(api, screen.ui, next, namespace, verbose, wait, prefix)?;
         }
     }

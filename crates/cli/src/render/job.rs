@@ -5,6 +5,8 @@ use crate::json::{Fields, list};
 use crate::render::placement_failure;
 use crate::table::{columns, pairs};
 use crate::ui::Ui;
+use caravan_model::PeriodicConfig;
+use caravan_model::api::ApiPeriodicConfig;
 use serde_json::Value;
 
 /// The list of jobs.
@@ -83,7 +85,8 @@ pub(crate) fn job_head(job: &Value) -> String {
 
 /// When a periodic job runs next.
 pub(crate) fn next_launch(periodic: &Value) -> Option<i64> {
-    let periodic: caravan_model::PeriodicConfig = serde_json::from_value(periodic.clone()).ok()?;
+    let periodic: ApiPeriodicConfig = serde_json::from_value(periodic.clone()).ok()?;
+    let periodic = PeriodicConfig::from(periodic);
     let next = periodic.next_after(caravan_model::UnixNanos(format::now()))?;
     Some(next.0)
 }
