@@ -156,6 +156,26 @@ const POLICY: &[&str] = &[
     "RenderTemplates",
 ];
 
+const TEMPLATE: &[&str] = &[
+    "SourcePath",
+    "DestPath",
+    "EmbeddedTmpl",
+    "ChangeMode",
+    "ChangeScript",
+    "ChangeSignal",
+    "Once",
+    "Splay",
+    "Perms",
+    "Uid",
+    "Gid",
+    "LeftDelim",
+    "RightDelim",
+    "Envvars",
+    "VaultGrace",
+    "Wait",
+    "ErrMissingKey",
+];
+
 /// A job with its members in that order.
 pub(crate) fn job(value: &Value) -> Value {
     order(value, "Job")
@@ -167,6 +187,7 @@ fn known(name: &str) -> &'static [&'static str] {
         "TaskGroups" => GROUP,
         "Tasks" => TASK,
         "Resources" => RESOURCES,
+        "Templates" => TEMPLATE,
         "Update" => UPDATE,
         "Services" => SERVICE,
         "RestartPolicy" | "ReschedulePolicy" | "Reschedule" => POLICY,
@@ -177,8 +198,12 @@ fn known(name: &str) -> &'static [&'static str] {
 fn order(value: &Value, name: &str) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(|item| order(item, name)).collect()),
-        // What users fill in freely keeps the order it has.
-        Value::Object(_) if matches!(name, "Config" | "Env" | "Meta") => value.clone(),
+        // What users fill in freely is a map there, and maps are sorted.
+        Value::Object(_) if matches!(name, "Config" | "Env" | "Meta") => {
+            let mut sorted = value.clone();
+            sorted.sort_all_objects();
+            sorted
+        }
         Value::Object(members) => {
             let mut ordered = Map::new();
             for key in known(name) {

@@ -157,31 +157,11 @@ fn fetch(url: &str) -> Result<Vec<u8>, String> {
 
 fn from_json(bytes: &[u8]) -> Result<JobFile, String> {
     let failed = |reason: String| format!("Failed to parse JSON job: {reason}");
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| failed(go_json_error(bytes, &error)))?;
-    let inner = match value.at("Job").is_object() {
-        true => value.at("Job").clone(),
-        false => value,
-    };
-    let job: caravan_model::api::ApiJob =
-        serde_json::from_value(inner).map_err(|error| failed(error.to_string()))?;
+    let job = caravan_jobspec::parse_json_job(bytes).map_err(failed)?;
     let job = serde_json::to_value(&job).map_err(|error| failed(error.to_string()))?;
     let submission = json!({
         "Source": String::from_utf8_lossy(bytes),
         "Format": "json",
     });
     Ok(JobFile { job, submission })
-}
-
-/// Go's words for text that is no JSON at all.
-pub(crate) fn go_json_error(bytes: &[u8], error: &serde_json::Error) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    match text.trim_start().chars().next() {
-        None => "unexpected end of JSON input".to_owned(),
-        Some(first) if !"{[\"0123456789-tfn".contains(first) => {
-            format!("invalid character '{first}' looking for beginning of value")
-        }
-        _ if error.is_eof() => "unexpected end of JSON input".to_owned(),
-        _ => error.to_string(),
-    }
 }

@@ -20,6 +20,7 @@ mod hints;
 mod hostfiles;
 mod jobfile;
 mod json;
+mod lent;
 mod local_validation;
 mod monitor;
 mod output;
@@ -29,13 +30,16 @@ mod specfile;
 mod template;
 mod ui;
 
+pub use lent::{Rejection, ValidateConfig};
 use std::process::ExitCode;
 
 /// The version that `nomad version` prints.
 pub const VERSION: &str = concat!("Nomad v", env!("CARGO_PKG_VERSION"));
 
-/// Runs the command in `args` (without the program's name) and returns the exit code.
+/// Runs the command in `args` (without the program's name) and returns the exit code; `validate` reads an agent's
+/// configuration.
 #[must_use]
-pub fn run(args: Vec<String>) -> ExitCode {
+pub fn run(args: Vec<String>, validate: ValidateConfig) -> ExitCode {
+    lent::lend(validate);
     ExitCode::from(dispatch::dispatch(args))
 }

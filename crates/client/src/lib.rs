@@ -28,6 +28,7 @@ mod services;
 mod shared;
 mod store;
 mod task;
+mod templates;
 mod updates;
 mod usage;
 mod watch;

@@ -20,6 +20,7 @@ use crate::shared::Shared;
 use crate::store::{Progress, Stored, StoredHandle};
 use crate::task::env::TaskEnv;
 use crate::task::machine::{Action, Failure, Input};
+use crate::templates::Watch;
 
 /// How an allocation stands, as others see it.
 #[derive(Clone, Debug)]
@@ -141,6 +142,16 @@ impl Runner {
 struct Slot {
     prepared: Option<Prepared>,
     preparing: Option<AbortHandle>,
+    watch: Option<Watch>,
+    watching: Option<AbortHandle>,
+}
+
+impl Slot {
+    fn stop_watching(&mut self) {
+        if let Some(watching) = self.watching.take() {
+            watching.abort();
+        }
+    }
 }
 
 struct Actor {
@@ -190,7 +201,6 @@ pub(crate) fn start(
     }
     let view = view_of(&alloc, &machine, network_status.clone());
     let (publish, view) = watch::channel(Arc::new(view));
-    // bounded by the events of one allocation: a few a task and state change, taken at once.
     let (inbox, messages) = mpsc::unbounded_channel();
     let runner = Arc::new(Runner {
         id: alloc.id,
@@ -426,12 +436,16 @@ impl Actor {
             Action::Abandon => self.abandon(task),
             Action::Start => self.start_task(task),
             Action::Announce => {
+                self.watch_templates(&task);
                 let live = self.runner.live(&task);
                 let network = self.network_status.as_deref();
                 self.services
                     .announce_task(&self.alloc, &self.group, &task, live, network);
             }
-            Action::Withdraw => self.services.withdraw_task(&self.alloc, &self.group, &task),
+            Action::Withdraw => {
+                self.slots.entry(task.clone()).or_default().stop_watching();
+                self.services.withdraw_task(&self.alloc, &self.group, &task);
+            }
             Action::Stop { timeout } => self.stop_task(task, timeout),
             Action::Clean => self.clean(&task),
             Action::Finish => {}
@@ -486,6 +500,15 @@ impl Actor {
         self.slots.entry(task).or_default().preparing = Some(running.abort_handle());
     }
 
+    fn watch_templates(&mut self, task: &str) {
+        let runner = Arc::clone(&self.runner);
+        let slot = self.slots.entry(task.to_owned()).or_default();
+        slot.stop_watching();
+        if let Some(watch) = slot.watch.take() {
+            slot.watching = Some(tokio::spawn(watch.run(runner)).abort_handle());
+        }
+    }
+
     fn abandon(&mut self, task: String) {
         if let Some(handle) = self.slots.entry(task.clone()).or_default().preparing.take() {
             handle.abort();
@@ -503,7 +526,10 @@ impl Actor {
     fn prepared(&mut self, task: String, result: Result<Prepared, Failure>) {
         let slot = self.slots.entry(task.clone()).or_default();
         slot.preparing = None;
-        let result = result.map(|prepared| slot.prepared = Some(prepared));
+        let result = result.map(|mut prepared| {
+            slot.watch = prepared.watch.take();
+            slot.prepared = Some(prepared);
+        });
         self.event(Event::Task(task, Input::Prepared(result)));
     }
 

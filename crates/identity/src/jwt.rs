@@ -1,8 +1,7 @@
 //! Signed tokens: RS256, the key named in the head.
 
 use crate::{IdentityError, RootKey};
-// Signatures of this kind use no randomness; the library asks for a source all the same.
-use aws_lc_rs::rand as entropy;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
 use base64::Engine as _;
@@ -49,7 +48,7 @@ impl RootKey {
         self.signing()
             .sign(
                 &RSA_PKCS1_SHA256,
-                &entropy::SystemRandom::new(),
+                &SystemRandom::new(),
                 text.as_bytes(),
                 &mut signature,
             )

@@ -349,8 +349,7 @@ fn shorten(lower: &str, middle: &str, upper: &str, inclusive: bool) -> Vec<u8> {
     let (l, m, u) = (lower.as_bytes(), middle.as_bytes(), upper.as_bytes());
     let rest_is_zero = |bytes: &[u8]| bytes.iter().all(|b| *b == b'0');
     for at in 0..m.len() {
-        let down =
-            l[..=at] != m[..=at] || inclusive && rest_is_zero(&l[at + 1..]) && l[..=at] == m[..=at];
+        let down = l[..=at] != m[..=at] || inclusive && rest_is_zero(&l[at + 1..]);
         let above = m[..=at] != u[..=at];
         let up = above && {
             let mut next = m[..=at].to_vec();

@@ -1,14 +1,21 @@
 //! The agent: starts the rooms that its configuration asks for, joins them, and stops them in order.
 
 mod api;
+mod carry;
+mod gateway;
 mod identity;
+mod join;
 mod link;
 mod logging;
 mod node;
+mod node_calls;
 mod peers;
+mod rpc;
+mod secure;
 mod server;
 mod signals;
 mod state_folder;
+mod upstream;
 
 use crate::config::{AgentConfig, Machine};
 use crate::{announce, startup};

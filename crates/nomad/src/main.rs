@@ -9,7 +9,10 @@ fn main() -> ExitCode {
         // Before any thread exists: the supervisor forks.
         Some("supervise") => exit_code(caravan_host::supervise_main(args)),
         Some("agent") => caravan_nomad::agent::main(text(args)),
-        _ => caravan_cli::run(text(first.into_iter().chain(args))),
+        _ => caravan_cli::run(
+            text(first.into_iter().chain(args)),
+            caravan_nomad::startup::validate,
+        ),
     }
 }
 

@@ -2,7 +2,9 @@
 //! know. The wiring goes on from here.
 
 use crate::announce;
-use crate::config::{AgentConfig, Machine, help, load, parse_flags};
+use crate::config::{AgentConfig, ConfigError, Flags, Machine, help, load, parse_flags};
+use caravan_cli::Rejection;
+use std::path::PathBuf;
 
 /// Why no agent starts, and what to say.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +38,21 @@ pub fn configure(args: &[String], machine: &Machine) -> Result<AgentConfig, Refu
         stderr: announce::outputs(&error.to_string()) + "\n",
         code: 1,
     })
+}
+
+/// Whether an agent would start with these files and folders.
+pub fn validate(paths: &[String]) -> Result<(), Rejection> {
+    let mut flags = Flags::default();
+    flags.configs = paths.iter().map(PathBuf::from).collect();
+    match load(&flags, &Machine::gather()) {
+        Ok(_) => Ok(()),
+        Err(error @ (ConfigError::Unreadable { .. } | ConfigError::Refused { .. })) => {
+            Err(Rejection::Unreadable(error.to_string()))
+        }
+        Err(error @ (ConfigError::Values(_) | ConfigError::Invalid(_))) => {
+            Err(Rejection::Invalid(error.to_string()))
+        }
+    }
 }
 
 /// Prints what comes before the agent's work: files that were read, warnings.

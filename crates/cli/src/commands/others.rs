@@ -1,5 +1,6 @@
-//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies, setup.
+//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies.
 
+mod config;
 mod fmt;
 mod scaling;
 
@@ -15,6 +16,7 @@ use serde_json::json;
 
 pub(super) const COMMANDS: &[&Command] = &[
     &VERSION,
+    &config::VALIDATE,
     &fmt::SPEC,
     &UI_COMMAND,
     &LOGIN,

@@ -110,6 +110,15 @@ fn find(context: &Context, api: &Api, name: &str) -> Result<String, Failure> {
             .collect();
         namespace["Services"] = Value::Array(kept);
     }
+    let none = |all: &[Value]| all.iter().all(|one| one.items("Services").is_empty());
+    let registered: usize = list(&found)
+        .iter()
+        .map(|one| one.items("Services").len())
+        .sum();
+    if none(&namespaces) && registered > 1 {
+        // The list does not know prefixes: what is there is told instead of nothing.
+        namespaces = list(&found).to_vec();
+    }
     let names: Vec<&str> = namespaces
         .iter()
         .flat_map(|namespace| namespace.items("Services"))

@@ -71,6 +71,18 @@ impl AllocDir {
         make_secret(&dirs.private, 1)
     }
 
+    /// Makes the named pipes that tools expect beside the logs. Nothing here reads them.
+    pub(crate) fn build_log_pipes(&self, task: &str) -> io::Result<()> {
+        for stream in ["stdout", "stderr"] {
+            let path = self.logs().join(format!(".{task}.{stream}.fifo"));
+            match nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)) {
+                Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the secrets of a task that ended away.
     pub(crate) fn remove_secrets(&self, task: &str) {
         let dirs = self.task(task);
@@ -125,6 +137,9 @@ fn make_secret(path: &Path, megabytes: i64) -> io::Result<()> {
     // Kernels before 6.4 do not know noswap; without the right to mount a plain directory has to do.
     if mount(&format!("{options},noswap")).is_err() {
         let _ = mount(&options);
+    }
+    if is_mount(path) {
+        fs::write(path.join(".nomad-mount"), "")?;
     }
     Ok(())
 }

@@ -113,6 +113,17 @@ pub(crate) fn write(
     content: &[u8],
     mode: u32,
 ) -> Result<(), ContainedError> {
+    write_owned(root, path, content, mode, (None, None))
+}
+
+/// As [`write`], with user and group.
+pub(crate) fn write_owned(
+    root: &Path,
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    (user, group): (Option<u32>, Option<u32>),
+) -> Result<(), ContainedError> {
     let path = relative(path).ok_or(ContainedError::Escapes)?;
     let fail = |error: io::Error| {
         if error.raw_os_error() == Some(rustix::io::Errno::XDEV.raw_os_error()) {
@@ -131,6 +142,9 @@ pub(crate) fn write(
     let mode = Mode::from_raw_mode(mode);
     let mut file = File::from(open_below(root, &path, flags, mode).map_err(fail)?);
     rustix::fs::fchmod(&file, mode).map_err(|error| fail(error.into()))?;
+    if user.is_some() || group.is_some() {
+        std::os::unix::fs::fchown(&file, user, group).map_err(fail)?;
+    }
     file.write_all(content).map_err(fail)
 }
 

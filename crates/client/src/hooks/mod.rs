@@ -10,10 +10,12 @@ use crate::alloc::dir::AllocDir;
 use crate::shared::Shared;
 use crate::task::env::{Dirs, Source, TaskEnv};
 use crate::task::machine::Failure;
+use crate::templates::Watch;
 
 mod dispatch_payload;
 mod driver_config;
 mod task_dir;
+mod templates;
 mod validate;
 mod volumes;
 
@@ -44,10 +46,12 @@ pub(crate) struct Draft {
 }
 
 /// Ready to start.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) config: TaskConfig,
     pub(crate) env: Arc<TaskEnv>,
+    /// Templates that may change while it runs.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// Why a hook failed.
@@ -164,10 +168,12 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
     hook!("task_dir", task_dir::run(&context).await);
     hook!("dispatch_payload", dispatch_payload::run(&context).await);
     hook!("volumes", volumes::run(&context, &mut draft));
+    let watch = hook!("template", templates::run(&context, &mut draft).await);
     let env = context.env(&draft);
     let config = driver_config::build(&context, &env, draft);
     Ok(Prepared {
         config,
         env: Arc::new(env),
+        watch,
     })
 }

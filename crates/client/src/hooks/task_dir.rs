@@ -12,7 +12,16 @@ pub(super) async fn run(context: &Context) -> Result<(), HookError> {
     context.note(event.message(task_event::BUILDING_TASK_DIRECTORY));
     let (dir, task) = (context.dir.clone(), context.task.name.clone());
     let secrets = context.task.resources.secrets_mb;
-    let built = tokio::task::spawn_blocking(move || dir.build_task(&task, secrets)).await;
+    let logs = !context.task.log_config.disabled;
+    let built = tokio::task::spawn_blocking(move || {
+        dir.build_task(&task, secrets)?;
+        if logs {
+            dir.build_log_pipes(&task)
+        } else {
+            Ok(())
+        }
+    })
+    .await;
     match built {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(HookError::fatal(error.to_string())),

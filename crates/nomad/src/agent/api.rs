@@ -1,13 +1,17 @@
 //! Joins the rooms behind one public API: each request goes to the room that its route names.
 
-use super::server::Running;
+use super::gateway::{Gateway, ServerSide};
+use super::join::Circle;
+use super::link::{Beside, InProcess};
+use super::rpc::{NodeCalls, ServerCalls};
+use super::server::{Running, Wires};
+use super::upstream::Upstream;
 use crate::config::AgentConfig;
-use async_trait::async_trait;
-use caravan_http::{
-    Answer, Api, ApiError, ApiRequest, CancellationToken, Forward, Listener, Server as HttpServer, Settings, Watch,
-};
-use caravan_rpc::NodeSessions;
-use futures::future::BoxFuture;
+use caravan_client::{Client, ServerLink};
+use caravan_http::{CancellationToken, Listener, Server as HttpServer, Settings};
+use caravan_rpc::preface::Preface;
+use caravan_rpc::{Dialer, Handler, NodeSessions, Pool};
+use caravan_server::Server;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -33,32 +37,112 @@ impl Rooms {
 /// Starts every room that the configuration asks for.
 pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken) -> Result<Rooms, String> {
     let listeners = bind(config).await?;
-    let sessions = NodeSessions::default();
-    let server = if config.settings.server.enabled {
-        Some(super::server::start(config, sessions.clone()).await?)
-    } else {
-        None
+    let wires = wires(config)?;
+    let mut server = match config.settings.server.enabled {
+        true => Some(super::server::start(config, &wires).await?),
+        false => None,
     };
-    let node = match (&server, config.settings.client.enabled) {
-        (Some(running), true) => {
-            let servers = vec![config.net.advertise_rpc.clone()];
-            let link = super::link::InProcess::new(running.server.node_service(), servers);
-            Some(super::node::start(config, Arc::new(link)).await?)
-        }
-        _ => None,
+    let (side, upstream) = match &server {
+        Some(running) => (Some(side(config, &wires, running)), None),
+        None => (None, Some(upstream(config, &wires))),
     };
-    let api = Arc::new(AgentApi {
-        config: Arc::clone(config),
-        server: server.as_ref().map(|running| Arc::new(running.server.api()) as Arc<dyn Api>),
-        node: node.as_ref().map(|node| node.api() as Arc<dyn Api>),
-    });
-    let http = HttpServer::new(api, http_settings(config));
+    let gateway = Arc::new(Gateway::new(config.settings.region.clone(), config.settings.acl.enabled, side, upstream));
+    let calls: Arc<dyn Handler> = Arc::new(ServerCalls(Arc::clone(&gateway)));
+    if let Some(running) = &mut server {
+        running.serve(&calls, &wires.sessions, closing);
+        join_others(config, &gateway, closing);
+        running.ready(config).await?;
+    }
+    let node = match config.settings.client.enabled {
+        true => Some(start_node(config, &wires, &gateway, calls, closing).await?),
+        false => None,
+    };
+    let http = HttpServer::new(gateway, http_settings(config));
     for listener in listeners {
         let (http, closing) = (http.clone(), closing.clone());
         tokio::spawn(async move { http.serve(Listener::Tcp(listener), closing).await });
     }
     let server_id = server.as_ref().map(|running| running.id.clone());
     Ok(Rooms { server, node, server_id })
+}
+
+/// What connections between agents are made with.
+fn wires(config: &AgentConfig) -> Result<Wires, String> {
+    let tls = super::secure::tls(config)?;
+    let dialer = Dialer::new(preface(config), tls.clone(), super::secure::limits(config));
+    Ok(Wires { pool: Pool::new(dialer.clone()), dialer, sessions: NodeSessions::default(), tls })
+}
+
+fn preface(config: &AgentConfig) -> Preface {
+    let region = config.settings.region.clone();
+    if config.settings.server.enabled {
+        Preface::Server { name: format!("{}.{region}", config.name), region }
+    } else {
+        // Which node it is, is proven with each call.
+        Preface::Client { node_id: String::new(), region }
+    }
+}
+
+fn side(config: &AgentConfig, wires: &Wires, running: &Running) -> ServerSide {
+    ServerSide {
+        server: Arc::clone(&running.server),
+        api: running.server.api(),
+        link: near_link(config, &running.server),
+        pool: wires.pool.clone(),
+        sessions: wires.sessions.clone(),
+        circle: Arc::new(Circle::new(running.hello(config))),
+        region: config.settings.region.clone(),
+    }
+}
+
+fn near_link(config: &AgentConfig, server: &Arc<Server>) -> InProcess {
+    let (log, own) = (server.consensus().clone(), config.net.advertise_rpc.clone());
+    let servers = move || match log.members() {
+        members if members.is_empty() => vec![own.clone()],
+        members => members.into_iter().map(|member| member.address).collect(),
+    };
+    InProcess::new(server.node_service(), Arc::new(servers))
+}
+
+fn upstream(config: &AgentConfig, wires: &Wires) -> Arc<Upstream> {
+    let client = &config.settings.client;
+    let join = &client.server_join;
+    let addresses = super::secure::addresses([&client.servers, &join.start_join, &join.retry_join]);
+    Upstream::new(wires.pool.clone(), config.settings.region.clone(), addresses)
+}
+
+fn join_others(config: &AgentConfig, gateway: &Gateway, closing: &CancellationToken) {
+    let Some(side) = gateway.server_side() else { return };
+    let server = &config.settings.server;
+    let join = &server.server_join;
+    let addresses =
+        super::secure::addresses([&server.start_join, &server.retry_join, &join.start_join, &join.retry_join]);
+    let (circle, running) = (Arc::clone(&side.circle), Arc::clone(&side.server));
+    tokio::spawn(super::join::run(circle, running, side.pool.clone(), addresses, closing.clone()));
+}
+
+async fn start_node(
+    config: &AgentConfig,
+    wires: &Wires,
+    gateway: &Arc<Gateway>,
+    calls: Arc<dyn Handler>,
+    closing: &CancellationToken,
+) -> Result<Arc<Client>, String> {
+    let link: Arc<dyn ServerLink> = match (gateway.server_side(), gateway.upstream()) {
+        (Some(side), _) => {
+            let direct = near_link(config, &side.server);
+            Arc::new(Beside::new(direct, calls, &side.region, side.server.leading()))
+        }
+        (None, Some(upstream)) => super::upstream::link(upstream),
+        (None, None) => return Err("Error starting agent: a client needs servers".to_owned()),
+    };
+    let node = super::node::start(config, link).await?;
+    gateway.set_node(Arc::clone(&node));
+    if let Some(upstream) = gateway.upstream() {
+        let handler = Arc::new(NodeCalls(Arc::clone(gateway)));
+        super::upstream::call_back(upstream, wires.dialer.clone(), &node, handler, closing);
+    }
+    Ok(node)
 }
 
 /// Binds the addresses of the public API; an address that is taken is named.
@@ -80,48 +164,5 @@ fn http_settings(config: &AgentConfig) -> Settings {
         handshake_timeout: limits.https_handshake_timeout,
         debug: config.settings.enable_debug,
         ..Settings::default()
-    }
-}
-
-/// The public API of this agent.
-struct AgentApi {
-    config: Arc<AgentConfig>,
-    server: Option<Arc<dyn Api>>,
-    node: Option<Arc<dyn Api>>,
-}
-
-impl AgentApi {
-    fn room(&self, request: &ApiRequest) -> Result<&Arc<dyn Api>, ApiError> {
-        match request.route().forward {
-            Forward::ClientAlloc | Forward::ClientNode => {
-                self.node.as_ref().ok_or_else(ApiError::no_path_to_node)
-            }
-            Forward::Local | Forward::AnyServer | Forward::Leader | Forward::AgentTarget => {
-                self.server.as_ref().ok_or_else(ApiError::no_leader)
-            }
-            Forward::ServerOnly => self.server.as_ref().ok_or_else(ApiError::server_only),
-        }
-    }
-
-    fn checked_region(&self, request: &ApiRequest) -> Result<(), ApiError> {
-        match &request.options.region {
-            Some(region) if *region != self.config.settings.region => Err(ApiError::no_path_to_region()),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Api for AgentApi {
-    async fn call(&self, request: ApiRequest) -> Result<Answer, ApiError> {
-        self.checked_region(&request)?;
-        self.room(&request)?.call(request).await
-    }
-
-    fn changed<'a>(&'a self, watch: &'a Watch) -> BoxFuture<'a, ()> {
-        match &self.server {
-            Some(server) => server.changed(watch),
-            None => Box::pin(std::future::pending()),
-        }
     }
 }

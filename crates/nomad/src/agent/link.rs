@@ -5,23 +5,30 @@ use caravan_client::link::{
     AllocUpdate, Allocations, Beat, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
     ServiceUpdate, What,
 };
+use caravan_client::RpcLink;
 use caravan_model::Node;
+use caravan_rpc::{Channel, Handler, Peer};
 use caravan_server::{NodeError, NodeService};
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The servers' side, called directly.
 pub(super) struct InProcess {
     service: NodeService,
     /// The servers to name in answers.
-    servers: Vec<String>,
+    servers: Servers,
 }
 
+/// Tells the addresses of the servers.
+pub(super) type Servers = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
 impl InProcess {
-    pub(super) fn new(service: NodeService, servers: Vec<String>) -> Self {
+    pub(super) fn new(service: NodeService, servers: Servers) -> Self {
         Self { service, servers }
     }
 
     fn beat(&self, ttl: caravan_model::Duration) -> Beat {
-        Beat { heartbeat_ttl: ttl.to_std(), servers: self.servers.clone(), eligibility: None }
+        Beat { heartbeat_ttl: ttl.to_std(), servers: (self.servers)(), eligibility: None }
     }
 }
 
@@ -82,5 +89,60 @@ impl ServerLink for InProcess {
             What::Variables { .. } => Ok(Found::Variables(Vec::new())),
             What::Identities { .. } => Ok(Found::Identities(Vec::new())),
         }
+    }
+}
+
+/// The link of a node beside a server: direct while that server leads, else through it to the one that does.
+pub(super) struct Beside {
+    direct: InProcess,
+    handed_on: Box<dyn ServerLink>,
+    leading: watch::Receiver<bool>,
+}
+
+impl Beside {
+    /// `calls` is what answers the nodes elsewhere.
+    pub(super) fn new(
+        direct: InProcess,
+        calls: Arc<dyn Handler>,
+        region: &str,
+        leading: watch::Receiver<bool>,
+    ) -> Self {
+        let channel = Channel::in_process(calls, Peer::in_process(region));
+        Self { direct, handed_on: Box::new(RpcLink::new(move || Some(channel.clone()))), leading }
+    }
+
+    fn now(&self) -> &dyn ServerLink {
+        if *self.leading.borrow() { &self.direct } else { self.handed_on.as_ref() }
+    }
+}
+
+#[async_trait]
+impl ServerLink for Beside {
+    async fn register(&self, node: Node) -> Result<Beat, LinkError> {
+        self.now().register(node).await
+    }
+
+    async fn heartbeat(&self, request: Heartbeat) -> Result<Beat, LinkError> {
+        self.now().heartbeat(request).await
+    }
+
+    async fn pull(&self, request: Pull) -> Result<Pulled, LinkError> {
+        self.now().pull(request).await
+    }
+
+    async fn update_allocs(&self, update: AllocUpdate) -> Result<(), LinkError> {
+        self.now().update_allocs(update).await
+    }
+
+    async fn update_services(&self, update: ServiceUpdate) -> Result<(), LinkError> {
+        self.now().update_services(update).await
+    }
+
+    async fn node_events(&self, request: NodeEvents) -> Result<(), LinkError> {
+        self.now().node_events(request).await
+    }
+
+    async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {
+        self.now().lookup(request).await
     }
 }

@@ -1,35 +1,99 @@
 //! Starts the server room from the agent's configuration.
 
-use super::peers::Alone;
+use super::join::Hello;
+use super::peers::Peers;
 use crate::config::AgentConfig;
 use caravan_model::SchedulerConfiguration;
-use caravan_rpc::NodeSessions;
+use caravan_rpc::{Dialer, Handler, Listener, ListenerConfig, NodeSessions, Pool, Tls};
 use caravan_server::{GcThresholds, Pace, Server, ServerConfig};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A running server and its id.
 pub(super) struct Running {
-    pub(super) server: Server,
+    pub(super) server: Arc<Server>,
     pub(super) id: String,
+    ports: Vec<Listener>,
+    expect: usize,
 }
 
-/// Starts the server, and waits until it leads or has found its leader when it is alone.
-pub(super) async fn start(config: &AgentConfig, sessions: NodeSessions) -> Result<Running, String> {
+/// What a server needs of its connections.
+pub(super) struct Wires {
+    pub(super) dialer: Dialer,
+    pub(super) pool: Pool,
+    pub(super) sessions: NodeSessions,
+    pub(super) tls: Option<Arc<Tls>>,
+}
+
+/// Binds the ports and starts the server; it does not serve yet.
+pub(super) async fn start(config: &AgentConfig, wires: &Wires) -> Result<Running, String> {
+    let ports = bind(config, wires.tls.clone())?;
     let id = super::identity::server_id(config)?;
     let resolved = resolve(config);
-    let alone = resolved.bootstrap_expect == 1;
-    let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(Alone), sessions)
+    let expect = resolved.bootstrap_expect;
+    let peers = Peers { pool: wires.pool.clone(), region: config.settings.region.clone() };
+    let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(peers), wires.sessions.clone())
         .await
         .map_err(|error| format!("Error starting agent: server setup failed: {error}"))?;
-    if alone {
-        let mut leading = server.leading();
-        let led = tokio::time::timeout(config.settings.server.start_timeout, leading.wait_for(|leads| *leads)).await;
-        if led.is_err() {
-            return Err("Error starting agent: the server did not become leader in time; see the log above".to_owned());
+    Ok(Running { server: Arc::new(server), id: id.to_string(), ports, expect })
+}
+
+/// The port of servers, and the one where the field looks for members: both answer alike.
+fn bind(config: &AgentConfig, tls: Option<Arc<Tls>>) -> Result<Vec<Listener>, String> {
+    let settings = ListenerConfig {
+        name: format!("{}.{}", config.name, config.settings.region),
+        region: config.settings.region.clone(),
+        tls,
+        limits: super::secure::limits(config),
+    };
+    let mut ports = Vec::new();
+    for (what, address) in [("RPC", config.net.rpc), ("Serf", config.net.serf)] {
+        let listener = Listener::bind(address, settings.clone()).map_err(|error| {
+            format!("Error starting agent: failed to start {what} listener: listen tcp {address}: {error}")
+        })?;
+        ports.push(listener);
+    }
+    Ok(ports)
+}
+
+impl Running {
+    /// What this server tells the others of itself.
+    pub(super) fn hello(&self, config: &AgentConfig) -> Hello {
+        Hello {
+            node: self.server.consensus().node_id(),
+            id: self.id.clone(),
+            name: format!("{}.{}", config.name, config.settings.region),
+            address: config.net.advertise_rpc.clone(),
+            region: config.settings.region.clone(),
+            datacenter: config.settings.datacenter.clone(),
+            version: caravan_cli::VERSION.to_owned(),
+            expect: self.expect,
+            formed: false,
         }
     }
-    Ok(Running { server, id: id.to_string() })
+
+    /// Answers the other agents until the agent stops.
+    pub(super) fn serve(&mut self, calls: &Arc<dyn Handler>, sessions: &NodeSessions, closing: &CancellationToken) {
+        for port in self.ports.drain(..) {
+            tokio::spawn(port.serve(Arc::clone(calls), sessions.clone(), closing.clone()));
+        }
+    }
+
+    /// Waits until a server that is alone leads. With others it may take them to have a leader.
+    pub(super) async fn ready(&self, config: &AgentConfig) -> Result<(), String> {
+        if self.server.consensus().members().len() != 1 {
+            return Ok(());
+        }
+        let mut leading = self.server.leading();
+        let led = tokio::time::timeout(config.settings.server.start_timeout, leading.wait_for(|leads| *leads)).await;
+        match led {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                Err("Error starting agent: the server did not become leader in time; see the log above".to_owned())
+            }
+        }
+    }
 }
 
 fn resolve(config: &AgentConfig) -> ServerConfig {

@@ -21,7 +21,8 @@ pub mod syntax;
 pub mod units;
 mod validate;
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 pub use flags::{DevMode, FlagError, Flags, help, parse_flags};
 pub use machine::Machine;
@@ -52,7 +53,7 @@ pub struct AgentConfig {
 /// Why there is no configuration. The text of the last kind is complete; the others name the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("Error loading configuration from {}: {error}", path.display())]
+    #[error("Error loading configuration from {}: {}", path.display(), unreadable(path, error))]
     Unreadable {
         path: PathBuf,
         error: std::io::Error,
@@ -66,6 +67,15 @@ pub enum ConfigError {
     Values(Vec<Problem>),
     #[error("{0}")]
     Invalid(String),
+}
+
+/// In the words that scripts know.
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => format!("stat {}: no such file or directory", path.display()),
+        ErrorKind::PermissionDenied => format!("open {}: permission denied", path.display()),
+        _ => error.to_string(),
+    }
 }
 
 fn lines(problems: &[Problem]) -> String {

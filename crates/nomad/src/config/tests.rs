@@ -244,7 +244,8 @@ fn the_order_of_config_flags_counts() {
 fn missing_files_are_named() {
     let message = load_files(&[], &["-dev", "-config=DIR/none.hcl"]).expect_err("missing");
     assert!(
-        message.starts_with("Error loading configuration from none.hcl: No such file"),
+        message.starts_with("Error loading configuration from none.hcl: stat ")
+            && message.ends_with("none.hcl: no such file or directory"),
         "{message}"
     );
 }

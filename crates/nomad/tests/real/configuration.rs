@@ -44,7 +44,7 @@ fn mistakes_are_refused_by_name() {
         (&["-dev", "-sever"], "flag provided but not defined: -sever"),
         (
             &["-dev", "-config=/nonexistent.hcl"],
-            "==> Error loading configuration from /nonexistent.hcl: No such file",
+            "==> Error loading configuration from /nonexistent.hcl: stat /nonexistent.hcl: no such file or directory",
         ),
     ] {
         let (code, text) = agent(args);

@@ -3,5 +3,6 @@
 mod bad_input;
 mod configuration;
 mod examples;
+mod separate;
 mod support;
 mod survival;

@@ -22,6 +22,8 @@ mod system;
 mod variable_locks;
 mod variables;
 
+pub use raft::server_uuid;
+
 use crate::endpoints::{Answered, Call};
 use caravan_http::{Answer, ApiError, Meta, Op};
 

@@ -7,7 +7,7 @@ use caravan_model::*;
 
 /// The UUID that stands for a server's number wherever an id of a server is shown.
 #[must_use]
-pub(crate) fn server_uuid(node_id: u64) -> String {
+pub fn server_uuid(node_id: u64) -> String {
     let mixed = node_id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     uuid::Builder::from_random_bytes(
         ((u128::from(node_id) << 64) | u128::from(mixed)).to_be_bytes(),

@@ -101,6 +101,32 @@ impl ServerApi {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
+
+    /// Whether the caller may make a request that a node answers, about something in this namespace.
+    ///
+    /// # Errors
+    /// The refusal as the caller is to see it.
+    pub fn authorize(&self, request: &ApiRequest, namespace: Option<&str>) -> Result<(), ApiError> {
+        let state = self.shared.store.snapshot();
+        let caller = Caller::of(&state, &self.shared.config, request, crate::clock::now())?;
+        let mut asked = request.clone();
+        if let Some(namespace) = namespace {
+            asked.options.namespace = Some(namespace.to_owned());
+        }
+        if caller.may_call(&asked) { Ok(()) } else { Err(ApiError::permission_denied()) }
+    }
+}
+
+impl ServerApi {
+    /// Refuses whoever may not make this request.
+    ///
+    /// # Errors
+    /// An unknown token, or one without the right.
+    pub fn permit(&self, request: &ApiRequest) -> Result<(), ApiError> {
+        let state = self.shared.store.snapshot();
+        let caller = Caller::of(&state, &self.shared.config, request, crate::clock::now())?;
+        if caller.may_call(request) { Ok(()) } else { Err(ApiError::permission_denied()) }
+    }
 }
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! `tls ca info`, `tls cert info`: what a certificate says; `config validate` beside them.
+//! `tls ca info`, `tls cert info`: what a certificate says.
 
 use crate::command::{COMMAND, Command};
 use crate::context::Context;
@@ -37,16 +37,6 @@ pub(super) const CERT: Command = Command {
     about: "Show information about a certificate.",
     client: false,
     run: |context| show(context, "", false),
-    ..COMMAND
-};
-
-pub(super) const CONFIG: Command = Command {
-    name: "config validate",
-    args: "<path> [<path>...]",
-    synopsis: "Validate config files/directories",
-    about: "Perform validation on a set of Nomad configuration files. This is useful to test the Nomad configuration without starting the agent.",
-    client: false,
-    run: validate,
     ..COMMAND
 };
 
@@ -134,30 +124,4 @@ fn address(bytes: &[u8]) -> String {
         Ok(sixteen) => std::net::Ipv6Addr::from(sixteen).to_string(),
         Err(_) => String::new(),
     }
-}
-
-/// Files are found and read here; what they mean is checked by the agent itself.
-fn validate(context: &mut Context) -> Outcome {
-    if context.given.args.is_empty() {
-        return Err("Must specify at least one config file or directory".into());
-    }
-    let mut problems = Vec::new();
-    for path in &context.given.args {
-        if let Err(error) = std::fs::metadata(path) {
-            problems.push(format!(
-                "Error loading configuration from {path}: stat {path}: {}",
-                io_text(&error)
-            ));
-        }
-    }
-    if !problems.is_empty() {
-        let count = crate::format::counted(problems.len(), "error");
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|problem| format!("\t* {problem}"))
-            .collect();
-        return Err(format!("{count} occurred:\n{}\n\n", lines.join("\n")).into());
-    }
-    context.ui.out("Configuration is valid!");
-    Ok(0)
 }

@@ -10,13 +10,7 @@ use crate::failure::Failure;
 use crate::hostfiles::io_text;
 use std::io::Write;
 
-pub(super) const COMMANDS: &[&Command] = &[
-    &ca::CREATE,
-    &info::CA,
-    &cert::CREATE,
-    &info::CERT,
-    &info::CONFIG,
-];
+pub(super) const COMMANDS: &[&Command] = &[&ca::CREATE, &info::CA, &cert::CREATE, &info::CERT];
 
 /// Writes a new file that only its owner may change; keys only its owner may read.
 fn write(path: &str, content: &str, mode: u32) -> Result<(), Failure> {

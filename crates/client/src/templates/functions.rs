@@ -1,0 +1,467 @@
+//! The functions of templates: text, numbers, formats, the environment and the cluster's data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use caravan_model::ServiceRegistration;
+use gotmpl::{Template, TemplateError, Value};
+use sha2::{Digest, Sha256};
+
+use super::data::{self, Need};
+use super::engine::Pass;
+use crate::api::contained;
+
+type Answer = Result<Value, TemplateError>;
+type Function = fn(&Pass, &[Value]) -> Answer;
+
+fn fail(text: impl Into<String>) -> TemplateError {
+    TemplateError::Exec(text.into())
+}
+
+fn string(text: impl AsRef<str>) -> Value {
+    Value::String(Arc::from(text.as_ref()))
+}
+
+fn text(args: &[Value], at: usize) -> Result<String, TemplateError> {
+    args.get(at)
+        .map(ToString::to_string)
+        .ok_or_else(|| fail(format!("missing argument {}", at + 1)))
+}
+
+fn map(entries: impl IntoIterator<Item = (String, Value)>) -> Value {
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| (Arc::from(key.as_str()), value));
+    Value::Map(Arc::new(entries.collect::<BTreeMap<Arc<str>, Value>>()))
+}
+
+fn list(items: impl IntoIterator<Item = Value>) -> Value {
+    Value::List(items.into_iter().collect())
+}
+
+fn items(value: Option<&Value>) -> Vec<Value> {
+    match value {
+        Some(Value::List(items)) => items.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+const FUNCTIONS: &[(&str, Function)] = &[
+    ("env", |pass, args| {
+        Ok(string(
+            pass.env.get(&text(args, 0)?).cloned().unwrap_or_default(),
+        ))
+    }),
+    ("mustEnv", |pass, args| {
+        let name = text(args, 0)?;
+        pass.env
+            .get(&name)
+            .map(string)
+            .ok_or_else(|| fail(format!("environment variable {name:?} is not set")))
+    }),
+    ("envOrDefault", |pass, args| {
+        let found = pass
+            .env
+            .get(&text(args, 0)?)
+            .filter(|value| !value.is_empty())
+            .cloned();
+        Ok(string(found.map_or_else(|| text(args, 1), Ok)?))
+    }),
+    ("file", file),
+    ("nomadVar", |pass, args| {
+        variable(pass, Need::Variable(text(args, 0)?))
+    }),
+    ("nomadVarExists", |pass, args| {
+        let found = pass.ask(Need::OptionalVariable(text(args, 0)?));
+        Ok(Value::Bool(matches!(
+            found,
+            Some(data::Value::Variable(Some(_)))
+        )))
+    }),
+    ("nomadVarList", variables),
+    ("nomadVarListSafe", variables),
+    ("nomadService", services),
+    ("key", no_consul),
+    ("keyExists", no_consul),
+    ("keyOrDefault", no_consul),
+    ("service", no_consul),
+    ("services", no_consul),
+    ("ls", no_consul),
+    ("tree", no_consul),
+    ("secret", |_, _| {
+        Err(fail("no Vault is configured on this node"))
+    }),
+    ("toLower", |_, args| {
+        Ok(string(text(args, 0)?.to_lowercase()))
+    }),
+    ("toUpper", |_, args| {
+        Ok(string(text(args, 0)?.to_uppercase()))
+    }),
+    ("toTitle", |_, args| Ok(string(title(&text(args, 0)?)))),
+    ("trim", |_, args| {
+        Ok(string(text(args, 1)?.trim_matches(
+            |c| matches!(text(args, 0), Ok(set) if set.contains(c)),
+        )))
+    }),
+    ("trimSpace", |_, args| Ok(string(text(args, 0)?.trim()))),
+    ("trimPrefix", |_, args| {
+        let (prefix, of) = (text(args, 0)?, text(args, 1)?);
+        Ok(string(of.strip_prefix(&*prefix).unwrap_or(&of)))
+    }),
+    ("trimSuffix", |_, args| {
+        let (suffix, of) = (text(args, 0)?, text(args, 1)?);
+        Ok(string(of.strip_suffix(&*suffix).unwrap_or(&of)))
+    }),
+    ("replaceAll", |_, args| {
+        Ok(string(
+            text(args, 2)?.replace(&text(args, 0)?, &text(args, 1)?),
+        ))
+    }),
+    ("regexReplaceAll", |_, args| {
+        let pattern =
+            regex::Regex::new(&text(args, 0)?).map_err(|error| fail(error.to_string()))?;
+        Ok(string(
+            pattern.replace_all(&text(args, 2)?, text(args, 1)?.as_str()),
+        ))
+    }),
+    ("regexMatch", |_, args| {
+        let pattern =
+            regex::Regex::new(&text(args, 0)?).map_err(|error| fail(error.to_string()))?;
+        Ok(Value::Bool(pattern.is_match(&text(args, 1)?)))
+    }),
+    ("split", |_, args| {
+        let (by, of) = (text(args, 0)?, text(args, 1)?);
+        Ok(list(
+            of.trim()
+                .split(&*by)
+                .filter(|part| !part.is_empty())
+                .map(string),
+        ))
+    }),
+    ("join", |_, args| {
+        let parts: Vec<String> = items(args.get(1)).iter().map(ToString::to_string).collect();
+        Ok(string(parts.join(&text(args, 0)?)))
+    }),
+    ("contains", |_, args| {
+        let wanted = text(args, 0)?;
+        Ok(Value::Bool(
+            items(args.get(1))
+                .iter()
+                .any(|item| item.to_string() == wanted),
+        ))
+    }),
+    ("in", |_, args| {
+        let wanted = text(args, 1)?;
+        Ok(Value::Bool(
+            items(args.first())
+                .iter()
+                .any(|item| item.to_string() == wanted),
+        ))
+    }),
+    ("indent", |_, args| {
+        let pad = " ".repeat(usize::try_from(number(args, 0)?).unwrap_or(0));
+        let lines: Vec<String> = text(args, 1)?
+            .split('\n')
+            .map(|line| format!("{pad}{line}"))
+            .collect();
+        Ok(string(lines.join("\n")))
+    }),
+    ("loop", |_, args| {
+        let (from, to) = if args.len() > 1 {
+            (number(args, 0)?, number(args, 1)?)
+        } else {
+            (0, number(args, 0)?)
+        };
+        // A template must not fill the memory.
+        Ok(list(
+            (from..to.min(from.saturating_add(1_000_000))).map(Value::Int),
+        ))
+    }),
+    ("base64Encode", |_, args| {
+        Ok(string(STANDARD.encode(text(args, 0)?)))
+    }),
+    ("base64URLEncode", |_, args| {
+        Ok(string(URL_SAFE.encode(text(args, 0)?)))
+    }),
+    ("base64Decode", |_, args| {
+        decoded(STANDARD.decode(text(args, 0)?))
+    }),
+    ("base64URLDecode", |_, args| {
+        decoded(URL_SAFE.decode(text(args, 0)?))
+    }),
+    ("sha256Hex", |_, args| {
+        let digest = Sha256::digest(text(args, 0)?);
+        Ok(string(
+            digest
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>(),
+        ))
+    }),
+    ("parseBool", |_, args| {
+        Ok(Value::Bool(matches!(
+            text(args, 0)?.as_str(),
+            "1" | "t" | "T" | "true" | "TRUE" | "True"
+        )))
+    }),
+    ("parseInt", |_, args| Ok(Value::Int(number(args, 0)?))),
+    ("parseUint", |_, args| Ok(Value::Int(number(args, 0)?))),
+    ("parseFloat", |_, args| {
+        Ok(Value::Float(
+            text(args, 0)?.parse().map_err(|_| fail("not a number"))?,
+        ))
+    }),
+    ("parseJSON", |_, args| {
+        let text = text(args, 0)?;
+        if text.is_empty() {
+            return Ok(map([]));
+        }
+        serde_json::from_str(&text)
+            .map(|value| from_json(&value))
+            .map_err(|error| fail(error.to_string()))
+    }),
+    ("toJSON", |_, args| json(args, false)),
+    ("toJSONPretty", |_, args| json(args, true)),
+    ("toUnescapedJSON", |_, args| json(args, false)),
+    ("toUnescapedJSONPretty", |_, args| json(args, true)),
+    ("timestamp", |_, _| Ok(string(timestamp()))),
+    ("add", |_, args| {
+        arithmetic(args, i64::checked_add, |a, b| a + b)
+    }),
+    ("subtract", |_, args| {
+        arithmetic(args, |a, b| b.checked_sub(a), |a, b| b - a)
+    }),
+    ("multiply", |_, args| {
+        arithmetic(args, i64::checked_mul, |a, b| a * b)
+    }),
+    ("divide", |_, args| {
+        arithmetic(args, |a, b| b.checked_div(a), |a, b| b / a)
+    }),
+    ("modulo", |_, args| {
+        arithmetic(args, |a, b| b.checked_rem(a), |a, b| b % a)
+    }),
+    ("minimum", |_, args| {
+        arithmetic(args, |a, b| Some(a.min(b)), f64::min)
+    }),
+    ("maximum", |_, args| {
+        arithmetic(args, |a, b| Some(a.max(b)), f64::max)
+    }),
+    ("sprig_upper", |_, args| {
+        Ok(string(text(args, 0)?.to_uppercase()))
+    }),
+    ("sprig_lower", |_, args| {
+        Ok(string(text(args, 0)?.to_lowercase()))
+    }),
+    ("sprig_trim", |_, args| Ok(string(text(args, 0)?.trim()))),
+    ("sprig_quote", |_, args| {
+        Ok(string(format!("{:?}", text(args, 0)?)))
+    }),
+    ("sprig_replace", |_, args| {
+        Ok(string(
+            text(args, 2)?.replace(&text(args, 0)?, &text(args, 1)?),
+        ))
+    }),
+    ("sprig_default", |_, args| {
+        let given = args.get(1).cloned().unwrap_or(Value::Nil);
+        Ok(if given.is_truthy() {
+            given
+        } else {
+            args.first().cloned().unwrap_or(Value::Nil)
+        })
+    }),
+    ("sprig_env", |_, _| Err(fail("function is disabled"))),
+    ("sprig_expandenv", |_, _| Err(fail("function is disabled"))),
+];
+
+/// Gives every function to the engine; denied ones fail when they are called.
+pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]) -> Template {
+    for (name, function) in FUNCTIONS {
+        let pass = Arc::clone(pass);
+        engine = engine.func(name, move |args: &[Value]| function(&pass, args));
+    }
+    for name in denied {
+        engine = engine.func(name, |_: &[Value]| Err(fail("function is disabled")));
+    }
+    engine
+}
+
+fn no_consul(_: &Pass, _: &[Value]) -> Answer {
+    Err(fail("no Consul is configured on this node"))
+}
+
+fn number(args: &[Value], at: usize) -> Result<i64, TemplateError> {
+    match args.get(at) {
+        Some(Value::Int(number)) => Ok(*number),
+        _ => text(args, at)?
+            .parse()
+            .map_err(|_| fail("not a whole number")),
+    }
+}
+
+fn arithmetic(
+    args: &[Value],
+    whole: fn(i64, i64) -> Option<i64>,
+    fraction: fn(f64, f64) -> f64,
+) -> Answer {
+    if let (Ok(a), Ok(b)) = (number(args, 0), number(args, 1)) {
+        return whole(a, b)
+            .map(Value::Int)
+            .ok_or_else(|| fail("the result is no number"));
+    }
+    let number = |at| {
+        text(args, at)?
+            .parse::<f64>()
+            .map_err(|_| fail("not a number"))
+    };
+    Ok(Value::Float(fraction(number(0)?, number(1)?)))
+}
+
+fn title(text: &str) -> String {
+    let mut out = String::new();
+    let mut first = true;
+    for c in text.chars() {
+        if first {
+            out.extend(c.to_uppercase())
+        } else {
+            out.push(c)
+        }
+        first = c.is_whitespace();
+    }
+    out
+}
+
+fn decoded(bytes: Result<Vec<u8>, base64::DecodeError>) -> Answer {
+    let bytes = bytes.map_err(|error| fail(error.to_string()))?;
+    Ok(string(String::from_utf8_lossy(&bytes)))
+}
+
+/// Seconds since 1970 as RFC 3339, in UTC.
+fn timestamp() -> String {
+    let value = serde_json::to_value(caravan_model::Timestamp(
+        crate::clock::now().seconds() * 1_000_000_000,
+    ));
+    value
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn file(pass: &Pass, args: &[Value]) -> Answer {
+    let path = text(args, 0)?;
+    if !pass.sandboxed {
+        return std::fs::read_to_string(&path)
+            .map(string)
+            .map_err(|error| fail(format!("{path}: {error}")));
+    }
+    let opened = contained::open(&pass.files, path.as_ref(), rustix::fs::OFlags::RDONLY);
+    let mut opened = opened.map_err(|error| fail(error.to_string()))?;
+    let mut content = String::new();
+    std::io::Read::read_to_string(&mut opened, &mut content)
+        .map_err(|error| fail(format!("{path}: {error}")))?;
+    Ok(string(content))
+}
+
+fn variable(pass: &Pass, need: Need) -> Answer {
+    match pass.ask(need) {
+        Some(data::Value::Variable(Some(items))) => Ok(map(items
+            .iter()
+            .map(|(key, value)| (key.clone(), string(value))))),
+        _ => Ok(Value::Nil),
+    }
+}
+
+fn variables(pass: &Pass, args: &[Value]) -> Answer {
+    let prefix = if args.is_empty() {
+        String::new()
+    } else {
+        text(args, 0)?
+    };
+    match pass.ask(Need::Variables(prefix)) {
+        Some(data::Value::Paths(paths)) => Ok(list(
+            paths
+                .iter()
+                .map(|path| map([("Path".to_owned(), string(path))])),
+        )),
+        _ => Ok(list([])),
+    }
+}
+
+fn services(pass: &Pass, args: &[Value]) -> Answer {
+    // `nomadService "name"`, or with a count and a hash before it.
+    let name = text(args, args.len().saturating_sub(1))?;
+    let Some(data::Value::Services(found)) = pass.ask(Need::Service(name)) else {
+        return Ok(list([]));
+    };
+    let mut found: Vec<&Arc<ServiceRegistration>> = found.iter().collect();
+    if args.len() == 3 {
+        let hash = text(args, 1)?;
+        let rank = |service: &&Arc<ServiceRegistration>| {
+            Sha256::digest(format!("{hash}{}", service.alloc_id)).to_vec()
+        };
+        found.sort_by_key(rank);
+        found.truncate(usize::try_from(number(args, 0)?).unwrap_or(0));
+    }
+    Ok(list(
+        found.into_iter().map(|service| service_value(service)),
+    ))
+}
+
+fn service_value(service: &ServiceRegistration) -> Value {
+    map([
+        ("ID".to_owned(), string(&service.id)),
+        ("Name".to_owned(), string(&service.service_name)),
+        ("Address".to_owned(), string(&service.address)),
+        ("Port".to_owned(), Value::Int(service.port)),
+        ("Tags".to_owned(), list(service.tags.iter().map(string))),
+        ("JobID".to_owned(), string(service.job_id.as_str())),
+        ("AllocID".to_owned(), string(service.alloc_id.to_string())),
+        ("NodeID".to_owned(), string(service.node_id.to_string())),
+        ("Datacenter".to_owned(), string(&service.datacenter)),
+        ("Namespace".to_owned(), string(service.namespace.as_str())),
+    ])
+}
+
+fn from_json(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(on) => Value::Bool(*on),
+        serde_json::Value::Number(number) => number.as_i64().map_or_else(
+            || Value::Float(number.as_f64().unwrap_or_default()),
+            Value::Int,
+        ),
+        serde_json::Value::String(text) => string(text),
+        serde_json::Value::Array(items) => list(items.iter().map(from_json)),
+        serde_json::Value::Object(members) => map(members
+            .iter()
+            .map(|(key, value)| (key.clone(), from_json(value)))),
+    }
+}
+
+fn to_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Bool(on) => (*on).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Uint(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::List(items) => items.iter().map(to_json).collect(),
+        Value::Map(members) => members
+            .iter()
+            .map(|(key, value)| (key.to_string(), to_json(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Nil => serde_json::Value::Null,
+        other => other.to_string().into(),
+    }
+}
+
+fn json(args: &[Value], pretty: bool) -> Answer {
+    let value = to_json(args.first().unwrap_or(&Value::Nil));
+    let text = if pretty {
+        serde_json::to_string_pretty(&value)
+    } else {
+        serde_json::to_string(&value)
+    };
+    Ok(string(text.map_err(|error| fail(error.to_string()))?))
+}

@@ -1,0 +1,245 @@
+//! Templates of a task (runtime sheet §M): rendered before it starts, watched while it runs.
+//!
+//! A template is rendered over what is known; what it asks for and is not known yet is fetched, and it is rendered
+//! again, until nothing is missing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use caravan_model::{AllocId, Task, TaskEvent, Template, task_event};
+
+use crate::alloc::dir::AllocDir;
+use crate::api::contained;
+use crate::clock;
+use crate::hooks::Notes;
+use crate::shared::Shared;
+use crate::task::env::TaskEnv;
+
+mod change;
+mod data;
+mod engine;
+mod envfile;
+mod functions;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use change::Watch;
+use data::{Data, Need};
+
+/// How often a template that waits for something looks again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often it says what it waits for.
+const SAY_AGAIN: Duration = Duration::from_secs(3);
+/// How often what a running task's templates are made of is looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Why templates cannot be rendered; no retry helps.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct TemplateFailure(pub(crate) String);
+
+/// The templates of one task.
+pub(crate) struct Templates {
+    shared: Arc<Shared>,
+    alloc: AllocId,
+    namespace: caravan_model::NamespaceName,
+    task: Task,
+    dir: AllocDir,
+    /// Everything `env` can read.
+    env: BTreeMap<String, String>,
+    replaced: Vec<Template>,
+}
+
+/// What a pass over all templates gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rendered {
+    /// By number of the template.
+    texts: Vec<String>,
+    /// Of the templates with `env = true`.
+    pub(crate) vars: BTreeMap<String, String>,
+}
+
+impl Templates {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        alloc: &caravan_model::Allocation,
+        task: &Task,
+        dir: &AllocDir,
+        env: &TaskEnv,
+    ) -> Self {
+        let replaced = task.templates.iter().map(|template| Template {
+            dest_path: env.replace(&template.dest_path),
+            source_path: env.replace(&template.source_path),
+            ..template.clone()
+        });
+        Self {
+            shared: Arc::clone(shared),
+            alloc: alloc.id,
+            namespace: alloc.namespace.clone(),
+            task: task.clone(),
+            dir: dir.clone(),
+            env: env.all(),
+            replaced: replaced.collect(),
+        }
+    }
+
+    /// Renders and writes everything, waiting for what is missing.
+    pub(crate) async fn first(&self, notes: &Notes) -> Result<(Rendered, Data), TemplateFailure> {
+        let mut data = Data::default();
+        let mut said: Option<tokio::time::Instant> = None;
+        loop {
+            let (rendered, missing) = self.pass(&data)?;
+            let unknown: Vec<Need> = missing
+                .iter()
+                .filter(|need| !data.knows(need))
+                .cloned()
+                .collect();
+            let fetched = self.fetch(&mut data, unknown.into_iter()).await;
+            if missing.is_empty() {
+                self.write(&rendered, None)?;
+                return Ok((rendered, data));
+            }
+            if fetched {
+                continue;
+            }
+            if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                said = Some(tokio::time::Instant::now());
+                let event = TaskEvent::new(task_event::TEMPLATE, clock::now());
+                notes(event.message(missing_text(&missing)));
+            }
+            tokio::time::sleep(AGAIN).await;
+            self.fetch(&mut data, missing.into_iter()).await;
+        }
+    }
+
+    /// Renders every template over what is known; also what is still needed.
+    fn pass(&self, data: &Data) -> Result<(Rendered, Vec<Need>), TemplateFailure> {
+        let mut out = Rendered::default();
+        let mut missing = Vec::new();
+        for template in &self.replaced {
+            let source = self.source(template)?;
+            let context = engine::Context {
+                env: &self.env,
+                data,
+                denied: &self.shared.config.template.function_denylist,
+                files: &self.dir.task(&self.task.name).task,
+                sandboxed: !self.shared.config.template.disable_file_sandbox,
+            };
+            let (text, needs) = engine::render(template, &source, &context)
+                .map_err(|error| TemplateFailure(format!("Template failed: {error}")))?;
+            if template.envvars && needs.is_empty() {
+                let vars = envfile::parse(&text).map_err(|error| {
+                    TemplateFailure(format!(
+                        "Template failed to read environment variables: {error}"
+                    ))
+                })?;
+                out.vars.extend(vars);
+            }
+            out.texts.push(text);
+            missing.extend(needs);
+        }
+        missing.dedup();
+        Ok((out, missing))
+    }
+
+    fn source(&self, template: &Template) -> Result<String, TemplateFailure> {
+        if template.source_path.is_empty() {
+            return Ok(template.embedded_tmpl.clone());
+        }
+        let fail = |error: String| TemplateFailure(format!("Template failed: {error}"));
+        if self.shared.config.template.disable_file_sandbox {
+            let path = self
+                .dir
+                .task(&self.task.name)
+                .task
+                .join(&template.source_path);
+            return std::fs::read_to_string(&path)
+                .map_err(|error| fail(format!("{}: {error}", path.display())));
+        }
+        let place = self.place(&template.source_path)?;
+        let mut text = String::new();
+        let file = contained::open(&self.dir.root, &place, rustix::fs::OFlags::RDONLY);
+        let mut file = file.map_err(|error| fail(error.to_string()))?;
+        std::io::Read::read_to_string(&mut file, &mut text)
+            .map_err(|error| fail(error.to_string()))?;
+        Ok(text)
+    }
+
+    /// Where a path of the task lies below the allocation's directory.
+    fn place(&self, path: &str) -> Result<PathBuf, TemplateFailure> {
+        let task = &self.task.name;
+        let given = Path::new(path);
+        let below = match given.strip_prefix(&self.dir.root) {
+            Ok(host) => host.to_path_buf(),
+            Err(_) => match given.strip_prefix("/alloc") {
+                Ok(rest) => Path::new("alloc").join(rest),
+                Err(_) => Path::new(task).join(given.strip_prefix("/").unwrap_or(given)),
+            },
+        };
+        let clean = contained::relative(&below);
+        let own = |path: &PathBuf| path.starts_with(task) || path.starts_with("alloc");
+        clean.filter(own).ok_or_else(|| {
+            TemplateFailure(format!("template path {path:?} escapes the task directory"))
+        })
+    }
+
+    /// Writes what is new compared to `before`; says which templates it were.
+    fn write(
+        &self,
+        rendered: &Rendered,
+        before: Option<&Rendered>,
+    ) -> Result<Vec<usize>, TemplateFailure> {
+        let mut changed = Vec::new();
+        for (number, (template, text)) in self.replaced.iter().zip(&rendered.texts).enumerate() {
+            if before.is_some_and(|before| before.texts.get(number) == Some(text)) {
+                continue;
+            }
+            let place = self.place(&template.dest_path)?;
+            let mode = u32::from_str_radix(&template.perms, 8).unwrap_or(0o644);
+            let owner = (owner_id(template.uid), owner_id(template.gid));
+            contained::write_owned(&self.dir.root, &place, text.as_bytes(), mode, owner)
+                .map_err(|error| TemplateFailure(format!("Template failed: {error}")))?;
+            changed.push(number);
+        }
+        Ok(changed)
+    }
+
+    /// Fetches; says whether anything was found out.
+    async fn fetch(&self, data: &mut Data, needs: impl Iterator<Item = Need>) -> bool {
+        let mut found = false;
+        for need in needs {
+            found |= data
+                .fetch(
+                    &self.shared,
+                    self.alloc,
+                    &self.namespace,
+                    &self.task.name,
+                    need,
+                )
+                .await;
+        }
+        found
+    }
+
+    /// Whether anything can change while the task runs.
+    pub(crate) fn is_live(&self, data: &Data) -> bool {
+        !data.is_empty() && self.replaced.iter().any(|template| !template.once)
+    }
+}
+
+fn owner_id(id: Option<i64>) -> Option<u32> {
+    id.and_then(|id| u32::try_from(id).ok())
+}
+
+fn missing_text(missing: &[Need]) -> String {
+    let names: Vec<String> = missing.iter().take(3).map(ToString::to_string).collect();
+    let more = missing.len().saturating_sub(3);
+    let more = if more > 0 {
+        format!(", and {more} more")
+    } else {
+        String::new()
+    };
+    format!("Missing: {}{more}", names.join(", "))
+}

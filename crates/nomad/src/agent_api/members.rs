@@ -1,0 +1,192 @@
+//! The agent itself and the servers it knows (http-api §2.6).
+
+use super::{AgentOps, Answered};
+use caravan_consensus::Member;
+use caravan_http::{Answer, ApiError, ApiRequest, Meta};
+use caravan_model::{AgentJoinResponse, AgentMember, AgentMembers, AgentSelf};
+use std::collections::BTreeMap;
+
+fn split(address: &str) -> (String, u16) {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+    (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(0))
+}
+
+fn member(agent: &AgentOps, server: &Member) -> AgentMember {
+    let settings = &agent.config.settings;
+    let (host, rpc) = split(&server.address);
+    let (_, gossip) = split(&agent.config.net.advertise_serf);
+    let mut tags: BTreeMap<String, String> = [
+        ("role", "nomad"),
+        ("region", &settings.region),
+        ("dc", &settings.datacenter),
+        ("build", env!("CARGO_PKG_VERSION")),
+        ("revision", ""),
+        ("vsn", "1"),
+        ("raft_vsn", "3"),
+        ("rpc_addr", &host),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    tags.insert("id".to_owned(), caravan_server::server_uuid(server.id));
+    tags.insert("port".to_owned(), rpc.to_string());
+    let expect = if agent.config.dev.is_some() { 1 } else { settings.server.bootstrap_expect };
+    tags.insert("expect".to_owned(), expect.to_string());
+    if expect == 1 {
+        tags.insert("bootstrap".to_owned(), "1".to_owned());
+    }
+    AgentMember {
+        name: server.name.clone(),
+        addr: host,
+        port: gossip,
+        tags,
+        status: "alive".to_owned(),
+        protocol_min: 1,
+        protocol_max: 5,
+        protocol_cur: 2,
+        delegate_min: 2,
+        delegate_max: 5,
+        delegate_cur: 4,
+    }
+}
+
+fn all(agent: &AgentOps) -> Vec<AgentMember> {
+    let members = agent.server.as_ref().map(|server| server.consensus.members()).unwrap_or_default();
+    members.iter().map(|server| member(agent, server)).collect()
+}
+
+pub(super) fn members(agent: &AgentOps) -> Answered {
+    let settings = &agent.config.settings;
+    let answer = AgentMembers {
+        server_name: agent.config.name.clone(),
+        server_region: settings.region.clone(),
+        server_dc: settings.datacenter.clone(),
+        members: all(agent),
+    };
+    Answer::json(&answer, Meta::none())
+}
+
+pub(super) fn agent_self(agent: &AgentOps) -> Answered {
+    let own = format!("{}.{}", agent.config.name, agent.config.settings.region);
+    let mut stats = BTreeMap::from([("runtime".to_owned(), runtime())]);
+    if let Some(server) = &agent.server {
+        let leader = server.consensus.leader().map(|leader| leader.address).unwrap_or_default();
+        let texts = |pairs: Vec<(&str, String)>| -> BTreeMap<String, String> {
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        };
+        let group = texts(vec![
+            ("server", "true".to_owned()),
+            ("leader", server.consensus.is_leader().to_string()),
+            ("leader_addr", leader),
+            ("bootstrap", (server.consensus.members().len() == 1).to_string()),
+            ("known_regions", "1".to_owned()),
+        ]);
+        stats.insert("nomad".to_owned(), group);
+        let status = server.consensus.status();
+        let number = |number: Option<u64>| number.unwrap_or(0).to_string();
+        let group = texts(vec![
+            ("term", status.term.to_string()),
+            ("last_log_index", number(status.last_log)),
+            ("commit_index", number(status.committed)),
+            ("applied_index", number(status.applied)),
+            ("last_snapshot_index", number(status.snapshot)),
+            ("num_peers", status.members.len().saturating_sub(1).to_string()),
+            ("state", if server.consensus.is_leader() { "Leader" } else { "Follower" }.to_owned()),
+        ]);
+        stats.insert("raft".to_owned(), group);
+    }
+    let member = all(agent).into_iter().find(|member| member.name == own).unwrap_or_default();
+    Answer::json(&AgentSelf { config: agent.config.self_view(), member, stats }, Meta::none())
+}
+
+fn runtime() -> BTreeMap<String, String> {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    [
+        ("arch", std::env::consts::ARCH.to_owned()),
+        ("kernel.name", std::env::consts::OS.to_owned()),
+        ("cpu_count", cpus.to_string()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+pub(super) fn servers(agent: &AgentOps) -> Answered {
+    if !agent.has_node {
+        return Err(ApiError::wrong_role());
+    }
+    let mut known: Vec<String> = match &agent.server {
+        Some(server) => server.consensus.members().into_iter().map(|member| member.address).collect(),
+        None => agent.config.settings.client.servers.clone(),
+    };
+    known.sort();
+    Answer::json(&known, Meta::none())
+}
+
+pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answered {
+    if !agent.has_node {
+        return Err(ApiError::wrong_role());
+    }
+    let addresses: Vec<&str> = request.query.all("address").filter(|address| !address.is_empty()).collect();
+    if addresses.is_empty() {
+        return Err(ApiError::bad_request("missing server address"));
+    }
+    let mut faults = String::new();
+    let mut count = 0;
+    for address in addresses {
+        if let Err(why) = reach(address).await {
+            count += 1;
+            faults.push_str(&format!(
+                "\t* Server at address {address} failed ping: rpc error: failed to get conn: {why}\n"
+            ));
+        }
+    }
+    if count > 0 {
+        let plural = if count == 1 { "" } else { "s" };
+        return Err(ApiError::bad_request(format!("{count} error{plural} occurred:\n{faults}\n")));
+    }
+    Ok(Answer::empty(Meta::none()))
+}
+
+async fn reach(address: &str) -> Result<(), String> {
+    match tokio::time::timeout(std::time::Duration::from_secs(5), tokio::net::TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(format!("dial tcp {address}: connect: connection refused"))
+        }
+        Ok(Err(error)) => Err(format!("dial tcp {address}: {error}")),
+        Err(_) => Err(format!("dial tcp {address}: i/o timeout")),
+    }
+}
+
+pub(super) async fn join(agent: &AgentOps, request: &ApiRequest) -> Answered {
+    agent.need_server()?;
+    let addresses: Vec<&str> = request.query.all("address").filter(|address| !address.is_empty()).collect();
+    if addresses.is_empty() {
+        return Err(ApiError::bad_request("missing address to join"));
+    }
+    let mut answer = AgentJoinResponse::default();
+    let mut faults = String::new();
+    for address in &addresses {
+        match reach(address).await {
+            Ok(()) => answer.num_joined += 1,
+            Err(why) => faults.push_str(&format!("\t* failed to join {address}: {why}\n")),
+        }
+    }
+    if !faults.is_empty() {
+        let count = faults.lines().count();
+        let plural = if count == 1 { "" } else { "s" };
+        answer.error = format!("{count} error{plural} occurred:\n{faults}\n");
+    }
+    Answer::json(&answer, Meta::none())
+}
+
+pub(super) fn force_leave(agent: &AgentOps, request: &ApiRequest) -> Answered {
+    agent.need_server()?;
+    if request.query.text("node").is_none() {
+        return Err(ApiError::bad_request("missing node to force leave"));
+    }
+    request.query.flag("prune").map_err(|_| ApiError::bad_request("invalid prune value"))?;
+    Ok(Answer::empty(Meta::none()))
+}

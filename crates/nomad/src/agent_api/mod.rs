@@ -1,0 +1,130 @@
+//! What an agent answers about itself: configuration, members, health, host, schedulers, statistics.
+//!
+//! Everything here is answered by the agent that is asked, whatever its role; one file a theme.
+
+mod health;
+mod host;
+mod members;
+mod metrics;
+mod schedulers;
+
+use crate::config::AgentConfig;
+use caravan_consensus::Consensus;
+use caravan_http::{Answer, ApiError, ApiRequest, Meta, Op};
+use caravan_server::{Fsm, Server, Store};
+use std::sync::Arc;
+use std::time::Instant;
+
+type Answered = Result<Answer, ApiError>;
+
+/// The server inside of this agent, as far as the agent speaks of it.
+pub(crate) struct ServerSide {
+    pub(crate) consensus: Consensus<Fsm>,
+    pub(crate) store: Store,
+}
+
+/// What this agent knows of itself.
+pub struct AgentOps {
+    config: Arc<AgentConfig>,
+    server: Option<ServerSide>,
+    has_node: bool,
+    started: Instant,
+    started_at: caravan_model::Timestamp,
+}
+
+impl AgentOps {
+    /// The answers of an agent of this configuration, with the server in it, if it has one.
+    #[must_use]
+    pub fn new(config: Arc<AgentConfig>, server: Option<&Server>, has_node: bool) -> Self {
+        let server = server
+            .map(|server| ServerSide { consensus: server.consensus().clone(), store: server.store().clone() });
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let started_at = caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        Self { config, server, has_node, started: Instant::now(), started_at }
+    }
+
+    /// Whether an operation is answered here.
+    #[must_use]
+    pub fn answers(op: Op) -> bool {
+        matches!(op, Op::Metrics) || op.name().starts_with("Agent")
+    }
+
+    /// Answers an operation. Whoever calls has checked that the caller may.
+    ///
+    /// # Errors
+    /// As the API has it.
+    pub async fn call(&self, request: &ApiRequest) -> Answered {
+        match request.op {
+            Op::AgentSelf => members::agent_self(self),
+            Op::AgentMembers => members::members(self),
+            Op::AgentServersRead => members::servers(self),
+            Op::AgentServersUpdate => members::set_servers(self, request).await,
+            Op::AgentJoin => members::join(self, request).await,
+            Op::AgentForceLeave => members::force_leave(self, request),
+            Op::AgentHealth => health::health(self, request),
+            Op::AgentHost => {
+                one_target(request)?;
+                host::host()
+            }
+            Op::AgentReload => Ok(Answer::empty(Meta::none())),
+            Op::AgentSchedulers => schedulers::list(self),
+            Op::AgentSchedulersConfigRead => schedulers::config(self),
+            Op::AgentSchedulersConfigUpdate => schedulers::set_config(self, request),
+            Op::AgentKeyringList | Op::AgentKeyringInstall | Op::AgentKeyringUse | Op::AgentKeyringRemove => {
+                self.need_server()?;
+                Err(ApiError::internal("1/1 nodes reported failure"))
+            }
+            Op::AgentMonitor | Op::AgentMonitorExport => {
+                check_monitor(request)?;
+                Err(ApiError::new(501, "following the agent's log is not supported by this version"))
+            }
+            Op::AgentPprof => {
+                one_target(request)?;
+                profile(request)
+            }
+            Op::Metrics => metrics::metrics(self, request),
+            op => Err(ApiError::internal(format!("{} is not answered by an agent", op.name()))),
+        }
+    }
+
+    fn need_server(&self) -> Result<&ServerSide, ApiError> {
+        self.server.as_ref().ok_or_else(ApiError::wrong_role)
+    }
+}
+
+fn one_target(request: &ApiRequest) -> Result<(), ApiError> {
+    if request.query.text("node_id").is_some() && request.query.text("server_id").is_some() {
+        return Err(ApiError::bad_request("Cannot target node and server simultaneously"));
+    }
+    Ok(())
+}
+
+fn check_monitor(request: &ApiRequest) -> Result<(), ApiError> {
+    let query = &request.query;
+    one_target(request)?;
+    if let Some(level) = query.text("log_level")
+        && !["trace", "debug", "info", "warn", "error"].contains(&level.to_lowercase().as_str())
+    {
+        return Err(ApiError::bad_request(format!("Unknown log level: {level}")));
+    }
+    if let Some(text) = query.text("log_json")
+        && query.bool("log_json").is_err()
+    {
+        return Err(ApiError::bad_request(format!(
+            "Unknown option for log json: strconv.ParseBool: parsing {text:?}: invalid syntax"
+        )));
+    }
+    let exported = request.op == Op::AgentMonitorExport;
+    if exported && query.text("service_name").is_none() && query.text("on_disk").is_none() {
+        return Err(ApiError::bad_request("Either -service-name or -on-disk must be set"));
+    }
+    Ok(())
+}
+
+/// Profiles of the reference's runtime have no counterpart; only the command line is told.
+fn profile(request: &ApiRequest) -> Answered {
+    match request.param("name") {
+        "cmdline" => Ok(Answer::text(std::env::args().collect::<Vec<_>>().join("\0"))),
+        name => Err(ApiError::not_found(format!("Pprof profile not found profile: {name}"))),
+    }
+}

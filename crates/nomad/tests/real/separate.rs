@@ -1,0 +1,324 @@
+//! Servers and clients as separate agents: what runs on a client is reached through its servers, plainly and with
+//! certificates, and the loss of a server costs neither tasks nor acknowledged jobs.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Agent, binary, no_agent, shell_job, skipped, until};
+
+/// Certificates of one authority for servers and clients of region `global`.
+struct Certificates {
+    dir: tempfile::TempDir,
+}
+
+impl Certificates {
+    fn make() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).expect("parameters");
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "test authority");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let ca = rcgen::CertifiedIssuer::self_signed(params, key).expect("an authority");
+        std::fs::write(dir.path().join("ca.pem"), ca.pem()).expect("written");
+        for role in ["server", "client"] {
+            let names = vec![
+                format!("{role}.global.nomad"),
+                "localhost".to_owned(),
+                "127.0.0.1".to_owned(),
+            ];
+            let params = rcgen::CertificateParams::new(names).expect("parameters");
+            let key = rcgen::KeyPair::generate().expect("a key");
+            let cert = params.signed_by(&key, &ca).expect("signed");
+            std::fs::write(dir.path().join(format!("{role}.pem")), cert.pem()).expect("written");
+            std::fs::write(
+                dir.path().join(format!("{role}-key.pem")),
+                key.serialize_pem(),
+            )
+            .expect("written");
+        }
+        Self { dir }
+    }
+
+    fn block(&self, role: &str) -> String {
+        let dir = self.dir.path().display();
+        format!(
+            "tls {{ rpc = true verify_server_hostname = true ca_file = \"{dir}/ca.pem\" \
+             cert_file = \"{dir}/{role}.pem\" key_file = \"{dir}/{role}-key.pem\" }}\n"
+        )
+    }
+}
+
+fn base(name: &str, dir: &Path, ports: [u16; 3], extra: &str) -> String {
+    format!(
+        "name = \"{name}\"\ndata_dir = \"{}\"\nbind_addr = \"127.0.0.1\"\nlog_level = \"DEBUG\"\n\
+         ports {{ http = {} rpc = {} serf = {} }}\nlimits {{ http_max_conns_per_client = 0 }}\n{extra}\n",
+        dir.join("data").display(),
+        ports[0],
+        ports[1],
+        ports[2]
+    )
+}
+
+fn server(name: &str, expect: usize, join: &[u16], extra: &str) -> Agent {
+    let join: Vec<String> = join
+        .iter()
+        .map(|port| format!("\"127.0.0.1:{port}\""))
+        .collect();
+    let block = format!(
+        "server {{ enabled = true bootstrap_expect = {expect} heartbeat_grace = \"30s\" \
+         server_join {{ retry_join = [{}] }} }}\n{extra}",
+        join.join(", ")
+    );
+    let mut agent = Agent::configured(|dir, ports| base(name, dir, ports, &block));
+    agent.launch();
+    agent
+}
+
+fn client(name: &str, servers: &[u16], extra: &str) -> Agent {
+    let servers: Vec<String> = servers
+        .iter()
+        .map(|port| format!("\"127.0.0.1:{port}\""))
+        .collect();
+    let block = format!(
+        "client {{ enabled = true servers = [{}] cpu_total_compute = 10000 memory_total_mb = 10000 \
+         disk_total_mb = 100000 options {{ \"fingerprint.denylist\" = \"env_aws,env_gce,env_azure,env_digitalocean\" }} }}\n\
+         plugin \"raw_exec\" {{ config {{ enabled = true }} }}\n{extra}",
+        servers.join(", ")
+    );
+    let mut agent = Agent::configured(|dir, ports| base(name, dir, ports, &block));
+    agent.launch();
+    agent
+}
+
+/// What a follower of logs prints first.
+fn followed(agent: &Agent, alloc: &str) -> String {
+    let mut child = Command::new(binary())
+        .args(["alloc", "logs", "-f", alloc])
+        .env("NOMAD_ADDR", format!("http://127.0.0.1:{}", agent.ports[0]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    let later = lines.nth(4).expect("more lines").expect("text");
+    child.kill().expect("killed");
+    child.wait().expect("waited for");
+    assert_ne!(first, later);
+    first
+}
+
+fn pid_of(client: &Agent, alloc: &str) -> String {
+    let file = client
+        .path("data")
+        .join("alloc")
+        .join(alloc)
+        .join("t/local/pid");
+    until("the task has written its pid", || {
+        std::fs::read_to_string(&file)
+            .ok()
+            .filter(|text| text.ends_with('\n'))
+    })
+}
+
+const COUNT: &str =
+    "echo $$ > local/pid; i=0; while true; do i=$((i+1)); echo line $i; sleep 0.05; done";
+
+fn a_server_and_a_client(server_extra: &str, client_extra: &str) {
+    let mut server = server("s", 1, &[], server_extra);
+    let client = client("c", &[server.ports[1]], client_extra);
+    server.wait_ready();
+    server
+        .register(&shell_job("steady", "service", 1, COUNT))
+        .expect("registered");
+    let alloc = server.until_allocations("steady", "running", 1).remove(0);
+    let id = alloc["ID"].as_str().expect("an id").to_owned();
+    let pid = pid_of(&client, &id);
+
+    // The server reaches the node over the connection that the node opened; the client asks its server.
+    for asked in [&server, &client] {
+        assert!(followed(asked, &id).starts_with("line "));
+        let said = asked.ok(&[
+            "alloc",
+            "exec",
+            "-i=false",
+            "-t=false",
+            &id,
+            "/bin/sh",
+            "-c",
+            "echo said; exit 0",
+        ]);
+        assert_eq!(said.trim(), "said");
+        let code = asked.nomad(&[
+            "alloc", "exec", "-i=false", "-t=false", &id, "/bin/sh", "-c", "exit 7",
+        ]);
+        assert_eq!(
+            code.status.code(),
+            Some(7),
+            "{}",
+            String::from_utf8_lossy(&code.stderr)
+        );
+        let stats = asked
+            .get(&format!("/v1/client/allocation/{id}/stats"))
+            .expect("numbers");
+        assert!(stats["Tasks"]["t"].is_object(), "{stats}");
+        assert_eq!(
+            asked
+                .get("/v1/jobs")
+                .expect("jobs")
+                .as_array()
+                .map(Vec::len),
+            Some(1)
+        );
+    }
+    let node = alloc["NodeID"].as_str().expect("a node");
+    assert!(
+        server
+            .get(&format!("/v1/client/stats?node_id={node}"))
+            .expect("numbers")["Memory"]
+            .is_object()
+    );
+    let refused = server.get("/v1/client/stats").expect_err("no node here");
+    assert_eq!(refused, "400: No local Node and node_id not provided");
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let refused = server
+        .get(&format!("/v1/client/fs/logs/{unknown}?task=t&type=stdout"))
+        .expect_err("no such allocation");
+    assert_eq!(refused, format!("404: Unknown allocation \"{unknown}\""));
+
+    server.kill();
+    server.launch();
+    server.wait_ready();
+    server.until_allocations("steady", "running", 1);
+    until("the node is called back again", || {
+        server
+            .get(&format!("/v1/client/allocation/{id}/stats"))
+            .ok()
+    });
+    assert_eq!(pid_of(&client, &id), pid, "the task went on");
+    assert!(Path::new(&format!("/proc/{}", pid.trim())).exists());
+    server.ok(&["job", "stop", "-purge", "-detach", "steady"]);
+    until("the task has ended", || {
+        (!Path::new(&format!("/proc/{}", pid.trim())).exists()).then_some(())
+    });
+}
+
+#[test]
+fn a_client_is_reached_through_its_server() {
+    if skipped("a_client_is_reached_through_its_server", no_agent()) {
+        return;
+    }
+    a_server_and_a_client("", "");
+}
+
+#[test]
+fn a_client_is_reached_through_its_server_with_certificates() {
+    if skipped(
+        "a_client_is_reached_through_its_server_with_certificates",
+        no_agent(),
+    ) {
+        return;
+    }
+    let certificates = Certificates::make();
+    a_server_and_a_client(&certificates.block("server"), &certificates.block("client"));
+}
+
+fn leader(servers: &[Agent]) -> Option<usize> {
+    let told = servers
+        .iter()
+        .find_map(|server| server.get("/v1/status/leader").ok())?;
+    let port = told.as_str()?.rsplit_once(':')?.1.parse::<u16>().ok()?;
+    servers.iter().position(|server| server.ports[1] == port)
+}
+
+#[test]
+fn another_server_takes_over_and_nothing_acknowledged_is_lost() {
+    if skipped(
+        "another_server_takes_over_and_nothing_acknowledged_is_lost",
+        no_agent(),
+    ) {
+        return;
+    }
+    let first = server("s1", 3, &[], "");
+    // Both the port of servers and the one of members lead to a server.
+    let second = server("s2", 3, &[first.ports[1]], "");
+    let third = server("s3", 3, &[first.ports[2]], "");
+    let mut servers = vec![first, second, third];
+    let ports: Vec<u16> = servers.iter().map(|server| server.ports[1]).collect();
+    let client = client("c", &ports, "");
+    for server in &mut servers {
+        server.wait_ready();
+    }
+    for server in &servers {
+        let voters = server
+            .get("/v1/operator/raft/configuration")
+            .expect("voters");
+        assert_eq!(
+            voters["Servers"].as_array().map(Vec::len),
+            Some(3),
+            "{voters}"
+        );
+        assert_eq!(
+            server
+                .get("/v1/status/peers")
+                .expect("peers")
+                .as_array()
+                .map(Vec::len),
+            Some(3)
+        );
+    }
+    // Whichever server is asked.
+    for (number, server) in servers.iter().enumerate() {
+        server
+            .register(&shell_job(&format!("steady-{number}"), "service", 1, COUNT))
+            .expect("registered");
+    }
+    let pids: Vec<String> = (0..3)
+        .map(|number| {
+            let alloc = servers[0]
+                .until_allocations(&format!("steady-{number}"), "running", 1)
+                .remove(0);
+            pid_of(&client, alloc["ID"].as_str().expect("an id"))
+        })
+        .collect();
+
+    let lost = until("a leader", || leader(&servers));
+    servers[lost].kill();
+    let rest: Vec<&Agent> = servers
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| *number != lost)
+        .map(|(_, server)| server)
+        .collect();
+    until("another server leads", || rest[0].get("/v1/jobs").ok());
+    for server in &rest {
+        let jobs = until("jobs", || server.get("/v1/jobs").ok());
+        assert_eq!(jobs.as_array().map(Vec::len), Some(3));
+    }
+    until("jobs are taken again", || {
+        rest[1]
+            .register(&shell_job("later", "service", 1, COUNT))
+            .ok()
+    });
+    let later = rest[0].until_allocations("later", "running", 1).remove(0);
+    let id = later["ID"].as_str().expect("an id");
+    until("the new leader calls the node back", || {
+        rest[0]
+            .get(&format!("/v1/client/allocation/{id}/stats"))
+            .ok()
+    });
+    assert!(
+        pids.iter()
+            .all(|pid| Path::new(&format!("/proc/{}", pid.trim())).exists()),
+        "tasks went on"
+    );
+
+    servers[lost].launch();
+    until("the lost server is back", || {
+        servers[lost].get("/v1/job/later?stale=true").ok()
+    });
+}
