@@ -55,7 +55,7 @@ impl Client {
         let drivers = allowed(&config, drivers);
         let mut node = fingerprint::node(&config, id, secret, meta.merged());
         fingerprint::driver::look_once(drivers.values(), &mut node).await;
-        node.computed_class = fingerprint::class::computed_class(&node);
+        node.computed_class = caravan_model::computed_class(&node);
         let (store, stored) = if config.dev {
             (Store::none(), Vec::new())
         } else {

@@ -68,7 +68,7 @@ impl Shared {
         let mut guard = self.node.write().unwrap_or_else(PoisonError::into_inner);
         let mut node = Node::clone(&guard);
         change(&mut node);
-        node.computed_class = crate::fingerprint::class::computed_class(&node);
+        node.computed_class = caravan_model::computed_class(&node);
         let changed = node != **guard;
         if changed {
             *guard = Arc::new(node);

@@ -13,7 +13,6 @@ use crate::config::ClientConfig;
 mod arch;
 mod bridge;
 mod cgroup;
-pub(crate) mod class;
 mod cni;
 mod cpu;
 pub(crate) mod driver;
@@ -56,7 +55,7 @@ pub(crate) fn node(
             look(config, &mut node);
         }
     }
-    node.computed_class = class::computed_class(&node);
+    node.computed_class = caravan_model::computed_class(&node);
     node
 }
 

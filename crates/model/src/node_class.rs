@@ -1,10 +1,9 @@
 //! The computed class of a node: equal for nodes that no class-level constraint can tell apart (scheduler sheet
-//! §8.3).
+//! §8.3). Clients write it into their node, the scheduler answers constraints once a class.
 
-use crate::rng::mix;
-use caravan_model::Node;
+use crate::node::Node;
 
-/// The class: a digest of all that constraints can see of the node, but for what is unique to it.
+/// `v1:<number>`: a digest of all that constraints can see of the node, but for what is unique to it.
 #[must_use]
 pub fn computed_class(node: &Node) -> String {
     let mut digest = Digest {
@@ -16,29 +15,26 @@ pub fn computed_class(node: &Node) -> String {
     }
     for map in [&node.attributes, &node.meta] {
         digest.text("map");
-        for (key, value) in map.iter().filter(|(key, _)| !key.starts_with("unique.")) {
+        for (key, value) in map.iter().filter(|(key, _)| is_common(key)) {
             digest.text(key);
             digest.text(value);
         }
     }
-    for group in node
-        .node_resources
-        .iter()
-        .flat_map(|resources| &resources.devices)
-    {
+    let devices = node.node_resources.iter().flat_map(|has| &has.devices);
+    for group in devices {
         for text in ["device", &group.vendor, &group.r#type, &group.name] {
             digest.text(text);
         }
-        for (key, value) in group
-            .attributes
-            .iter()
-            .filter(|(key, _)| !key.starts_with("unique."))
-        {
+        for (key, value) in group.attributes.iter().filter(|(key, _)| is_common(key)) {
             digest.text(key);
             digest.text(&format!("{value:?}"));
         }
     }
-    format!("v1:{:016x}{:016x}", digest.high, digest.low)
+    format!("v1:{}", digest.high ^ digest.low.rotate_left(32))
+}
+
+fn is_common(key: &str) -> bool {
+    !key.starts_with("unique.")
 }
 
 struct Digest {
@@ -62,15 +58,24 @@ impl Digest {
     }
 }
 
+/// One round of splitmix64.
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::computed_class;
-    use caravan_model::Node;
+    use crate::node::Node;
 
     #[test]
     fn what_is_unique_to_a_node_does_not_change_its_class() {
         let mut node = Node::default();
         let class = computed_class(&node);
+        assert!(class.starts_with("v1:") && class[3..].parse::<u64>().is_ok(), "{class}");
         node.attributes.insert("unique.hostname".into(), "a".into());
         node.name = "other".into();
         assert_eq!(computed_class(&node), class);
