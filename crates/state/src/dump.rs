@@ -217,7 +217,9 @@ impl State {
         let scoped = |namespace: &NamespaceName, name: String| {
             crate::key::ScopedKey::new(namespace.clone(), name)
         };
-        state.nodes = dump.nodes.into_iter().map(|row| (row.id, row)).collect();
+        for row in dump.nodes {
+            state.insert_node(&row);
+        }
         state.node_pools = dump
             .node_pools
             .into_iter()
@@ -310,8 +312,10 @@ impl State {
             let count = self.live_allocs.get(&key).copied().unwrap_or(0);
             self.live_allocs.insert(key.clone(), count + 1);
         }
-        insert_into(&mut self.allocs_by_job, key, alloc.id);
-        self.allocs.insert(alloc.id, Arc::new(alloc));
+        let alloc = Arc::new(alloc);
+        self.node_table.change(None, Some(&alloc));
+        self.insert_alloc_of_job(key, Arc::clone(&alloc));
+        self.allocs.insert(alloc.id, alloc);
     }
 
     fn restore_eval(&mut self, eval: Arc<Evaluation>) {

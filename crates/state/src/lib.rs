@@ -3,7 +3,7 @@
 //! Entry points: [`State::apply`] changes, `State::clone` is a snapshot in constant time, [`State::dump`] and
 //! [`State::restore`] move it through a file. Invariants: the same log gives byte-equal dumps; rows are immutable
 //! once written (`Arc`); a refused command changes nothing; derived rows (summaries, deployment counters, job
-//! statuses) agree with the rows they are derived from after every command.
+//! statuses, the scheduler's [`NodeTable`]) agree with the rows they are derived from after every command.
 //!
 //! It must never know a clock, a socket, a file or the consensus that orders its commands.
 
@@ -15,6 +15,7 @@ mod error;
 mod initial;
 mod job_status;
 mod key;
+mod node_table;
 mod state;
 mod summary;
 mod table;
@@ -28,5 +29,8 @@ pub use command::{
 pub use dump::RestoreError;
 pub use error::ApplyError;
 pub use key::{JobKey, ScopedKey};
+pub use node_table::{
+    Amount, Held, Kind, NodeTable, Page, PortsInUse, Slot, Usage, capacity, device_group, ports_of,
+};
 pub use state::{JobScalingEvents, State};
 pub use table::Table;

@@ -2,6 +2,7 @@
 
 use crate::command::{ClusterMetadata, EncryptedVariable, WrappedRootKey};
 use crate::key::{JobKey, ScopedKey};
+use crate::node_table::NodeTable;
 use crate::table::{Table, TableIndexes};
 use caravan_model::*;
 use imbl::{OrdMap, OrdSet};
@@ -15,6 +16,7 @@ pub struct State {
     pub(crate) index: u64,
     pub(crate) indexes: TableIndexes,
     pub(crate) nodes: OrdMap<NodeId, Arc<Node>>,
+    pub(crate) node_table: NodeTable,
     pub(crate) node_pools: OrdMap<String, Arc<NodePool>>,
     pub(crate) jobs: OrdMap<JobKey, Arc<Job>>,
     pub(crate) job_versions: OrdMap<(JobKey, u64), Arc<Job>>,
@@ -27,7 +29,8 @@ pub struct State {
     /// Evaluations that are not terminal.
     pub(crate) open_evals: OrdMap<JobKey, OrdSet<EvalId>>,
     pub(crate) allocs: OrdMap<AllocId, Arc<Allocation>>,
-    pub(crate) allocs_by_job: OrdMap<JobKey, OrdSet<AllocId>>,
+    /// The rows themselves: what is read of a job at every evaluation costs no look-up each.
+    pub(crate) allocs_by_job: OrdMap<JobKey, OrdMap<AllocId, Arc<Allocation>>>,
     /// How many allocations of a job are not terminal.
     pub(crate) live_allocs: OrdMap<JobKey, usize>,
     pub(crate) allocs_by_node: OrdMap<NodeId, OrdSet<AllocId>>,
@@ -208,7 +211,8 @@ impl State {
         &'a self,
         job: &JobKey,
     ) -> impl Iterator<Item = &'a Arc<Allocation>> + use<'a> {
-        self.rows(self.allocs_by_job.get(job))
+        let rows = self.allocs_by_job.get(job);
+        rows.into_iter().flat_map(OrdMap::values)
     }
 
     /// The allocations on a node, in the order of their ids.
@@ -242,6 +246,32 @@ impl State {
         ids.into_iter()
             .flat_map(OrdSet::iter)
             .filter_map(|id| self.allocs.get(id))
+    }
+
+    /// Writes a node's row, and what is derived from it.
+    pub(crate) fn insert_node(&mut self, node: &Arc<Node>) {
+        self.nodes.insert(node.id, Arc::clone(node));
+        let mut table = std::mem::take(&mut self.node_table);
+        table.put(node, self.allocs_of_node(&node.id));
+        self.node_table = table;
+    }
+
+    pub(crate) fn insert_alloc_of_job(&mut self, job: JobKey, alloc: Arc<Allocation>) {
+        if let Some(rows) = self.allocs_by_job.get_mut(&job) {
+            rows.insert(alloc.id, alloc);
+        } else {
+            self.allocs_by_job.insert(job, OrdMap::unit(alloc.id, alloc));
+        }
+    }
+
+    pub(crate) fn remove_alloc_of_job(&mut self, job: &JobKey, alloc: AllocId) {
+        let Some(rows) = self.allocs_by_job.get_mut(job) else {
+            return;
+        };
+        rows.remove(&alloc);
+        if rows.is_empty() {
+            self.allocs_by_job.remove(job);
+        }
     }
 
     /// The deployments of a job, newest first.
@@ -295,6 +325,12 @@ impl State {
     #[must_use]
     pub fn cluster_metadata(&self) -> Option<&Arc<ClusterMetadata>> {
         self.cluster_metadata.as_ref()
+    }
+
+    /// The nodes as the scheduler looks at them.
+    #[must_use]
+    pub fn node_table(&self) -> &NodeTable {
+        &self.node_table
     }
 
     /// How many nodes there are.

@@ -30,7 +30,6 @@ pub(super) fn put(txn: &mut Txn<'_>, mut alloc: Allocation) {
         }
         None => alloc.create_index = txn.index,
     }
-    insert_into(&mut txn.state.allocs_by_job, key.clone(), alloc.id);
     insert_into(&mut txn.state.allocs_by_node, alloc.node_id, alloc.id);
     insert_into(&mut txn.state.allocs_by_eval, alloc.eval_id, alloc.id);
     if !alloc.deployment_id.is_nil() {
@@ -45,6 +44,8 @@ pub(super) fn put(txn: &mut Txn<'_>, mut alloc: Allocation) {
     super::deployments::count(txn, old.as_deref(), &alloc);
     let freed = alloc.client_terminal() && !old.as_ref().is_some_and(|old| old.client_terminal());
     let alloc = Arc::new(alloc);
+    txn.state.node_table.change(old.as_deref(), Some(&alloc));
+    txn.state.insert_alloc_of_job(key.clone(), Arc::clone(&alloc));
     txn.state.allocs.insert(alloc.id, Arc::clone(&alloc));
     txn.touch(Table::Allocations);
     txn.job_changed(&key);
@@ -57,8 +58,12 @@ pub(super) fn remove(txn: &mut Txn<'_>, id: AllocId) {
         return;
     };
     let key = JobKey::new(alloc.namespace.clone(), alloc.job_id.clone());
-    remove_from(&mut txn.state.allocs_by_job, &key, &id);
+    txn.state.remove_alloc_of_job(&key, id);
     remove_from(&mut txn.state.allocs_by_node, &alloc.node_id, &id);
+    txn.state.node_table.change(Some(&alloc), None);
+    if !txn.state.allocs_by_node.contains_key(&alloc.node_id) {
+        txn.state.node_table.forget(alloc.node_id);
+    }
     remove_from(&mut txn.state.allocs_by_eval, &alloc.eval_id, &id);
     remove_from(
         &mut txn.state.allocs_by_deployment,

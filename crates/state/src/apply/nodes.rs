@@ -72,6 +72,8 @@ pub(super) fn deregister(
             .nodes
             .remove(id)
             .ok_or(ApplyError::NodeNotFound(*id))?;
+        let has_allocs = txn.state.allocs_by_node.contains_key(id);
+        txn.state.node_table.remove(*id, has_allocs);
         txn.touch(Table::Nodes);
         super::services::delete_of_node(txn, *id);
         txn.changes.push(Change::NodeRemoved(node));
@@ -195,7 +197,7 @@ fn add_event(txn: &Txn<'_>, node: &mut Node, event: Option<NodeEvent>) {
 fn put(txn: &mut Txn<'_>, mut node: Node) {
     node.modify_index = txn.index;
     let node = Arc::new(node);
-    txn.state.nodes.insert(node.id, Arc::clone(&node));
+    txn.state.insert_node(&node);
     txn.touch(Table::Nodes);
     txn.changes.push(Change::Node(node));
 }
