@@ -2,8 +2,8 @@
 
 use crate::feasible::drivers;
 use crate::feasible::predicate::Predicate;
-use crate::fit::Amount;
 use caravan_model::*;
+use caravan_state::Amount;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,10 +26,11 @@ pub(crate) struct GroupAsk {
     pub(crate) amount: Amount,
     pub(crate) drivers: BTreeSet<String>,
     pub(crate) secret_providers: BTreeSet<String>,
-    /// The job's, the group's, then its tasks' constraints that classes can answer.
-    pub(crate) class_constraints: Vec<Predicate>,
-    /// Those that only nodes can answer.
-    pub(crate) node_constraints: Vec<Predicate>,
+    pub(crate) job_constraints: Vec<Predicate>,
+    /// The group's, then its tasks'.
+    pub(crate) constraints: Vec<Predicate>,
+    /// Whether something is asked that nodes of one kind answer differently.
+    pub(crate) asks_nodes: bool,
     /// Whether what could not be placed may fit any node, whatever its class.
     pub(crate) escapes: bool,
     pub(crate) affinities: Vec<(Predicate, i64)>,
@@ -48,18 +49,13 @@ pub(crate) struct GroupAsk {
 impl GroupAsk {
     /// Compiles what `group` asks for; `oversubscription` is whether tasks may use more memory than they reserve.
     pub(crate) fn new(job: &Job, group: &TaskGroup, oversubscription: bool) -> Self {
-        let of_tasks = || group.tasks.iter().flat_map(|task| &task.constraints);
-        let constraints = job
-            .constraints
-            .iter()
-            .chain(&group.constraints)
-            .chain(of_tasks());
-        let plain = constraints.filter(|c| {
-            c.operand != operand::DISTINCT_HOSTS && c.operand != operand::DISTINCT_PROPERTY
-        });
-        let (node_constraints, class_constraints): (Vec<_>, Vec<_>) = plain
-            .map(Predicate::of_constraint)
-            .partition(|predicate| predicate.escapes);
+        let of_tasks = group.tasks.iter().flat_map(|task| &task.constraints);
+        let job_constraints = predicates(&job.constraints);
+        let constraints = predicates(group.constraints.iter().chain(of_tasks));
+        let escape = job_constraints.iter().chain(&constraints).any(|p| p.escapes);
+        let network = group.networks.first().cloned();
+        let templates = network.iter().flat_map(NetworkResource::ports);
+        let network_escapes = templates.map(|p| &p.host_network).any(|name| name.contains("unique."));
         let of_tasks = group.tasks.iter().flat_map(|task| &task.affinities);
         let affinities = job
             .affinities
@@ -67,7 +63,7 @@ impl GroupAsk {
             .chain(&group.affinities)
             .chain(of_tasks);
         let template = template(group, oversubscription);
-        let amount = Amount::of(&template.comparable());
+        let amount = Amount::of(&template);
         let csi = group
             .volumes
             .values()
@@ -82,9 +78,10 @@ impl GroupAsk {
                 .into_iter()
                 .filter(|provider| !matches!(provider.as_str(), "nomad" | "vault"))
                 .collect(),
-            escapes: !node_constraints.is_empty() || csi,
-            class_constraints,
-            node_constraints,
+            job_constraints,
+            constraints,
+            asks_nodes: escape || network_escapes,
+            escapes: escape || csi,
             affinities: affinities
                 .map(|a| (Predicate::of_affinity(a), a.weight))
                 .collect(),
@@ -93,7 +90,7 @@ impl GroupAsk {
             distinct_properties: distinct_properties(job, group),
             spreads: spreads(job, group),
             sum_weights: spreads(job, group).iter().map(weight).sum(),
-            network: group.networks.first().cloned(),
+            network,
             task_networks: per_task(group, |task| task.resources.networks.first().cloned()),
             cores: per_task(group, |task| {
                 usize::try_from(task.resources.cores)
@@ -121,6 +118,26 @@ impl GroupAsk {
             && self.cores.is_empty()
             && self.devices.is_empty()
     }
+
+    /// Whether what an allocation gets, and so how a node is scored, depends on what is left of cores and devices.
+    pub(crate) fn depends_on_what_is_left(&self) -> bool {
+        !self.cores.is_empty() || !self.devices.is_empty()
+    }
+
+    /// Whether volumes of its own differ by the name of the allocation.
+    pub(crate) fn depends_on_the_name(&self) -> bool {
+        self.volumes.values().any(|volume| volume.per_alloc)
+    }
+}
+
+fn predicates<'c>(constraints: impl IntoIterator<Item = &'c Constraint>) -> Vec<Predicate> {
+    let plain = constraints.into_iter().filter(|constraint| {
+        !matches!(
+            constraint.operand.as_str(),
+            operand::DISTINCT_HOSTS | operand::DISTINCT_PROPERTY
+        )
+    });
+    plain.map(Predicate::of_constraint).collect()
 }
 
 fn per_task<T>(group: &TaskGroup, get: impl Fn(&Task) -> Option<T>) -> Vec<(String, T)> {

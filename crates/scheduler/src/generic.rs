@@ -6,7 +6,7 @@ use crate::reconcile::{self, Input, Placement, Results, Update, Updater, resched
 use crate::rng::Rng;
 use crate::settings::Settings;
 use crate::stack::{Stack, Wish, in_datacenters, in_pool};
-use crate::{tainted, update};
+use crate::{settled, tainted, update};
 use caravan_model::*;
 use caravan_state::{JobKey, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,11 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
     let key = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
     let stored = state.job(&key).cloned();
     let job = stored.clone().filter(|job| !job.stop);
+    if let Some(job) = job.as_ref().filter(|_| !eval.annotate_plan)
+        && settled::is_settled(state, &key, job)
+    {
+        return nothing_to_do(state, eval, &key, job);
+    }
     let batch = eval.r#type == job_type::BATCH;
     let allocs: Arc<Vec<Arc<Allocation>>> = Arc::new(state.allocs_of_job(&key).cloned().collect());
     let tainted = tainted::nodes(state, &allocs);
@@ -69,6 +74,18 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         placing.place_all(&job);
     }
     placing.finish()
+}
+
+/// The decision about a job that runs as declared.
+fn nothing_to_do(state: &State, eval: &Evaluation, key: &JobKey, job: &Arc<Job>) -> Decision {
+    let groups = job.task_groups.iter();
+    let latest = state.latest_deployment(key);
+    Decision {
+        plan: Draft::new(eval, Some(Arc::clone(job)), state.index()).plan,
+        queued: groups.map(|group| (group.name.clone(), 0)).collect(),
+        deployment_id: latest.filter(|_| eval.r#type != job_type::BATCH).map_or(DeploymentId::NIL, |latest| latest.id),
+        ..Decision::default()
+    }
 }
 
 /// The stacks of the job's versions, made when they are first needed.
@@ -448,7 +465,7 @@ impl Placing<'_> {
 
 fn penalised(placement: &Placement) -> BTreeSet<NodeId> {
     let mut nodes = BTreeSet::new();
-    let Some(previous) = placement.previous.as_ref().filter(|_| placement.reschedule) else {
+    let Some(previous) = &placement.previous else {
         return nodes;
     };
     if previous.client_status == ClientStatus::Failed {

@@ -8,14 +8,12 @@
 //! feasible node is looked at. It must never know where snapshots come from, nor a clock, nor who submits plans.
 
 mod ask;
-mod class;
 mod command;
 mod decision;
 mod draft;
 mod dry_run;
 mod evals;
 mod feasible;
-mod fit;
 mod generic;
 mod planned;
 mod ports;
@@ -25,13 +23,13 @@ mod rng;
 mod run;
 mod schedule;
 mod settings;
+mod settled;
 mod stack;
 mod system;
 mod tainted;
 mod update;
 mod verify;
 
-pub use class::computed_class;
 pub use command::to_command;
 pub use decision::Decision;
 pub use dry_run::{DryRun, dry_run};

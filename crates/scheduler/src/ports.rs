@@ -3,20 +3,13 @@
 use crate::feasible::target::interpolate;
 use crate::rng::Rng;
 use caravan_model::*;
+use caravan_state::{Held, PortsInUse};
 use std::collections::{BTreeMap, BTreeSet};
 
 const DEFAULT_MIN: i64 = 20_000;
 const DEFAULT_MAX: i64 = 32_000;
 const RANDOM_TRIES: usize = 20;
 const HIGHEST: i64 = 65_535;
-
-/// The ports taken on a node's addresses, each with how often.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct PortsInUse {
-    by_address: BTreeMap<String, BTreeMap<i64, u32>>,
-    /// Those that allow others beside them.
-    shared: BTreeSet<(String, i64)>,
-}
 
 /// An address of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,111 +67,49 @@ fn port_list(text: &str) -> impl Iterator<Item = i64> {
     })
 }
 
-impl PortsInUse {
-    /// The ports that the node keeps from tasks.
-    pub(crate) fn reserved(node: &Node) -> Self {
-        let mut used = Self::default();
-        let addresses = addresses(node);
-        let all = node
-            .reserved_resources
-            .as_ref()
-            .map_or("", |reserved| &reserved.networks.reserved_host_ports);
-        for address in &addresses {
-            for port in port_list(all) {
-                used.take(&address.ip, port, false);
-            }
-        }
-        let networks = node
-            .node_resources
-            .iter()
-            .flat_map(|resources| &resources.node_networks);
-        for address in networks.flat_map(|network| &network.addresses) {
-            for port in port_list(&address.reserved_ports) {
-                used.take(&address.address, port, false);
-            }
-        }
-        used
-    }
+/// The ports of a node that nobody can be given: those it keeps from tasks, and those that allocations hold.
+pub(crate) struct Taken<'a> {
+    reserved: PortsInUse,
+    held: Option<&'a PortsInUse>,
+}
 
-    fn take(&mut self, ip: &str, port: i64, shared: bool) {
-        let ports = self.by_address.entry(ip.to_owned()).or_default();
-        *ports.entry(port).or_default() += 1;
-        if shared {
-            self.shared.insert((ip.to_owned(), port));
-        }
-    }
-
-    fn free(&mut self, ip: &str, port: i64) {
-        let Some(ports) = self.by_address.get_mut(ip) else {
-            return;
-        };
-        if let Some(count) = ports.get_mut(&port) {
-            *count -= 1;
-            if *count == 0 {
-                ports.remove(&port);
-            }
+impl<'a> Taken<'a> {
+    pub(crate) fn new(node: &Node, held: Option<&'a PortsInUse>) -> Self {
+        Self {
+            reserved: reserved(node),
+            held,
         }
     }
 
     fn is_taken(&self, ip: &str, port: i64) -> bool {
-        self.by_address
-            .get(ip)
-            .is_some_and(|ports| ports.contains_key(&port))
-    }
-
-    /// Takes the ports of an allocation; whether one of them was taken already.
-    pub(crate) fn add(&mut self, alloc: &Allocation) -> bool {
-        let mut collided = false;
-        for (ip, port, shared) in ports_of(alloc) {
-            collided |=
-                self.is_taken(&ip, port) && !shared && !self.shared.contains(&(ip.clone(), port));
-            self.take(&ip, port, shared);
-        }
-        collided
-    }
-
-    /// Gives the ports of an allocation back.
-    pub(crate) fn remove(&mut self, alloc: &Allocation) {
-        for (ip, port, _) in ports_of(alloc) {
-            self.free(&ip, port);
-        }
+        self.reserved.is_taken(ip, port) || self.held.is_some_and(|held| held.is_taken(ip, port))
     }
 }
 
-/// The ports that an allocation holds: its shared ports, else those of its networks.
-fn ports_of(alloc: &Allocation) -> Vec<(String, i64, bool)> {
-    let Some(resources) = &alloc.allocated_resources else {
-        return Vec::new();
-    };
-    let shared = &resources.shared;
-    if !shared.ports.is_empty() {
-        let port = |port: &AllocatedPort| (port.host_ip.clone(), port.value, port.ignore_collision);
-        return shared.ports.iter().map(port).collect();
+/// The ports that the node keeps from tasks.
+pub(crate) fn reserved(node: &Node) -> PortsInUse {
+    let mut used = PortsInUse::default();
+    let all = node
+        .reserved_resources
+        .as_ref()
+        .map_or("", |reserved| &reserved.networks.reserved_host_ports);
+    if !all.is_empty() {
+        for address in &addresses(node) {
+            for port in port_list(all) {
+                used.take(&address.ip, port, false);
+            }
+        }
     }
-    let of_tasks = resources
-        .tasks
-        .values()
-        .filter_map(|task| task.networks.first());
-    let networks = shared.networks.iter().chain(of_tasks);
-    networks
-        .flat_map(|network| {
-            network
-                .ports()
-                .map(|port| (network.ip.clone(), port.value, false))
-        })
-        .collect()
-}
-
-/// Whether an allocation holds any port.
-pub(crate) fn holds_any(alloc: &Allocation) -> bool {
-    alloc.allocated_resources.as_ref().is_some_and(|resources| {
-        !resources.shared.ports.is_empty()
-            || !resources.shared.networks.is_empty()
-            || resources
-                .tasks
-                .values()
-                .any(|task| !task.networks.is_empty())
-    })
+    let networks = node
+        .node_resources
+        .iter()
+        .flat_map(|resources| &resources.node_networks);
+    for address in networks.flat_map(|network| &network.addresses) {
+        for port in port_list(&address.reserved_ports) {
+            used.take(&address.address, port, false);
+        }
+    }
+    used
 }
 
 fn range(node: &Node) -> (i64, i64) {
@@ -201,7 +132,7 @@ pub(crate) struct GroupOffer {
 /// Gives a group its network.
 pub(crate) fn offer_group(
     node: &Node,
-    used: &PortsInUse,
+    used: &Taken<'_>,
     ask: &NetworkResource,
     rng: &mut Rng,
 ) -> Result<GroupOffer, String> {
@@ -217,6 +148,9 @@ pub(crate) fn offer_group(
     for port in &mut network.reserved_ports {
         let alias = alias_of(node, port)?;
         let ip = offer.fixed(&alias, port)?;
+        if port.to == -1 {
+            port.to = port.value;
+        }
         ports.push(allocated(port, ip));
     }
     let wanted: BTreeSet<i64> = ask.reserved_ports.iter().map(|port| port.value).collect();
@@ -257,7 +191,7 @@ fn allocated(port: &Port, ip: String) -> AllocatedPort {
 
 struct Offering<'a> {
     node: &'a Node,
-    used: &'a PortsInUse,
+    used: &'a Taken<'a>,
     addresses: Vec<Address>,
     offered: BTreeSet<(String, i64)>,
     rng: &'a mut Rng,
@@ -323,11 +257,15 @@ impl Offering<'_> {
 }
 
 /// Gives a task its network, as old jobs ask for it.
+///
+/// `taken` are the ports and `bandwidth` the megabits a second by device that the allocation was given before.
 pub(crate) fn offer_task(
     node: &Node,
-    used: &PortsInUse,
+    held: Option<&Held>,
+    used: &Taken<'_>,
     ask: &NetworkResource,
     taken: &mut BTreeSet<(String, i64)>,
+    bandwidth: &mut BTreeMap<String, i64>,
     rng: &mut Rng,
 ) -> Result<NetworkResource, String> {
     let networks = node
@@ -338,6 +276,13 @@ pub(crate) fn offer_task(
     for network in networks.iter().filter(|network| network.is_host()) {
         let ip = ip_of(network);
         if ip.is_empty() {
+            continue;
+        }
+        let of_others = held.and_then(|held| held.bandwidth.get(&network.device));
+        let mine = bandwidth.get(&network.device);
+        let in_use: i64 = of_others.into_iter().chain(mine).sum();
+        if network.m_bits > 0 && in_use + ask.m_bits > network.m_bits {
+            why = "bandwidth exceeded".to_owned();
             continue;
         }
         let mut offering = Offering {
@@ -351,6 +296,7 @@ pub(crate) fn offer_task(
             Ok(mut given) => {
                 given.device.clone_from(&network.device);
                 *taken = offering.offered;
+                *bandwidth.entry(network.device.clone()).or_default() += ask.m_bits;
                 return Ok(given);
             }
             Err(error) => why = error,

@@ -1,12 +1,11 @@
 //! Which allocations of lower priority make room on a node (scheduler sheet §11).
 
 use crate::ask::GroupAsk;
-use crate::fit::{Amount, capacity, taken};
 use crate::planned::Planned;
 use crate::rng::Rng;
-use crate::stack::{make_offer, usage::Usage};
+use crate::stack::make_offer;
 use caravan_model::*;
-use caravan_state::State;
+use caravan_state::{Amount, State, Usage, capacity};
 use std::sync::Arc;
 
 /// How much lower a priority must be.
@@ -34,7 +33,7 @@ pub(crate) fn on_node(
     rng: &mut Rng,
 ) -> Option<Room> {
     let running: Vec<Arc<Allocation>> = planned.proposed(state, node.id).cloned().collect();
-    let mut usage = Usage::idle(node);
+    let mut usage = Usage::default();
     for alloc in &running {
         usage.add(alloc);
     }
@@ -86,15 +85,23 @@ fn place(
     rng: &mut Rng,
 ) -> Result<Placed, Missing> {
     let (resources, device_score) =
-        make_offer(node, usage, ask, rng).map_err(|_| Missing::Other)?;
+        make_offer(node, usage.held.as_deref(), ask, rng).map_err(|_| Missing::Other)?;
     let mut used = usage.amount;
-    used.add(Amount::of(&resources.comparable()));
+    used.add(Amount::of(&resources));
     if room.lacks(used).is_some() {
         let mut over = used;
         over.subtract(room);
         return Err(Missing::Amount(over));
     }
     Ok((resources, used, device_score))
+}
+
+/// What an allocation takes of its node; nothing once its client is done with it.
+fn taken(alloc: &Allocation) -> Amount {
+    match &alloc.allocated_resources {
+        Some(resources) if !alloc.client_terminal() => Amount::of(resources),
+        _ => Amount::default(),
+    }
 }
 
 fn may_evict(state: &State, job: &Job, alloc: &Allocation) -> bool {
@@ -116,10 +123,10 @@ fn choose(
     chosen: &[Arc<Allocation>],
     missing: &Missing,
 ) -> Option<usize> {
-    let needed = match missing {
-        Missing::Amount(over) => *over,
-        Missing::Other => ask.amount,
-    };
+    let mut needed = ask.amount;
+    for alloc in chosen {
+        needed.subtract(taken(alloc));
+    }
     let useful = |alloc: &Allocation| match missing {
         Missing::Amount(over) => {
             let has = taken(alloc);

@@ -8,7 +8,7 @@ use crate::schedule::{accepts, schedule};
 use crate::settings::Settings;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One evaluation on its way: call [`EvalRun::step`] on a fresh snapshot, do what it says, and after a submission
@@ -111,8 +111,13 @@ impl EvalRun {
 
     /// Takes in what became of the submitted plan.
     pub fn submitted(&mut self, result: &PlanResult) {
+        let planned = self.last.plan.node_allocation.values().flatten();
+        let new: BTreeSet<AllocId> = planned
+            .filter(|alloc| alloc.create_index == 0)
+            .map(|alloc| alloc.id)
+            .collect();
         for alloc in result.node_allocation.values().flatten() {
-            if alloc.create_index == alloc.modify_index
+            if new.contains(&alloc.id)
                 && let Some(queued) = self.last.queued.get_mut(&alloc.task_group)
             {
                 *queued -= 1;

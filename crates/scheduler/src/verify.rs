@@ -1,10 +1,10 @@
 //! Checks a plan against the newest state, node by node (scheduler sheet §6.3).
 
-use crate::fit;
-use crate::stack::usage::Usage;
+use crate::feasible::volumes::SINGLE_WRITER;
+use crate::ports;
 use caravan_model::*;
-use caravan_state::{State, Table};
-use std::collections::BTreeSet;
+use caravan_state::{State, Table, Usage, capacity, ports_of};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What of a plan can be done. Nodes whose part does not hold any more are left out and named.
@@ -176,18 +176,47 @@ fn fits(
     if limit > 0 && proposed.len() > limit {
         return Err("max allocation exceeded");
     }
-    let mut usage = Usage::idle(node);
+    let reserved = ports::reserved(node);
+    let mut usage = Usage::default();
     // What runs already may collide among itself; only what the plan adds is refused for it.
     let mut collided = false;
     for alloc in &proposed {
-        let new = allocs.iter().any(|planned| planned.id == alloc.id);
-        collided |= usage.add(alloc) && new;
+        let taken = usage.add(alloc);
+        if allocs.iter().any(|planned| planned.id == alloc.id) {
+            collided |= taken;
+            let resources = alloc.allocated_resources.iter();
+            let mut ports = resources.flat_map(|resources| ports_of(resources));
+            if ports.any(|(ip, port, shares)| !shares && reserved.is_taken(ip, port)) {
+                return Err("reserved node port collision");
+            }
+        }
     }
     if collided {
         return Err("reserved alloc port collision");
     }
-    if usage.devices_oversubscribed() {
+    if usage.held.is_some_and(|held| held.devices_are_oversubscribed()) {
         return Err("device oversubscribed");
     }
-    fit::capacity(node).lacks(usage.amount).map_or(Ok(()), Err)
+    if single_writers_collide(plan, &proposed) {
+        return Err("conflicting claims for host volume with single-writer");
+    }
+    capacity(node).lacks(usage.amount).map_or(Ok(()), Err)
+}
+
+/// Whether a volume that one allocation wants for itself alone is claimed by another, too.
+fn single_writers_collide(plan: &Plan, proposed: &[&Allocation]) -> bool {
+    let mut claims: BTreeMap<String, (usize, bool)> = BTreeMap::new();
+    for alloc in proposed {
+        let job = alloc.job.as_ref().or(plan.job.as_ref());
+        let group = job.and_then(|job| job.lookup_task_group(&alloc.task_group));
+        for volume in group.iter().flat_map(|group| group.volumes.values()) {
+            if volume.r#type == volume_type::CSI || volume.read_only {
+                continue;
+            }
+            let claim = claims.entry(volume.source_for(&alloc.name)).or_default();
+            claim.0 += 1;
+            claim.1 |= volume.access_mode == SINGLE_WRITER;
+        }
+    }
+    claims.values().any(|(count, single)| *single && *count > 1)
 }

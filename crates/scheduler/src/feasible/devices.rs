@@ -2,6 +2,7 @@
 
 use super::predicate::{Operator, texts_hold};
 use caravan_model::*;
+use caravan_state::device_group;
 use std::collections::BTreeMap;
 
 /// How a refusal is counted.
@@ -45,16 +46,16 @@ pub(crate) struct Offer {
 /// Chooses devices for every request.
 pub(crate) fn offer(
     node: &Node,
-    in_use: &InUse,
+    in_use: Option<&InUse>,
     requests: &[(String, RequestedDevice)],
 ) -> Result<Offer, String> {
-    let mut taken = in_use.clone();
+    let mut taken = in_use.cloned().unwrap_or_default();
     let mut offer = Offer::default();
     let (mut matched, mut total) = (0.0, 0.0);
     for (task, request) in requests {
         let (device, score) = choose(node, &taken, request)?;
         for id in &device.device_ids {
-            let group = format!("{}/{}/{}", device.vendor, device.r#type, device.name);
+            let group = device_group(&device);
             *taken.entry((group, id.clone())).or_default() += 1;
         }
         let weights: f64 = request

@@ -24,6 +24,15 @@ pub(crate) fn has(node: &Node, drivers: &BTreeSet<String>) -> bool {
     })
 }
 
+/// Whether a driver is missing or not installed, rather than only ill for now.
+pub(crate) fn is_missing_for_good(node: &Node, drivers: &BTreeSet<String>) -> bool {
+    let installed = |driver: &String| {
+        let told = node.attributes.get(&format!("driver.{driver}"));
+        told.is_some_and(|value| is_true(value))
+    };
+    !drivers.iter().all(installed)
+}
+
 /// The providers that a group's secrets come from; the built-in one needs nothing of the node.
 pub(crate) fn secret_providers(group: &TaskGroup) -> BTreeSet<String> {
     let secrets = group.tasks.iter().flat_map(|task| &task.secrets);

@@ -181,6 +181,7 @@ impl Conditions {
             Relation::Pessimistic => {
                 let fixed = wanted.given.saturating_sub(1);
                 self.comparable(version, wanted)
+                    && version.is_pre() == wanted.is_pre()
                     && version >= wanted
                     && version.numbers(fixed.max(1))[..fixed]
                         == wanted.numbers(fixed.max(1))[..fixed]

@@ -1,31 +1,36 @@
 //! Whether a node exposes the volumes that a group mounts (scheduler sheet §8.6).
 
-use caravan_model::{HostVolume, Node, VolumeRequest, volume_type};
+use caravan_model::{
+    Allocation, HostVolume, Job, NamespaceName, Node, VolumeRequest, volume_type,
+};
 use caravan_state::{ScopedKey, State};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How a refusal is counted.
 pub(crate) const MISSING: &str = "missing compatible host volumes";
 
+/// The access mode that lets one allocation of a node write.
+pub(crate) const SINGLE_WRITER: &str = "single-node-single-writer";
+
 /// Why the node does not have the volumes, when it has not.
-pub(crate) fn lacks(
+///
+/// `running` is what would run on the node beside it.
+pub(crate) fn lacks<'a>(
     state: &State,
-    namespace: &str,
+    job: &Job,
     node: &Node,
     requests: &BTreeMap<String, VolumeRequest>,
     alloc_name: &str,
+    running: impl Iterator<Item = &'a Arc<Allocation>>,
 ) -> Option<String> {
+    let running: Vec<&Arc<Allocation>> = running.collect();
     let host = requests
         .values()
         .filter(|request| request.r#type.is_empty() || request.r#type == volume_type::HOST);
     for request in host {
-        if !has(
-            state,
-            namespace,
-            node,
-            request,
-            &request.source_for(alloc_name),
-        ) {
+        let source = request.source_for(alloc_name);
+        if !has(state, &job.namespace, node, request, &source, &running) {
             return Some(MISSING.to_owned());
         }
     }
@@ -41,17 +46,36 @@ pub(crate) fn lacks(
     }
 }
 
-fn has(state: &State, namespace: &str, node: &Node, request: &VolumeRequest, source: &str) -> bool {
+fn has(
+    state: &State,
+    namespace: &NamespaceName,
+    node: &Node,
+    request: &VolumeRequest,
+    source: &str,
+    running: &[&Arc<Allocation>],
+) -> bool {
     let Some(exposed) = node.host_volumes.get(source) else {
         return false;
     };
     if exposed.id.is_empty() {
         return !request.sticky && (request.read_only || !exposed.read_only);
     }
-    let key = ScopedKey::new(namespace, exposed.id.to_string());
-    state
-        .host_volume(&key)
-        .is_some_and(|volume| allows(volume, request))
+    let key = ScopedKey::new(namespace.clone(), exposed.id.clone());
+    let Some(volume) = state.host_volume(&key) else {
+        return false;
+    };
+    let single = request.access_mode == SINGLE_WRITER;
+    allows(volume, request) && !(single && running.iter().any(|alloc| writes(alloc, source)))
+}
+
+/// Whether an allocation mounts the volume of this name to write to it; one whose group is not known may.
+fn writes(alloc: &Allocation, source: &str) -> bool {
+    let group = alloc.job.as_ref().and_then(|job| job.lookup_task_group(&alloc.task_group));
+    let Some(group) = group else { return true };
+    group
+        .volumes
+        .values()
+        .any(|volume| !volume.read_only && volume.source_for(&alloc.name) == source)
 }
 
 fn allows(volume: &HostVolume, request: &VolumeRequest) -> bool {

@@ -87,6 +87,7 @@ impl Reconciler<'_> {
             let waiting = reschedule::filter(&disconnecting, self.context(true));
             untainted.extend(waiting.untainted);
             reschedule_now.extend(waiting.now);
+            reschedule_later.extend(waiting.later);
             self.disconnect(&disconnecting, &mut desired);
         }
         let lost_later = self.lost_later(&lost);

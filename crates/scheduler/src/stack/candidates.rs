@@ -1,140 +1,168 @@
-//! The nodes that a job may run on, each with its class and what is taken of it.
+//! The nodes that a job may run on, and what the plan in the making leaves of them.
 
-use super::usage::Usage;
 use crate::planned::Planned;
 use crate::rng::mix;
 use caravan_model::*;
-use caravan_state::State;
+use caravan_state::{Amount, Held, NodeTable, Page, Slot, State, Usage};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-/// Nodes of one computed class.
-#[derive(Debug)]
-pub(crate) struct Class {
-    pub(crate) name: String,
-    /// A node of it: what holds for this one holds for all.
-    pub(crate) sample: usize,
-    pub(crate) size: i64,
-}
-
-/// The candidates.
-#[derive(Debug)]
-pub(crate) struct Candidates {
-    /// In the order of their ids.
-    pub(crate) nodes: Vec<Arc<Node>>,
-    pub(crate) class_of: Vec<u32>,
-    pub(crate) classes: Vec<Class>,
+/// The candidates: a view of the state's node table, with the plan's changes on top.
+pub(crate) struct Candidates<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) table: &'a NodeTable,
+    /// Of each kind, whether it is in the job's pool and datacenters.
+    targeted: Vec<bool>,
+    /// Of each targeted kind, how many nodes are ready.
+    pub(crate) ready: Vec<i64>,
     pub(crate) available: Counts,
+    pub(crate) in_pool: i64,
     pub(crate) pool: String,
     /// Decides between equally good nodes.
     tie: u64,
-    usage: Vec<Option<Box<Usage>>>,
+    /// The nodes that the plan changes.
+    changed: BTreeMap<Slot, Usage>,
     followed: usize,
 }
 
-impl Candidates {
+/// What is left of a node.
+#[derive(Clone, Copy)]
+pub(crate) struct Room<'a> {
+    pub(crate) capacity: Amount,
+    pub(crate) free: Amount,
+    pub(crate) allocs: u32,
+    /// How many allocations it takes at most; 0 is without limit.
+    pub(crate) most: u32,
+    pub(crate) held: Option<&'a Held>,
+}
+
+impl<'a> Room<'a> {
+    pub(crate) fn of(page: &'a Page, at: usize) -> Self {
+        Self {
+            capacity: page.capacity[at],
+            free: page.free[at],
+            allocs: page.allocs[at],
+            most: page.most[at],
+            held: page.held[at].as_deref(),
+        }
+    }
+
+    /// What is taken once `asked` is, too.
+    pub(crate) fn used_with(&self, asked: Amount) -> Amount {
+        let mut used = self.capacity;
+        used.subtract(self.free);
+        used.add(asked);
+        used
+    }
+}
+
+impl<'a> Candidates<'a> {
     /// Every node that is ready and in the job's pool and datacenters.
-    pub(crate) fn list(state: &State, job: &Job, tie: u64) -> Self {
+    pub(crate) fn list(state: &'a State, job: &Job, tie: u64) -> Self {
+        let table = state.node_table();
+        let kinds = u32::try_from(table.kind_count()).unwrap_or(u32::MAX);
+        let is_target = |kind| {
+            let sample = table.kind(kind).map(|kind| &kind.sample);
+            sample.is_some_and(|node| in_pool(job, node) && in_datacenters(job, node))
+        };
         let mut listed = Self {
-            nodes: Vec::new(),
-            class_of: Vec::new(),
-            classes: Vec::new(),
+            state,
+            table,
+            targeted: (0..kinds).map(is_target).collect(),
+            ready: vec![0; kinds as usize],
             available: Counts::default(),
+            in_pool: 0,
             pool: job.node_pool.clone(),
             tie,
-            usage: Vec::new(),
+            changed: BTreeMap::new(),
             followed: 0,
         };
-        let mut datacenters: BTreeMap<&str, (bool, i64)> = BTreeMap::new();
-        let mut index: BTreeMap<&str, u32> = BTreeMap::new();
-        for node in state
-            .nodes()
-            .filter(|node| node.is_ready() && in_pool(job, node))
-        {
-            let datacenter = datacenters
-                .entry(&node.datacenter)
-                .or_insert_with(|| (in_datacenters(job, node), 0));
-            if !datacenter.0 {
-                continue;
+        for page in table.pages() {
+            for (kind, ready) in page.kinds.iter().zip(&page.ready) {
+                if *ready && let Some(count) = listed.ready.get_mut(*kind as usize) {
+                    *count += 1;
+                }
             }
-            datacenter.1 += 1;
-            let next = u32::try_from(listed.classes.len()).unwrap_or(u32::MAX);
-            let class = if node.computed_class.is_empty() {
-                next
-            } else {
-                *index.entry(&node.computed_class).or_insert(next)
-            };
-            if class == next {
-                listed.classes.push(Class {
-                    name: node.computed_class.clone(),
-                    sample: listed.nodes.len(),
-                    size: 0,
-                });
+        }
+        for kind in 0..kinds {
+            let at = kind as usize;
+            if !listed.targeted[at] {
+                listed.ready[at] = 0;
             }
-            listed.classes[class as usize].size += 1;
-            listed.class_of.push(class);
-            listed.nodes.push(Arc::clone(node));
+            if let Some(row) = table.kind(kind).filter(|_| listed.ready[at] > 0) {
+                listed.in_pool += listed.ready[at];
+                *listed.available.or_default(row.datacenter().to_owned()) += listed.ready[at];
+            }
         }
-        for (name, (_, count)) in datacenters.iter().filter(|(_, (_, count))| *count > 0) {
-            listed.available.insert((*name).to_owned(), *count);
-        }
-        listed.usage.resize_with(listed.nodes.len(), || None);
         listed
     }
 
-    /// One node, whatever its state.
-    pub(crate) fn only(node: Arc<Node>) -> Self {
-        Self {
-            class_of: vec![0],
-            classes: vec![Class {
-                name: node.computed_class.clone(),
-                sample: 0,
-                size: 1,
-            }],
-            available: Counts::default(),
-            pool: String::new(),
-            tie: 0,
-            usage: vec![None],
-            followed: 0,
-            nodes: vec![node],
-        }
+    /// The candidates in the order of their ids.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let all = self.table.slots();
+        all.filter(|(_, slot)| self.is_ready(*slot)).map(|(id, _)| id)
     }
 
-    pub(crate) fn slot(&self, node: NodeId) -> Option<usize> {
-        self.nodes.binary_search_by(|have| have.id.cmp(&node)).ok()
+    pub(crate) fn slot(&self, node: NodeId) -> Option<Slot> {
+        self.table.slot(&node)
     }
 
-    /// A number that spreads equally good nodes.
-    pub(crate) fn tie(&self, slot: usize) -> u32 {
-        (mix(self.tie ^ slot as u64) >> 32) as u32
+    pub(crate) fn kind_of(&self, slot: Slot) -> u32 {
+        let (page, at) = self.table.at(slot);
+        page.kinds[at]
+    }
+
+    pub(crate) fn id_of(&self, slot: Slot) -> NodeId {
+        let (page, at) = self.table.at(slot);
+        page.ids[at]
+    }
+
+    /// Whether a node takes new allocations of the job.
+    pub(crate) fn is_ready(&self, slot: Slot) -> bool {
+        let (page, at) = self.table.at(slot);
+        page.ready[at] && self.targeted.get(page.kinds[at] as usize) == Some(&true)
+    }
+
+    /// A number that spreads equally good nodes; the same whatever slots they are in.
+    pub(crate) fn tie(&self, id: NodeId) -> u64 {
+        let (high, low) = id.0.as_u64_pair();
+        mix(self.tie ^ high ^ low.rotate_left(32))
     }
 
     /// Takes in what the plan changed since the last time.
-    pub(crate) fn follow(&mut self, _state: &State, planned: &Planned) {
+    pub(crate) fn follow(&mut self, planned: &Planned) {
         for change in planned.since(self.followed) {
-            if let Some(slot) = self.slot(change.alloc.node_id)
-                && let Some(usage) = &mut self.usage[slot]
-            {
-                if change.comes {
-                    usage.add(&change.alloc);
-                } else {
-                    usage.remove(&change.alloc);
-                }
+            let Some(slot) = self.slot(change.alloc.node_id) else {
+                continue;
+            };
+            let usage = self.changed.entry(slot).or_insert_with(|| {
+                let (page, at) = self.table.at(slot);
+                page.usage(at)
+            });
+            if change.comes {
+                usage.add(&change.alloc);
+            } else {
+                usage.remove(&change.alloc);
             }
         }
         self.followed = planned.length();
     }
 
-    /// What is taken of a node; only while the plan has been followed.
-    pub(crate) fn usage(&mut self, state: &State, planned: &Planned, slot: usize) -> &Usage {
-        let node = &self.nodes[slot];
-        self.usage[slot].get_or_insert_with(|| {
-            let mut usage = Usage::idle(node);
-            for alloc in planned.proposed(state, node.id) {
-                usage.add(alloc);
-            }
-            Box::new(usage)
-        })
+    /// The nodes that the plan has changed so far.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.changed.keys().copied()
+    }
+
+    /// What is left of a node; only while the plan has been followed.
+    pub(crate) fn room(&self, slot: Slot) -> Room<'_> {
+        let (page, at) = self.table.at(slot);
+        let mut room = Room::of(page, at);
+        if let Some(usage) = self.changed.get(&slot) {
+            room.free = room.capacity;
+            room.free.subtract(usage.amount);
+            room.allocs = usage.allocs;
+            room.held = usage.held.as_deref();
+        }
+        room
     }
 }
 

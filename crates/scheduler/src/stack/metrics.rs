@@ -1,67 +1,116 @@
 //! What was seen while looking for a node, counted as nodes change and not as they are looked at.
 
 use super::candidates::Candidates;
-use super::verdict::Verdict;
+use crate::feasible::Reason;
 use caravan_model::*;
 use std::collections::BTreeMap;
 
-/// Verdicts counted by node class and reason.
-#[derive(Debug, Default)]
+/// A reason among those of a tally.
+pub(crate) type ReasonId = u16;
+
+/// Nodes that cannot take the group, by reason and node class.
+#[derive(Debug)]
 pub(crate) struct Tally {
-    filtered: BTreeMap<(String, String), i64>,
-    exhausted: BTreeMap<(String, String), i64>,
-    /// Nodes of classes that cannot take the group, by node class and reason.
-    by_class: BTreeMap<(String, String), i64>,
+    reasons: Vec<Row>,
+    index: BTreeMap<(bool, Reason), ReasonId>,
+    classes: Vec<String>,
+    class_of_kind: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Row {
+    reason: Reason,
+    /// Something is used up; otherwise the node could never take it.
+    exhausted: bool,
+    /// Nodes by class.
+    nodes: Vec<i64>,
 }
 
 impl Tally {
-    pub(crate) fn class_filtered(&mut self, node_class: &str, reason: &str, nodes: i64) {
-        let key = (node_class.to_owned(), reason.to_owned());
-        *self.by_class.entry(key).or_default() += nodes;
+    pub(crate) fn new(candidates: &Candidates<'_>) -> Self {
+        let mut classes: Vec<String> = Vec::new();
+        let kinds = u32::try_from(candidates.table.kind_count()).unwrap_or(0);
+        let mut class_of = |kind| {
+            let class = candidates
+                .table
+                .kind(kind)
+                .map_or("", |kind| kind.node_class());
+            classes
+                .iter()
+                .position(|have| have == class)
+                .unwrap_or_else(|| {
+                    classes.push(class.to_owned());
+                    classes.len() - 1
+                })
+        };
+        let class_of_kind = (0..kinds).map(&mut class_of).collect();
+        Self {
+            reasons: Vec::new(),
+            index: BTreeMap::new(),
+            classes,
+            class_of_kind,
+        }
     }
 
-    pub(crate) fn count(&mut self, node_class: &str, verdict: &Verdict, by: i64) {
-        let (table, reason) = match verdict {
-            Verdict::Filtered(reason) => (&mut self.filtered, reason),
-            Verdict::Exhausted(dimension) => (&mut self.exhausted, dimension),
-            Verdict::ClassFiltered | Verdict::Fits(_) => return,
-        };
-        let key = (node_class.to_owned(), reason.clone());
-        let count = table.entry(key.clone()).or_default();
-        *count += by;
-        if *count == 0 {
-            table.remove(&key);
+    pub(crate) fn reason(&mut self, exhausted: bool, reason: Reason) -> ReasonId {
+        let key = (exhausted, reason);
+        if let Some(id) = self.index.get(&key) {
+            return *id;
         }
+        let id = ReasonId::try_from(self.reasons.len()).unwrap_or(ReasonId::MAX);
+        self.reasons.push(Row {
+            reason: key.1.clone(),
+            exhausted,
+            nodes: vec![0; self.classes.len()],
+        });
+        self.index.insert(key, id);
+        id
+    }
+
+    pub(crate) fn count(&mut self, id: ReasonId, kind: u32, by: i64) {
+        let class = self.class_of_kind.get(kind as usize).copied().unwrap_or(0);
+        let row = self.reasons.get_mut(usize::from(id));
+        if let Some(nodes) = row.and_then(|row| row.nodes.get_mut(class)) {
+            *nodes += by;
+        }
+    }
+
+    /// Whether the reason is that something is used up.
+    pub(crate) fn is_exhaustion(&self, id: ReasonId) -> bool {
+        self.reasons.get(usize::from(id)).is_some_and(|row| row.exhausted)
     }
 
     /// The counts as a metric about all candidates.
-    pub(crate) fn metric(&self, candidates: &Candidates) -> AllocMetric {
+    pub(crate) fn metric(&self, candidates: &Candidates<'_>) -> AllocMetric {
         let mut metric = empty(candidates);
         metric.nodes_evaluated = metric.nodes_in_pool;
-        for ((class, reason), nodes) in self.filtered.iter().chain(&self.by_class) {
-            metric.nodes_filtered += nodes;
-            add(&mut metric.class_filtered, class, *nodes);
-            add(&mut metric.constraint_filtered, reason, *nodes);
-        }
-        for ((class, dimension), nodes) in &self.exhausted {
-            metric.nodes_exhausted += nodes;
-            add(&mut metric.class_exhausted, class, *nodes);
-            add(&mut metric.dimension_exhausted, dimension, *nodes);
+        for row in &self.reasons {
+            let nodes: i64 = row.nodes.iter().sum();
+            if nodes == 0 {
+                continue;
+            }
+            let (by_class, by_reason) = if row.exhausted {
+                metric.nodes_exhausted += nodes;
+                (&mut metric.class_exhausted, &mut metric.dimension_exhausted)
+            } else {
+                metric.nodes_filtered += nodes;
+                (&mut metric.class_filtered, &mut metric.constraint_filtered)
+            };
+            *by_reason.or_default(row.reason.clone().into_owned()) += nodes;
+            for (class, nodes) in self.classes.iter().zip(&row.nodes) {
+                if *nodes > 0 && !class.is_empty() {
+                    *by_class.or_default(class.clone()) += nodes;
+                }
+            }
         }
         metric
     }
 }
 
-fn add(counts: &mut Counts, name: &str, nodes: i64) {
-    if !name.is_empty() {
-        *counts.or_default(name.to_owned()) += nodes;
-    }
-}
-
 /// A metric that only says which nodes there are.
-pub(crate) fn empty(candidates: &Candidates) -> AllocMetric {
+pub(crate) fn empty(candidates: &Candidates<'_>) -> AllocMetric {
     AllocMetric {
-        nodes_in_pool: i64::try_from(candidates.nodes.len()).unwrap_or(i64::MAX),
+        nodes_in_pool: candidates.in_pool,
         node_pool: candidates.pool.clone(),
         nodes_available: candidates.available.clone(),
         ..AllocMetric::default()

@@ -1,18 +1,18 @@
 //! Chooses nodes for the allocations of one job version: feasibility, then scores of all feasible nodes.
 //!
-//! The candidates are listed once. For each group a [`ranker::Ranker`] keeps every node's verdict and score and
-//! only looks again at nodes that the plan has changed since, so that `p` placements on `n` nodes cost about
-//! `n + p log n`.
+//! The candidates are a view of the state's dense node table. For each group a [`ranker::Ranker`] keeps every
+//! node's verdict and score and only looks again at nodes that the plan has changed since, so that `p` placements
+//! on `n` nodes cost about `n + p log n`.
 
 mod candidates;
+mod evicting;
+mod lanes;
 mod metrics;
 mod offer;
 mod property;
 pub(crate) mod ranker;
 mod score;
 mod spread;
-pub(crate) mod usage;
-mod verdict;
 
 use crate::ask::GroupAsk;
 use crate::decision::ClassEligibility;
@@ -23,10 +23,9 @@ pub(crate) use candidates::{in_datacenters, in_pool};
 use caravan_model::*;
 use caravan_state::State;
 pub(crate) use offer::make as make_offer;
-use ranker::{Ranker, Subject};
+use ranker::{Judgement, Ranker, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use verdict::Verdict;
 
 /// What is asked for beside the group.
 #[derive(Debug, Default)]
@@ -50,9 +49,8 @@ pub(crate) struct Choice {
 
 /// The candidates for one job version and what is known about them.
 pub(crate) struct Stack<'a> {
-    pub(crate) state: &'a State,
     pub(crate) job: Arc<Job>,
-    candidates: Candidates,
+    candidates: Candidates<'a>,
     rankers: BTreeMap<String, Ranker>,
     oversubscription: bool,
     spreads: bool,
@@ -82,7 +80,6 @@ impl<'a> Stack<'a> {
             pool.scheduler_algorithm.as_str()
         };
         Self {
-            state,
             candidates: Candidates::list(state, &job, tie),
             rankers: BTreeMap::new(),
             oversubscription: pool
@@ -96,25 +93,30 @@ impl<'a> Stack<'a> {
     }
 
     /// The nodes that may take the job, in the order of their ids.
-    pub(crate) fn nodes(&self) -> &[Arc<Node>] {
-        &self.candidates.nodes
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.candidates.in_order()
     }
 
     pub(crate) fn is_candidate(&self, node: NodeId) -> bool {
-        self.candidates.slot(node).is_some()
+        let slot = self.candidates.slot(node);
+        slot.is_some_and(|slot| self.candidates.is_ready(slot))
     }
 
-    fn ready(&mut self, planned: &Planned, group: &TaskGroup) -> &mut Ranker {
-        self.candidates.follow(self.state, planned);
-        self.rankers.entry(group.name.clone()).or_insert_with(|| {
+    /// The candidates, and the ranker of a group, made when it is first needed.
+    fn ready(&mut self, planned: &Planned, group: &TaskGroup) -> (&Candidates<'a>, &mut Ranker) {
+        self.candidates.follow(planned);
+        if !self.rankers.contains_key(&group.name) {
             let ask = GroupAsk::new(&self.job, group, self.oversubscription);
             let subject = Subject {
                 job: Arc::clone(&self.job),
                 system: self.system,
                 spreads: self.spreads,
             };
-            Ranker::new(ask, subject, self.state, &self.candidates, &self.existing)
-        })
+            let ranker = Ranker::new(ask, subject, &self.candidates, &self.existing);
+            self.rankers.insert(group.name.clone(), ranker);
+        }
+        let ranker = self.rankers.get_mut(&group.name).expect("made just before");
+        (&self.candidates, ranker)
     }
 
     /// The best of all nodes for an allocation of the group, and what was seen.
@@ -125,21 +127,10 @@ impl<'a> Stack<'a> {
         wish: &Wish<'_>,
         rng: &mut Rng,
     ) -> (Option<Choice>, AllocMetric) {
-        self.ready(planned, group);
-        let Self {
-            state,
-            candidates,
-            rankers,
-            ..
-        } = self;
-        let ranker = rankers
-            .get_mut(&group.name)
-            .expect("made ready just before");
-        ranker.refresh(state, candidates, planned);
-        let (choice, mut metric) = ranker.best(state, candidates, planned, wish, rng);
+        let (candidates, ranker) = self.ready(planned, group);
+        let (choice, mut metric) = ranker.best(candidates, planned, wish, rng);
         if choice.is_none() && wish.preempt {
-            let choice =
-                ranker.best_by_preemption(state, candidates, planned, wish, rng, &mut metric);
+            let choice = ranker.best_by_preemption(candidates, planned, wish, rng, &mut metric);
             return (choice, metric);
         }
         (choice, metric)
@@ -154,18 +145,8 @@ impl<'a> Stack<'a> {
         wish: &Wish<'_>,
         rng: &mut Rng,
     ) -> (Option<Choice>, AllocMetric) {
-        self.ready(planned, group);
-        let Self {
-            state,
-            candidates,
-            rankers,
-            ..
-        } = self;
-        let ranker = rankers
-            .get_mut(&group.name)
-            .expect("made ready just before");
-        ranker.follow(state, candidates, planned);
-        ranker.on(state, candidates, planned, node, wish, rng)
+        let (candidates, ranker) = self.ready(planned, group);
+        ranker.on(candidates, planned, node, wish, rng)
     }
 
     /// Whether an existing allocation of the group may stay on its node although what it runs changes.
@@ -176,54 +157,15 @@ impl<'a> Stack<'a> {
         alloc: &Arc<Allocation>,
     ) -> bool {
         planned.stop(alloc);
-        let wish = Wish {
-            name: &alloc.name,
-            ..Wish::default()
-        };
-        self.ready(planned, group);
-        let Self {
-            state,
-            candidates,
-            rankers,
-            ..
-        } = self;
-        let ranker = rankers
-            .get_mut(&group.name)
-            .expect("made ready just before");
-        ranker.follow(state, candidates, planned);
+        let (candidates, ranker) = self.ready(planned, group);
+        ranker.follow(candidates, planned);
         // Its ports, cores and devices stay with it: only the rest must fit.
-        let fits = match candidates.slot(alloc.node_id) {
-            Some(slot) => {
-                let found = ranker.verdict(state, candidates, planned, slot, wish.name, true);
-                matches!(found, Verdict::Fits(_))
-            }
-            None => self.fits_off_candidates(planned, group, alloc),
-        };
+        let fits = candidates.slot(alloc.node_id).is_some_and(|slot| {
+            let found = ranker.judge(candidates, planned, slot, &alloc.name, true);
+            matches!(found, Judgement::Fits(_))
+        });
         planned.keep(alloc);
         fits
-    }
-
-    /// The same on a node that takes no new allocations.
-    fn fits_off_candidates(
-        &self,
-        planned: &Planned,
-        group: &TaskGroup,
-        alloc: &Allocation,
-    ) -> bool {
-        let Some(node) = self.state.node(&alloc.node_id) else {
-            return false;
-        };
-        let mut only = Candidates::only(Arc::clone(node));
-        let ask = GroupAsk::new(&self.job, group, self.oversubscription);
-        let subject = Subject {
-            job: Arc::clone(&self.job),
-            system: self.system,
-            spreads: self.spreads,
-        };
-        let mut ranker = Ranker::new(ask, subject, self.state, &only, &self.existing);
-        ranker.follow(self.state, &only, planned);
-        let found = ranker.verdict(self.state, &mut only, planned, 0, &alloc.name, true);
-        matches!(found, Verdict::Fits(_))
     }
 
     /// What every allocation of the group is given before ports, cores and devices are chosen.
@@ -232,7 +174,7 @@ impl<'a> Stack<'a> {
         planned: &Planned,
         group: &TaskGroup,
     ) -> Arc<AllocatedResources> {
-        Arc::clone(&self.ready(planned, group).ask.template)
+        Arc::clone(&self.ready(planned, group).1.ask.template)
     }
 
     /// Which classes can take the groups that failed.

@@ -1,18 +1,18 @@
 //! What an allocation gets on the node that was chosen: ports, cores and devices on top of the template.
 
-use super::usage::Usage;
 use crate::ask::GroupAsk;
 use crate::feasible::devices;
 use crate::ports;
 use crate::rng::Rng;
 use caravan_model::*;
-use std::collections::BTreeSet;
+use caravan_state::Held;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What an allocation of the group gets on this node, or which dimension is exhausted.
 pub(crate) fn make(
     node: &Node,
-    usage: &Usage,
+    held: Option<&Held>,
     ask: &GroupAsk,
     rng: &mut Rng,
 ) -> Result<(Arc<AllocatedResources>, Option<f64>), String> {
@@ -20,8 +20,9 @@ pub(crate) fn make(
         return Ok((Arc::clone(&ask.template), None));
     }
     let mut given = AllocatedResources::clone(&ask.template);
+    let used = ports::Taken::new(node, held.map(|held| &held.ports));
     if let Some(network) = &ask.network {
-        let offer = ports::offer_group(node, &usage.ports, network, rng)
+        let offer = ports::offer_group(node, &used, network, rng)
             .map_err(|why| format!("network: {why}"))?;
         given.shared.networks = vec![offer.network];
         given.shared.ports = offer.ports;
@@ -32,8 +33,9 @@ pub(crate) fn make(
         .iter()
         .map(|port| (port.host_ip.clone(), port.value))
         .collect();
+    let mut bandwidth = BTreeMap::new();
     for (task, network) in &ask.task_networks {
-        let offer = ports::offer_task(node, &usage.ports, network, &mut taken, rng)
+        let offer = ports::offer_task(node, held, &used, network, &mut taken, &mut bandwidth, rng)
             .map_err(|why| format!("network: {why}"))?;
         if let Some(task) = given.tasks.get_mut(task.as_str()) {
             task.networks = vec![offer];
@@ -41,7 +43,7 @@ pub(crate) fn make(
     }
     let mut score = None;
     if !ask.devices.is_empty() {
-        let offer = devices::offer(node, &usage.devices, &ask.devices)
+        let offer = devices::offer(node, held.map(|held| &held.devices), &ask.devices)
             .map_err(|why| format!("devices: {why}"))?;
         score = offer.score;
         for (task, device) in offer.devices {
@@ -50,13 +52,13 @@ pub(crate) fn make(
             }
         }
     }
-    give_cores(node, usage, ask, &mut given)?;
+    give_cores(node, held, ask, &mut given)?;
     Ok((Arc::new(given), score))
 }
 
 fn give_cores(
     node: &Node,
-    usage: &Usage,
+    held: Option<&Held>,
     ask: &GroupAsk,
     given: &mut AllocatedResources,
 ) -> Result<(), String> {
@@ -65,7 +67,7 @@ fn give_cores(
     }
     let mut free: Vec<u16> = usable_cores(node)
         .into_iter()
-        .filter(|core| !usage.cores.contains_key(core))
+        .filter(|core| !held.is_some_and(|held| held.cores.contains_key(core)))
         .collect();
     for (task, wanted) in &ask.cores {
         if free.len() < *wanted {

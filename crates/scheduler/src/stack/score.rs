@@ -1,7 +1,7 @@
 //! How well a node suits (scheduler sheet §9): the parts of a score, and their mean.
 
-use crate::fit::Amount;
 use caravan_model::{NodeId, NodeScoreMeta, ScoreName, SmallMap};
+use caravan_state::Amount;
 
 /// The parts of a node's score that depend on the node alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -16,13 +16,13 @@ pub(crate) struct NodeScore {
 
 impl NodeScore {
     /// The sum of the parts and how many they are.
-    pub(crate) fn sum(&self) -> (f64, u32) {
+    pub(crate) fn sum(&self) -> (f64, u8) {
         let parts = [self.devices, self.anti_affinity, self.affinity];
         let given = parts.iter().flatten();
         let count = given.clone().count();
         (
             self.binpack + given.sum::<f64>(),
-            1 + u32::try_from(count).unwrap_or(0),
+            1 + u8::try_from(count).unwrap_or(0),
         )
     }
 
@@ -57,20 +57,8 @@ impl NodeScore {
 
     /// The final score: the mean of what applies.
     pub(crate) fn total(&self, extra: Extra) -> f64 {
-        let (mut sum, mut count) = self.sum();
-        if extra.penalised {
-            sum -= 1.0;
-            count += 1;
-        }
-        if extra.spread != 0.0 {
-            sum += extra.spread;
-            count += 1;
-        }
-        if let Some(preemption) = extra.preemption {
-            sum += preemption;
-            count += 1;
-        }
-        sum / f64::from(count)
+        let (sum, count) = self.sum();
+        extra.total(sum, count)
     }
 }
 
@@ -83,6 +71,58 @@ pub(crate) struct Extra {
     pub(crate) preemption: Option<f64>,
     /// Jobs that run everywhere are only packed.
     pub(crate) system: bool,
+}
+
+impl Extra {
+    /// The mean of a node's own scores, given by their sum and number, and these.
+    pub(crate) fn total(&self, mut sum: f64, mut count: u8) -> f64 {
+        if self.penalised {
+            sum -= 1.0;
+            count += 1;
+        }
+        if self.spread != 0.0 {
+            sum += self.spread;
+            count += 1;
+        }
+        if let Some(preemption) = self.preemption {
+            sum += preemption;
+            count += 1;
+        }
+        sum / f64::from(count)
+    }
+}
+
+/// How full (or how empty) nodes are, remembered: most nodes of a cluster are filled alike.
+#[derive(Debug)]
+pub(crate) struct FitMemo {
+    spreads: bool,
+    rows: Vec<Option<(Amount, Amount, f64)>>,
+}
+
+impl FitMemo {
+    const ROWS: usize = 256;
+
+    pub(crate) fn new(spreads: bool) -> Self {
+        Self {
+            spreads,
+            rows: vec![None; Self::ROWS],
+        }
+    }
+
+    /// What [`fit`] says.
+    pub(crate) fn of(&mut self, capacity: Amount, used: Amount) -> f64 {
+        let mixed = (used.cpu ^ used.memory.rotate_left(20) ^ capacity.cpu.rotate_left(40))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed());
+        let row = &mut self.rows[(mixed.cast_unsigned() >> 56) as usize];
+        match row {
+            Some((of, with, fit)) if *of == capacity && *with == used => *fit,
+            row => {
+                let fit = fit(capacity, used, self.spreads);
+                *row = Some((capacity, used, fit));
+                fit
+            }
+        }
+    }
 }
 
 /// How full (or, to spread, how empty) a node is with `used` of `capacity`, from 0 to 1.
@@ -114,7 +154,7 @@ pub(crate) fn best_first(score: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Extra, NodeScore, best_first, fit};
-    use crate::fit::Amount;
+    use caravan_state::Amount;
 
     #[test]
     fn better_scores_sort_first() {

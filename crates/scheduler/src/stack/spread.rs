@@ -1,11 +1,11 @@
 //! How much a value of an attribute is wanted for the next allocation (scheduler sheet §9.2): one number a
 //! value, not one a node.
 
+use super::candidates::Candidates;
 use super::property::{MISSING, PropertyCounts};
 use crate::ask::{GroupAsk, weight};
-use caravan_model::{Node, Spread};
+use caravan_model::Spread;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// One spread of a group.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct SpreadScore {
 }
 
 impl SpreadScore {
-    pub(crate) fn new(spread: &Spread, ask: &GroupAsk, nodes: &[Arc<Node>]) -> Self {
+    pub(crate) fn new(spread: &Spread, ask: &GroupAsk, candidates: &Candidates<'_>) -> Self {
         let count = ask.count as f64;
         let desired: BTreeMap<String, f64> = spread
             .spread_target
@@ -32,7 +32,7 @@ impl SpreadScore {
             .collect();
         let sum: f64 = desired.values().sum();
         Self {
-            counts: PropertyCounts::new(&spread.attribute, nodes),
+            counts: PropertyCounts::new(&spread.attribute, candidates),
             implicit: (sum < count).then_some(count - sum),
             even: desired.is_empty(),
             desired,
@@ -53,19 +53,11 @@ impl SpreadScore {
     }
 
     fn refresh_even(&mut self) {
-        let used = || {
-            self.counts
-                .values()
-                .map(|(_, _, count)| count)
-                .filter(|count| *count > 0)
-        };
+        let counts = self.counts.counts();
+        let used = || counts.iter().copied().filter(|count| *count > 0);
         let (min, max) = (used().min(), used().max());
-        let boost = |count: i64| even_boost(count, min, max);
-        self.boosts = self
-            .counts
-            .values()
-            .map(|(_, _, count)| boost(count))
-            .collect();
+        let boosts = counts.iter().map(|count| even_boost(*count, min, max));
+        self.boosts.extend(boosts);
     }
 
     fn refresh_targets(&mut self) {
@@ -96,7 +88,7 @@ impl SpreadScore {
     /// The boost of a value.
     pub(crate) fn boost(&self, value: u32) -> f64 {
         if value == MISSING {
-            return if self.even && self.counts.values().all(|(_, _, count)| count <= 0) {
+            return if self.even && self.counts.counts().iter().all(|count| *count <= 0) {
                 0.0
             } else {
                 -1.0

@@ -96,7 +96,7 @@ fn list_missing(
         let buckets = by_group.entry(group.name.clone()).or_default();
         for name in names(job, group) {
             for node in stack.nodes() {
-                let place = (node.id, name.as_str());
+                let place = (node, name.as_str());
                 if live.contains(&place) {
                     continue;
                 }
@@ -110,7 +110,7 @@ fn list_missing(
                     continue;
                 }
                 buckets.place.push(Wanted {
-                    node: node.id,
+                    node,
                     name: name.clone(),
                     previous: before.cloned(),
                 });
@@ -151,7 +151,7 @@ fn bucket_of(run: &SystemRun<'_>, alloc: &Allocation, required: bool) -> Bucket 
         return Bucket::Lost;
     }
     let taint = run.tainted.get(&alloc.node_id);
-    if alloc.client_status == ClientStatus::Unknown && taint.is_some() {
+    if alloc.client_status == ClientStatus::Unknown && alloc.desired_status == DesiredStatus::Run {
         return Bucket::Ignore;
     }
     match taint {
@@ -160,12 +160,9 @@ fn bucket_of(run: &SystemRun<'_>, alloc: &Allocation, required: bool) -> Bucket 
         Some(_) if run.batch && alloc.ran_successfully() => return Bucket::Ignore,
         Some(None) => return Bucket::Lost,
         Some(Some(node)) => {
-            let disconnected = node.status == NodeStatus::Disconnected;
-            let waits = crate::reconcile::classify::lost_after(alloc).is_some();
-            return match (disconnected, alloc.client_status) {
-                (true, ClientStatus::Running) if waits => Bucket::Disconnecting,
-                (true, _) => Bucket::Lost,
-                (false, _) if node.is_down() => Bucket::Lost,
+            return match (node.status, alloc.client_status) {
+                (NodeStatus::Disconnected, ClientStatus::Running) => Bucket::Disconnecting,
+                (NodeStatus::Down, _) => Bucket::Lost,
                 _ => Bucket::Ignore,
             };
         }
