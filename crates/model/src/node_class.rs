@@ -75,7 +75,10 @@ mod tests {
     fn what_is_unique_to_a_node_does_not_change_its_class() {
         let mut node = Node::default();
         let class = computed_class(&node);
-        assert!(class.starts_with("v1:") && class[3..].parse::<u64>().is_ok(), "{class}");
+        assert!(
+            class.starts_with("v1:") && class[3..].parse::<u64>().is_ok(),
+            "{class}"
+        );
         node.attributes.insert("unique.hostname".into(), "a".into());
         node.name = "other".into();
         assert_eq!(computed_class(&node), class);

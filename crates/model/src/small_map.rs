@@ -24,6 +24,12 @@ impl<K: Ord, V> SmallMap<K, V> {
         Self(Vec::new())
     }
 
+    /// The map without entries, with room for as many as are meant to come.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        Self(Vec::with_capacity(entries))
+    }
+
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -52,10 +52,15 @@ impl GroupAsk {
         let of_tasks = group.tasks.iter().flat_map(|task| &task.constraints);
         let job_constraints = predicates(&job.constraints);
         let constraints = predicates(group.constraints.iter().chain(of_tasks));
-        let escape = job_constraints.iter().chain(&constraints).any(|p| p.escapes);
+        let escape = job_constraints
+            .iter()
+            .chain(&constraints)
+            .any(|p| p.escapes);
         let network = group.networks.first().cloned();
         let templates = network.iter().flat_map(NetworkResource::ports);
-        let network_escapes = templates.map(|p| &p.host_network).any(|name| name.contains("unique."));
+        let network_escapes = templates
+            .map(|p| &p.host_network)
+            .any(|name| name.contains("unique."));
         let of_tasks = group.tasks.iter().flat_map(|task| &task.affinities);
         let affinities = job
             .affinities

@@ -73,27 +73,34 @@ impl Draft {
     }
 
     /// Writes a changed allocation. Its job is stripped where it is the plan's.
-    pub(crate) fn write(&mut self, mut alloc: Allocation) {
+    pub(crate) fn write(&mut self, alloc: Allocation) -> Arc<Allocation> {
+        let alloc = Arc::new(self.stripped(alloc));
+        self.plan
+            .node_allocation
+            .entry(alloc.node_id)
+            .or_default()
+            .push(Arc::clone(&alloc));
+        alloc
+    }
+
+    fn stripped(&self, mut alloc: Allocation) -> Allocation {
         if let (Some(mine), Some(plans)) = (&alloc.job, &self.plan.job)
             && mine.version == plans.version
             && mine.create_index == plans.create_index
         {
             alloc.job = None;
         }
-        self.plan
-            .node_allocation
-            .entry(alloc.node_id)
-            .or_default()
-            .push(Arc::new(alloc));
+        alloc
     }
 
     /// Writes an existing allocation in its new form.
     pub(crate) fn update(&mut self, old: &Arc<Allocation>, new: Allocation) {
-        if new.allocated_resources != old.allocated_resources {
+        let changed = new.allocated_resources != old.allocated_resources;
+        let new = self.write(new);
+        if changed {
             self.planned.stop(old);
-            self.planned.place(Arc::new(new.clone()));
+            self.planned.place(new);
         }
-        self.write(new);
     }
 
     /// Places a new allocation where it was decided, with the evictions that this takes.
@@ -110,9 +117,9 @@ impl Draft {
         for victim in preempted {
             self.preempt(&victim, alloc.id);
         }
-        self.planned.place(Arc::new(alloc.clone()));
         alloc.job = Some(Arc::clone(job));
-        self.write(alloc);
+        let alloc = self.write(alloc);
+        self.planned.place(alloc);
     }
 
     fn preempt(&mut self, victim: &Arc<Allocation>, by: AllocId) {

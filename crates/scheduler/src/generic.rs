@@ -50,12 +50,19 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         draft: &mut draft,
     };
     // The evaluation names the job's deployment even where there is nothing left to do for it.
-    let latest = input.deployment.as_ref().map_or(DeploymentId::NIL, |latest| latest.id);
+    let latest = input
+        .deployment
+        .as_ref()
+        .map_or(DeploymentId::NIL, |latest| latest.id);
     let results = reconcile::reconcile(input, &mut updater, &mut rng);
     let groups = stored.iter().flat_map(|job| &job.task_groups);
     let decision = Decision {
         queued: groups.map(|group| (group.name.clone(), 0)).collect(),
-        deployment_id: if results.deployment_id.is_nil() { latest } else { results.deployment_id },
+        deployment_id: if results.deployment_id.is_nil() {
+            latest
+        } else {
+            results.deployment_id
+        },
         ..Decision::default()
     };
     let mut placing = Placing {
@@ -83,7 +90,9 @@ fn nothing_to_do(state: &State, eval: &Evaluation, key: &JobKey, job: &Arc<Job>)
     Decision {
         plan: Draft::new(eval, Some(Arc::clone(job)), state.index()).plan,
         queued: groups.map(|group| (group.name.clone(), 0)).collect(),
-        deployment_id: latest.filter(|_| eval.r#type != job_type::BATCH).map_or(DeploymentId::NIL, |latest| latest.id),
+        deployment_id: latest
+            .filter(|_| eval.r#type != job_type::BATCH)
+            .map_or(DeploymentId::NIL, |latest| latest.id),
         ..Decision::default()
     }
 }

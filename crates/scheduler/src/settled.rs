@@ -25,7 +25,10 @@ pub(crate) fn is_settled(state: &State, key: &JobKey, job: &Job) -> bool {
         if state.node_table().is_tainted(&alloc.node_id) {
             return false;
         }
-        if alloc.server_terminal() && job.r#type != job_type::BATCH && !alloc.last_reschedule_failed() {
+        if alloc.server_terminal()
+            && job.r#type != job_type::BATCH
+            && !alloc.last_reschedule_failed()
+        {
             continue;
         }
         if !stays(alloc, job) {
@@ -44,7 +47,11 @@ pub(crate) fn is_settled(state: &State, key: &JobKey, job: &Job) -> bool {
     if let Some((group, count)) = last {
         *live.entry(group).or_default() += count;
     }
-    let counted = job.task_groups.iter().filter(|group| group.count > 0).count();
+    let counted = job
+        .task_groups
+        .iter()
+        .filter(|group| group.count > 0)
+        .count();
     live.len() == counted
         && job
             .task_groups
@@ -63,7 +70,10 @@ fn stays(alloc: &Allocation, job: &Job) -> bool {
     });
     current
         && alloc.desired_status == DesiredStatus::Run
-        && matches!(alloc.client_status, ClientStatus::Pending | ClientStatus::Running)
+        && matches!(
+            alloc.client_status,
+            ClientStatus::Pending | ClientStatus::Running
+        )
         && alloc.alloc_states.is_empty()
         && !transition.should_migrate()
         && !transition.should_reschedule()

@@ -4,26 +4,18 @@ use crate::draft::Draft;
 use crate::reconcile::Tainted;
 use caravan_model::*;
 use caravan_state::State;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Those of the allocations' nodes that are gone, down, draining or disconnected.
 pub(crate) fn nodes(state: &State, allocs: &[Arc<Allocation>]) -> Tainted {
-    let ids: BTreeSet<NodeId> = allocs.iter().map(|alloc| alloc.node_id).collect();
+    let table = state.node_table();
     let mut tainted = Tainted::new();
-    for id in ids {
-        match state.node(&id) {
-            None => {
-                tainted.insert(id, None);
-            }
-            Some(node)
-                if node.drain_strategy.is_some()
-                    || matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected) =>
-            {
-                tainted.insert(id, Some(Arc::clone(node)));
-            }
-            Some(_) => {}
-        }
+    for alloc in allocs
+        .iter()
+        .filter(|alloc| table.is_tainted(&alloc.node_id))
+    {
+        let node = || state.node(&alloc.node_id).cloned();
+        tainted.entry(alloc.node_id).or_insert_with(node);
     }
     tainted
 }

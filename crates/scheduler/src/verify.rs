@@ -95,7 +95,17 @@ fn verdict(state: &State, plan: &Plan, id: NodeId) -> Result<(), &'static str> {
     else {
         return Ok(());
     };
-    let node = state.node(&id).ok_or("node does not exist")?;
+    let Some(node) = state.node(&id) else {
+        // What is over may still be noted of, such as that its replacement found no node.
+        let over = allocs
+            .iter()
+            .all(|alloc| alloc.client_terminal() && is_unmoved_and_unchanged(state, alloc));
+        return if over {
+            Ok(())
+        } else {
+            Err("node does not exist")
+        };
+    };
     match node.status {
         NodeStatus::Disconnected => {
             let unknown = allocs
@@ -194,7 +204,10 @@ fn fits(
     if collided {
         return Err("reserved alloc port collision");
     }
-    if usage.held.is_some_and(|held| held.devices_are_oversubscribed()) {
+    if usage
+        .held
+        .is_some_and(|held| held.devices_are_oversubscribed())
+    {
         return Err("device oversubscribed");
     }
     if single_writers_collide(plan, &proposed) {

@@ -20,10 +20,12 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
         .find_map(|arg| arg.strip_prefix("--runs="))
         .map_or(Ok(RUNS), str::parse)
         .context("--runs needs a number")?;
+    let tsv = args.iter().position(|arg| arg == "--tsv");
+    let tsv = tsv.and_then(|at| args.get(at + 1)).map(String::as_str);
     let names: Vec<&str> = args
         .iter()
         .map(String::as_str)
-        .filter(|arg| !arg.starts_with("--"))
+        .filter(|arg| !arg.starts_with("--") && Some(*arg) != tsv)
         .collect();
     if names.is_empty() {
         list(&rooms);
@@ -36,7 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
             rooms.iter().find(|room| room.0 == *name),
         ) {
             (Some(measure), _) => chosen.push(measure),
-            (None, Some((_, package, bench))) => room_bench(package, bench)?,
+            (None, Some((_, package, bench))) => room_bench(package, bench, tsv)?,
             (None, None) if *name == "agent" => chosen.extend(MEASURES),
             (None, None) => bail!("there is no benchmark {name:?}; `cargo xtask bench` lists them"),
         }
@@ -73,15 +75,21 @@ fn list(rooms: &[(String, String, String)]) {
     for measure in MEASURES {
         println!("  {:<14} {}", measure.name, measure.what);
     }
-    println!("\nBenchmarks of the rooms (cargo bench):\n");
+    println!("\nBenchmarks of the rooms (cargo bench; scheduler-matrix takes --tsv FILE):\n");
     for (name, ..) in rooms {
         println!("  {name}");
     }
 }
 
-fn room_bench(package: &str, bench: &str) -> Result<()> {
-    let status = workspace::cargo()
-        .args(["bench", "--package", package, "--bench", bench])
+fn room_bench(package: &str, bench: &str, tsv: Option<&str>) -> Result<()> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["bench", "--package", package, "--bench", bench]);
+    if let Some(file) = tsv {
+        // The benchmark runs in its package's folder.
+        let file = std::path::absolute(file).context("the path of --tsv")?;
+        cargo.args(["--", "matrix", "--tsv"]).arg(file);
+    }
+    let status = cargo
         .status()
         .context("running cargo bench")?;
     if !status.success() {

@@ -47,7 +47,9 @@ fn check(
     let again = process(state, eval, 1);
     assert_eq!(plans, again, "the same arguments give the same plan");
     assert_eq!(plans.len(), 1);
-    let eligible = (0..nodes).filter(|number| number % racks < racks / 2).count();
+    let eligible = (0..nodes)
+        .filter(|number| number % racks < racks / 2)
+        .count();
     let placed = &plans[0].node_allocation;
     let total: usize = placed.values().map(Vec::len).sum();
     assert_eq!(total, count.min(eligible * 2));
@@ -60,6 +62,9 @@ fn check(
     assert!(by_rack.keys().all(|rack| *rack < racks / 2));
     if spread && count <= eligible {
         let (min, max) = (by_rack.values().min(), by_rack.values().max());
-        assert!(max.zip(min).is_some_and(|(max, min)| max - min <= 1), "{by_rack:?}");
+        assert!(
+            max.zip(min).is_some_and(|(max, min)| max - min <= 1),
+            "{by_rack:?}"
+        );
     }
 }

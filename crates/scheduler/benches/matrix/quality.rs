@@ -110,18 +110,27 @@ fn compare(nodes: usize, count: usize, spread: bool, seed: u64) -> (Quality, Qua
     };
     let theirs = sampled::place(&mut machines.clone(), demand, seed);
     assert_eq!(ours.len(), theirs.len(), "as many are placed");
-    (judge(&machines, racks, &ours), judge(&machines, racks, &theirs))
+    (
+        judge(&machines, racks, &ours),
+        judge(&machines, racks, &theirs),
+    )
 }
 
 /// The score that an allocation was placed with.
 fn best(alloc: &Allocation) -> f64 {
-    let metric = alloc.metrics.as_ref().and_then(|metric| metric.best_score());
+    let metric = alloc
+        .metrics
+        .as_ref()
+        .and_then(|metric| metric.best_score());
     metric.map_or(0.0, |score| score.norm_score)
 }
 
 fn judge(machines: &[Machine], racks: usize, placed: &Placed) -> Quality {
     let touched: BTreeSet<usize> = placed.iter().map(|(machine, _)| *machine).collect();
-    let opened = touched.iter().filter(|at| machines[**at].used.0 == 0.0).count();
+    let opened = touched
+        .iter()
+        .filter(|at| machines[**at].used.0 == 0.0)
+        .count();
     let mut by_rack = vec![0.0; racks / 2];
     for (machine, _) in placed {
         by_rack[machines[*machine].rack] += 1.0;
@@ -130,7 +139,10 @@ fn judge(machines: &[Machine], racks: usize, placed: &Placed) -> Quality {
     Quality {
         touched: touched.len() as f64,
         opened: opened as f64,
-        spread_error: by_rack.iter().map(|count: &f64| (count - ideal).abs()).sum(),
+        spread_error: by_rack
+            .iter()
+            .map(|count: &f64| (count - ideal).abs())
+            .sum(),
         score: placed.iter().map(|(_, score)| score).sum::<f64>() / placed.len().max(1) as f64,
         collisions: (placed.len() - touched.len()) as f64,
     }

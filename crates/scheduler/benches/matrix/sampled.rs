@@ -30,7 +30,12 @@ pub(crate) fn place(machines: &mut [Machine], demand: Demand, seed: u64) -> Plac
     } else {
         (machines.len() as f64).log2().ceil().max(2.0) as usize
     };
-    let racks = machines.iter().map(|machine| machine.rack).max().unwrap_or(0) + 1;
+    let racks = machines
+        .iter()
+        .map(|machine| machine.rack)
+        .max()
+        .unwrap_or(0)
+        + 1;
     let mut by_rack = vec![0; racks];
     let (mut offset, mut placed) = (0, Placed::new());
     for _ in 0..demand.count {

@@ -17,14 +17,30 @@ pub(crate) fn run() {
     tell("no-op, 600 live on 5,000 nodes", ms, "an evaluation");
     for (unique, name) in [(false, "a class answers"), (true, "only nodes answer")] {
         let ms = one_selection(unique);
-        tell(&format!("one placement, 5,000 nodes, {name}"), ms, "an evaluation");
+        tell(
+            &format!("one placement, 5,000 nodes, {name}"),
+            ms,
+            "an evaluation",
+        );
     }
     let (first, in_place, destructive) = system_job();
     tell("system job, 10,000 nodes, first", first, "an evaluation");
-    tell("system job, 10,000 nodes, in place", in_place, "an evaluation");
-    tell("system job, 10,000 nodes, destructive", destructive, "an evaluation");
+    tell(
+        "system job, 10,000 nodes, in place",
+        in_place,
+        "an evaluation",
+    );
+    tell(
+        "system job, 10,000 nodes, destructive",
+        destructive,
+        "an evaluation",
+    );
     let ms = node_down();
-    tell("1 of 10,000 nodes down, 200 services", ms, "all 200 evaluations");
+    tell(
+        "1 of 10,000 nodes down, 200 services",
+        ms,
+        "all 200 evaluations",
+    );
     let ms = plan_beside();
     tell("plan of 1,000 beside 2,000 on one node", ms, "a dry run");
 }
@@ -37,7 +53,10 @@ fn no_op() -> f64 {
     settle(&mut state, &first);
     all_run(&mut state, "bench");
     let again = eval(&state, "bench", 2);
-    assert!(process(&state, &again, 1).is_empty(), "there is nothing to do");
+    assert!(
+        process(&state, &again, 1).is_empty(),
+        "there is nothing to do"
+    );
     best_ms(|| {
         std::hint::black_box(process(&state, &again, 1));
     })
@@ -126,9 +145,16 @@ fn node_down() -> f64 {
         .collect();
     let replaced = |eval: &Arc<Evaluation>| {
         let plans = process(&state, eval, 1);
-        plans[0].node_allocation.values().map(Vec::len).sum::<usize>()
+        plans[0]
+            .node_allocation
+            .values()
+            .map(Vec::len)
+            .sum::<usize>()
     };
-    assert!(evals.iter().all(|eval| replaced(eval) == 1), "one of ten is replaced");
+    assert!(
+        evals.iter().all(|eval| replaced(eval) == 1),
+        "one of ten is replaced"
+    );
     best_ms(|| {
         for eval in &evals {
             std::hint::black_box(process(&state, eval, 1));
@@ -186,7 +212,10 @@ fn plan_beside() -> f64 {
     assert_eq!(state.allocs_of_job(&key).count(), 2000);
     many.task_groups[0].count = 3000;
     let many = Arc::new(many);
-    let settings = Settings { now: EPOCH, seed: 1 };
+    let settings = Settings {
+        now: EPOCH,
+        seed: 1,
+    };
     let place = |dry: caravan_scheduler::DryRun| {
         let annotations = dry.annotations.expect("a plan says what it does");
         annotations.desired_tg_updates["web"].place

@@ -37,7 +37,10 @@ pub(crate) fn refusal(ask: &GroupAsk, node: &Node) -> Option<Reason> {
     if !devices::has(node, &ask.devices) {
         return Some(Reason::Borrowed(devices::MISSING));
     }
-    let network = ask.network.as_ref().and_then(|ask| networks::lacks(node, ask));
+    let network = ask
+        .network
+        .as_ref()
+        .and_then(|ask| networks::lacks(node, ask));
     if let Some(reason) = network {
         return Some(Reason::Owned(reason));
     }

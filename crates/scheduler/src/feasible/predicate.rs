@@ -4,6 +4,7 @@ use super::target::{Target, escapes_class};
 use super::version::Conditions;
 use caravan_model::{Affinity, Constraint, Node, operand};
 use regex::Regex;
+use std::collections::BTreeSet;
 
 /// What a constraint compares by.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ enum Prepared {
     Nothing,
     Regex(Option<Regex>),
     Conditions(Option<Conditions>),
-    Members(Vec<String>),
+    Members(BTreeSet<String>),
 }
 
 /// A constraint or affinity, ready to be asked of nodes.
@@ -150,12 +151,10 @@ fn prepare(operator: &Operator, right: &str) -> Prepared {
     match operator {
         Operator::Regexp => Prepared::Regex(Regex::new(right).ok()),
         Operator::Version { strict } => Prepared::Conditions(Conditions::parse(right, *strict)),
-        Operator::ContainsAll | Operator::ContainsAny => Prepared::Members(
-            right
-                .split(',')
-                .map(|member| member.trim().to_owned())
-                .collect(),
-        ),
+        Operator::ContainsAll | Operator::ContainsAny => {
+            let members = right.split(',').map(|member| member.trim().to_owned());
+            Prepared::Members(members.collect())
+        }
         _ => Prepared::Nothing,
     }
 }
@@ -173,7 +172,9 @@ fn compare(operator: &Operator, left: &str, right: &str, prepared: &Prepared) ->
             conditions.admit(left)
         }
         (Operator::ContainsAll, Prepared::Members(members)) => members.iter().all(has),
-        (Operator::ContainsAny, Prepared::Members(members)) => members.iter().any(has),
+        (Operator::ContainsAny, Prepared::Members(members)) => {
+            left.split(',').any(|have| members.contains(have.trim()))
+        }
         _ => false,
     }
 }

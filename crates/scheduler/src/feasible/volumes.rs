@@ -1,8 +1,6 @@
 //! Whether a node exposes the volumes that a group mounts (scheduler sheet §8.6).
 
-use caravan_model::{
-    Allocation, HostVolume, Job, NamespaceName, Node, VolumeRequest, volume_type,
-};
+use caravan_model::{Allocation, HostVolume, Job, Node, VolumeRequest, volume_type};
 use caravan_state::{ScopedKey, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +28,7 @@ pub(crate) fn lacks<'a>(
         .filter(|request| request.r#type.is_empty() || request.r#type == volume_type::HOST);
     for request in host {
         let source = request.source_for(alloc_name);
-        if !has(state, &job.namespace, node, request, &source, &running) {
+        if !has(state, job, node, request, &source, &running) {
             return Some(MISSING.to_owned());
         }
     }
@@ -48,7 +46,7 @@ pub(crate) fn lacks<'a>(
 
 fn has(
     state: &State,
-    namespace: &NamespaceName,
+    job: &Job,
     node: &Node,
     request: &VolumeRequest,
     source: &str,
@@ -60,17 +58,20 @@ fn has(
     if exposed.id.is_empty() {
         return !request.sticky && (request.read_only || !exposed.read_only);
     }
-    let key = ScopedKey::new(namespace.clone(), exposed.id.clone());
+    let key = ScopedKey::new(job.namespace.clone(), exposed.id.clone());
     let Some(volume) = state.host_volume(&key) else {
         return false;
     };
     let single = request.access_mode == SINGLE_WRITER;
-    allows(volume, request) && !(single && running.iter().any(|alloc| writes(alloc, source)))
+    allows(volume, request) && !(single && running.iter().any(|alloc| writes(alloc, job, source)))
 }
 
 /// Whether an allocation mounts the volume of this name to write to it; one whose group is not known may.
-fn writes(alloc: &Allocation, source: &str) -> bool {
-    let group = alloc.job.as_ref().and_then(|job| job.lookup_task_group(&alloc.task_group));
+/// Allocations of the plan have no job of their own where it is `job`.
+fn writes(alloc: &Allocation, job: &Job, source: &str) -> bool {
+    let planned = Some(job).filter(|job| job.id == alloc.job_id);
+    let job = alloc.job.as_deref().or(planned);
+    let group = job.and_then(|job| job.lookup_task_group(&alloc.task_group));
     let Some(group) = group else { return true };
     group
         .volumes

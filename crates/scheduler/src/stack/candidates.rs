@@ -99,7 +99,8 @@ impl<'a> Candidates<'a> {
     /// The candidates in the order of their ids.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = NodeId> + '_ {
         let all = self.table.slots();
-        all.filter(|(_, slot)| self.is_ready(*slot)).map(|(id, _)| id)
+        all.filter(|(_, slot)| self.is_ready(*slot))
+            .map(|(id, _)| id)
     }
 
     pub(crate) fn slot(&self, node: NodeId) -> Option<Slot> {

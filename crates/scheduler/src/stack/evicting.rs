@@ -24,7 +24,14 @@ impl Ranker {
         let node = state.node(&candidates.id_of(slot))?;
         let found = preempt::on_node(state, planned, node, &self.subject.job, &self.ask, rng)?;
         let kind = candidates.kind_of(slot);
-        let score = self.score(candidates, slot, kind, capacity(node), found.used, found.device_score);
+        let score = self.score(
+            candidates,
+            slot,
+            kind,
+            capacity(node),
+            found.used,
+            found.device_score,
+        );
         let extra = Extra {
             preemption: Some(preempt::score(&found.preempted)),
             system: self.subject.system,

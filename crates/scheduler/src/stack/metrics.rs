@@ -77,7 +77,9 @@ impl Tally {
 
     /// Whether the reason is that something is used up.
     pub(crate) fn is_exhaustion(&self, id: ReasonId) -> bool {
-        self.reasons.get(usize::from(id)).is_some_and(|row| row.exhausted)
+        self.reasons
+            .get(usize::from(id))
+            .is_some_and(|row| row.exhausted)
     }
 
     /// The counts as a metric about all candidates.

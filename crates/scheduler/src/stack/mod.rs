@@ -5,7 +5,9 @@
 //! on `n` nodes cost about `n + p log n`.
 
 mod candidates;
+mod choosing;
 mod evicting;
+mod judging;
 mod lanes;
 mod metrics;
 mod offer;
@@ -22,8 +24,9 @@ use candidates::Candidates;
 pub(crate) use candidates::{in_datacenters, in_pool};
 use caravan_model::*;
 use caravan_state::State;
+use judging::Judgement;
 pub(crate) use offer::make as make_offer;
-use ranker::{Judgement, Ranker, Subject};
+use ranker::{Ranker, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ impl NodeScore {
 
     /// How the node is shown among the best.
     pub(crate) fn shown(&self, node: NodeId, extra: Extra, total: f64) -> NodeScoreMeta {
-        let mut scores: SmallMap<ScoreName, f64> = SmallMap::new();
+        let mut scores: SmallMap<ScoreName, f64> = SmallMap::with_capacity(6);
         scores.insert(ScoreName::Binpack, self.binpack);
         if let Some(devices) = self.devices {
             scores.insert(ScoreName::Devices, devices);

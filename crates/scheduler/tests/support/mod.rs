@@ -6,9 +6,12 @@
     reason = "each test file uses its part of the cluster"
 )]
 
+pub mod render;
+pub mod script;
+
 use caravan_model::*;
 use caravan_scheduler::{EvalRun, Settings, Step, to_command, verify};
-use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, State};
+use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, State, capacity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +24,10 @@ pub struct World {
     pub delayed: Vec<Evaluation>,
     pub blocked: BTreeMap<JobKey, Evaluation>,
     pub plans: usize,
+    /// What was decided, one line each.
+    pub log: Vec<String>,
+    /// A node whose part of the next plan is refused, as if somebody else had been faster.
+    pub refuse_once: Option<NodeId>,
 }
 
 pub fn node(number: usize) -> Node {
@@ -63,7 +70,7 @@ pub fn node(number: usize) -> Node {
     node.attributes.insert("driver.mock".into(), "1".into());
     node.attributes.insert("kernel.name".into(), "linux".into());
     node.meta.insert("rack".into(), format!("r{}", number % 3));
-    node.computed_class = caravan_scheduler::computed_class(&node);
+    node.computed_class = caravan_model::computed_class(&node);
     node
 }
 
@@ -121,6 +128,8 @@ impl World {
             delayed: Vec::new(),
             blocked: BTreeMap::new(),
             plans: 0,
+            log: Vec::new(),
+            refuse_once: None,
         };
         for number in 0..nodes {
             world.add_node(node(number));
@@ -177,6 +186,11 @@ impl World {
 
     pub fn register(&mut self, job: Job) {
         let (id, now) = (job.id.clone(), self.now);
+        let known = self.state.job(&Self::key(id.as_str()));
+        if known.is_some_and(|known| !known.stop && known.same_spec(&job)) {
+            self.evaluate(id.as_str(), trigger::JOB_REGISTER);
+            return;
+        }
         let policy_ids = vec![String::from("p"); job.task_groups.len()];
         self.apply(Command::RegisterJob {
             job: Arc::new(job),
@@ -245,9 +259,14 @@ impl World {
             };
             match run.step(&self.state, &settings) {
                 Step::Submit { plan, create } => {
+                    self.log.extend(render::end(&create, self.now));
                     self.take_in(create);
-                    let result = verify(&self.state, &plan);
+                    let mut result = verify(&self.state, &plan);
+                    if let Some(node) = self.refuse_once.take() {
+                        refuse(&mut result, node, self.state.index());
+                    }
                     self.plans += 1;
+                    self.log.extend(render::plan(&self.state, &plan, &result));
                     if !result.is_no_op() {
                         let command = to_command(&plan, &result, &self.state, self.seed, self.now);
                         for eval in &command.preemption_evals {
@@ -258,6 +277,7 @@ impl World {
                     run.submitted(&result);
                 }
                 Step::Done(done) => {
+                    self.log.extend(render::end(&done.evals, self.now));
                     self.take_in(done.evals);
                     if let Some(eval) = done.reblock {
                         self.blocked.insert(
@@ -323,29 +343,49 @@ impl World {
 
     /// Clients say how allocations do: those stopped are complete, the others as given.
     pub fn clients(&mut self, id: &str, status: ClientStatus) {
+        self.clients_of(id, status, None);
+    }
+
+    /// The same of a job that may not be registered.
+    pub fn clients_if_any(&mut self, id: &str, status: ClientStatus) {
+        if self.state.job(&Self::key(id)).is_some() {
+            self.clients(id, status);
+        }
+    }
+
+    /// Asks for the live allocation of this number to move.
+    pub fn migrate(&mut self, id: &str, number: usize) {
+        let wish = DesiredTransition {
+            migrate: Some(true),
+            ..DesiredTransition::default()
+        };
+        let live = self.live(id);
+        let chosen = live.iter().filter(|alloc| alloc.index() == Some(number));
+        let transitions = chosen.map(|alloc| (alloc.id, wish)).collect();
+        let now = self.now;
+        self.apply(Command::UpdateDesiredTransitions {
+            transitions,
+            evals: vec![],
+            now,
+        });
+        self.evaluate(id, trigger::NODE_DRAIN);
+    }
+
+    /// The same of one allocation.
+    pub fn clients_of(&mut self, id: &str, status: ClientStatus, only: Option<usize>) {
         let mut changed = Vec::new();
         for alloc in self.allocs(id) {
             let mut alloc = Allocation::clone(&alloc);
+            if only.is_some() && alloc.index() != only {
+                continue;
+            }
             if alloc.server_terminal() && !alloc.client_terminal() {
                 alloc.client_status = ClientStatus::Complete;
             } else if !alloc.terminal_status() {
                 alloc.client_status = status;
-                let task = TaskState {
-                    state: if status.is_terminal() {
-                        TaskPhase::Dead
-                    } else {
-                        TaskPhase::Running
-                    },
-                    failed: status == ClientStatus::Failed,
-                    started_at: self.now.into(),
-                    finished_at: if status.is_terminal() {
-                        self.now.into()
-                    } else {
-                        Timestamp::ZERO
-                    },
-                    ..TaskState::default()
-                };
-                alloc.task_states.insert("t".to_owned(), task);
+                alloc
+                    .task_states
+                    .insert("t".to_owned(), task_state(status, self.now));
             } else {
                 continue;
             }
@@ -357,6 +397,49 @@ impl World {
             evals: vec![],
             now,
         });
+    }
+
+    /// The newest deployment's allocations are unhealthy.
+    pub fn unhealthy(&mut self, id: &str) {
+        let latest = self.state.latest_deployment(&Self::key(id));
+        let Some(deployment) = latest.filter(|d| d.is_active()).map(|d| d.id) else {
+            return;
+        };
+        let live = self.live(id);
+        let unhealthy = live
+            .iter()
+            .filter(|alloc| alloc.deployment_id == deployment);
+        let unhealthy = unhealthy.map(|alloc| alloc.id).collect();
+        let now = self.now;
+        self.apply(Command::SetAllocHealth {
+            deployment,
+            healthy: vec![],
+            unhealthy,
+            update: None,
+            job: None,
+            eval: None,
+            now,
+        });
+        self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
+    }
+
+    /// The newest deployment fails.
+    pub fn fail_deployment(&mut self, id: &str) {
+        let deployment = self.state.latest_deployment(&Self::key(id));
+        let now = self.now;
+        let update = DeploymentStatusUpdate {
+            deployment_id: deployment.expect("there is a deployment").id,
+            status: DeploymentStatus::Failed,
+            status_description: "failed".to_owned(),
+            updated_at: now,
+        };
+        self.apply(Command::UpdateDeploymentStatus {
+            update,
+            job: None,
+            eval: None,
+            now,
+        });
+        self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
     }
 
     /// The newest deployment's allocations are healthy.
@@ -428,43 +511,59 @@ impl World {
             .expect("an evaluation is over")
     }
 
-    /// No node has more on it than it holds, and no port is given twice.
+    /// No node has more on it than it holds, and no port, core or device is given twice.
     pub fn check_nodes(&self) {
         for node in self.state.nodes() {
-            let resources = node
-                .node_resources
-                .as_ref()
-                .expect("test nodes have resources");
-            let (mut cpu, mut memory, mut ports) = (0, 0, std::collections::BTreeSet::new());
-            for alloc in self
-                .state
-                .allocs_of_node(&node.id)
-                .filter(|a| !a.terminal_status())
-            {
+            let room = capacity(node);
+            let mut used = caravan_state::Amount::default();
+            let mut once = std::collections::BTreeSet::new();
+            let live = self.state.allocs_of_node(&node.id);
+            for alloc in live.filter(|alloc| !alloc.terminal_status()) {
                 let given = alloc
                     .allocated_resources
                     .as_ref()
                     .expect("placed with resources");
-                let sum = given.comparable();
-                cpu += sum.cpu_shares;
-                memory += sum.memory_mb;
+                used.add(caravan_state::Amount::of(given));
                 for port in &given.shared.ports {
-                    assert!(
-                        ports.insert((port.host_ip.clone(), port.value)),
-                        "{port:?} twice"
-                    );
+                    let port = format!("port {}:{}", port.host_ip, port.value);
+                    assert!(once.insert(port.clone()), "{port} twice");
+                }
+                for (_, task) in &given.tasks {
+                    for core in &task.cpu.reserved_cores {
+                        assert!(once.insert(format!("core {core}")), "core {core} twice");
+                    }
+                    for id in task.devices.iter().flat_map(|device| &device.device_ids) {
+                        assert!(once.insert(format!("device {id}")), "device {id} twice");
+                    }
                 }
             }
-            assert!(
-                cpu <= resources.cpu.cpu_shares,
-                "{} has {cpu} MHz given",
-                node.name
-            );
-            assert!(
-                memory <= resources.memory.memory_mb,
-                "{} has {memory} MiB given",
-                node.name
-            );
+            let lacks = room.lacks(used);
+            assert_eq!(lacks, None, "{} has {used:?} given of {room:?}", node.name);
         }
+    }
+}
+
+fn refuse(result: &mut PlanResult, node: NodeId, index: u64) {
+    let changed = result.node_update.remove(&node).is_some();
+    let changed = result.node_allocation.remove(&node).is_some() || changed;
+    result.node_preemptions.remove(&node);
+    if changed {
+        result.rejected_nodes.push(node);
+        result.refresh_index = index.max(1);
+    }
+}
+
+fn task_state(status: ClientStatus, now: UnixNanos) -> TaskState {
+    let over = status.is_terminal();
+    TaskState {
+        state: if over {
+            TaskPhase::Dead
+        } else {
+            TaskPhase::Running
+        },
+        failed: status == ClientStatus::Failed,
+        started_at: now.into(),
+        finished_at: if over { now.into() } else { Timestamp::ZERO },
+        ..TaskState::default()
     }
 }

@@ -54,7 +54,14 @@ impl KindKey {
             offers.push('\n');
         };
         for (name, info) in &node.drivers {
-            offer(if info.detected && info.healthy { '+' } else { '-' }, name);
+            offer(
+                if info.detected && info.healthy {
+                    '+'
+                } else {
+                    '-'
+                },
+                name,
+            );
         }
         if let Some(resources) = &node.node_resources {
             for network in &resources.networks {

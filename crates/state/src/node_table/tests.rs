@@ -55,7 +55,9 @@ struct Rows {
 
 impl Rows {
     fn of_node(&self, node: NodeId) -> impl Iterator<Item = &Arc<Allocation>> {
-        self.allocs.values().filter(move |alloc| alloc.node_id == node)
+        self.allocs
+            .values()
+            .filter(move |alloc| alloc.node_id == node)
     }
 
     fn happen(&mut self, (what, a, b, c): (u8, u128, u128, i64)) {
@@ -83,7 +85,11 @@ impl Rows {
                 }
             }
             _ => {
-                let status = if what == 4 { ClientStatus::Failed } else { ClientStatus::Running };
+                let status = if what == 4 {
+                    ClientStatus::Failed
+                } else {
+                    ClientStatus::Running
+                };
                 let old = self.allocs.get(&AllocId::from_u128(b)).cloned();
                 // An allocation never moves.
                 let on = old.as_ref().map_or(a, |old| old.node_id.0.as_u128() - 1);

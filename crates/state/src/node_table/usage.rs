@@ -24,8 +24,7 @@ impl Usage {
         };
         self.amount.add(Amount::of(resources));
         self.allocs += 1;
-        Held::is_any(resources)
-            && Arc::make_mut(self.held.get_or_insert_default()).add(resources)
+        Held::is_any(resources) && Arc::make_mut(self.held.get_or_insert_default()).add(resources)
     }
 
     /// Takes an allocation out that was added before.

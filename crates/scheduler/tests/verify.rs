@@ -1,0 +1,129 @@
+//! Plans against a state that has moved on (scheduler sheet §6.3): what holds is accepted, what does not is named.
+
+mod support;
+
+use caravan_model::*;
+use caravan_scheduler::{Settings, schedule, verify};
+use support::{World, job, node};
+
+/// A plan for `web` on a cluster of three nodes.
+fn planned(world: &mut World, web: Job) -> Plan {
+    let count = web.task_groups[0].count;
+    let mut none = web.clone();
+    none.task_groups[0].count = 0;
+    world.register(none);
+    world.apply(caravan_state::Command::RegisterJob {
+        job: std::sync::Arc::new(web),
+        submission: None,
+        eval: None,
+        policy_ids: vec![String::from("p")],
+        now: world.now,
+    });
+    let eval = Evaluation::clone(&world.last_eval("web"));
+    let settings = Settings {
+        now: world.now,
+        seed: 1,
+    };
+    let plan = schedule(&world.state, &eval, &settings).plan;
+    let placed: usize = plan.node_allocation.values().map(Vec::len).sum();
+    assert_eq!(placed as i64, count, "all is planned");
+    plan
+}
+
+fn spread_out(count: i64) -> Job {
+    let mut web = job("web", job_type::SERVICE, count);
+    web.constraints = vec![Constraint {
+        operand: operand::DISTINCT_HOSTS.into(),
+        ..Constraint::default()
+    }];
+    web
+}
+
+/// How many are accepted and how many nodes refused, after something happened to a node of the plan.
+fn after(web: Job, happens: impl FnOnce(&mut World, NodeId)) -> (usize, usize) {
+    let mut world = World::new(3);
+    let plan = planned(&mut world, web);
+    let first = *plan.node_allocation.keys().next().expect("a node");
+    happens(&mut world, first);
+    let result = verify(&world.state, &plan);
+    assert_eq!(result.rejected_nodes.is_empty(), result.refresh_index == 0);
+    let accepted = result.node_allocation.values().map(Vec::len).sum();
+    (accepted, result.rejected_nodes.len())
+}
+
+#[test]
+fn what_still_holds_is_accepted_whole() {
+    assert_eq!(after(spread_out(3), |_, _| {}), (3, 0));
+}
+
+#[test]
+fn a_node_that_is_gone_down_silent_or_draining_refuses_its_part() {
+    let gone = |world: &mut World, node| {
+        world.apply(caravan_state::Command::DeregisterNodes {
+            nodes: vec![node],
+            evals: vec![],
+        });
+    };
+    assert_eq!(after(spread_out(3), gone), (2, 1));
+    for status in [
+        NodeStatus::Down,
+        NodeStatus::Disconnected,
+        NodeStatus::Initializing,
+    ] {
+        let happens = |world: &mut World, node| world.set_node_status(node, status);
+        assert_eq!(after(spread_out(3), happens), (2, 1), "{status:?}");
+    }
+    assert_eq!(
+        after(spread_out(3), |world, node| world.drain(node)),
+        (2, 1)
+    );
+}
+
+#[test]
+fn a_node_that_filled_up_refuses_its_part() {
+    let fills = |world: &mut World, _| world.register(job("other", job_type::SERVICE, 24));
+    assert_eq!(after(spread_out(3), fills), (0, 3));
+}
+
+#[test]
+fn a_port_that_was_given_away_refuses_its_part() {
+    let with_port = || {
+        let mut web = spread_out(3);
+        web.task_groups[0].networks = vec![NetworkResource {
+            reserved_ports: vec![Port {
+                label: "http".into(),
+                value: 8080,
+                ..Port::default()
+            }],
+            ..NetworkResource::default()
+        }];
+        web
+    };
+    let takes = |world: &mut World, _| {
+        let mut other = with_port();
+        other.id = "other".into();
+        other.name = "other".into();
+        other.task_groups[0].count = 1;
+        world.register(other);
+    };
+    assert_eq!(after(with_port(), takes), (2, 1));
+}
+
+#[test]
+fn all_at_once_is_refused_whole() {
+    let mut web = spread_out(3);
+    web.all_at_once = true;
+    let down = |world: &mut World, node| world.set_node_status(node, NodeStatus::Down);
+    assert_eq!(after(web, down), (0, 1));
+}
+
+#[test]
+fn what_stays_as_it_is_may_stay_on_a_node_that_takes_no_new_ones() {
+    let mut world = World::new(1);
+    world.register(job("web", job_type::SERVICE, 2));
+    let mut web = job("web", job_type::SERVICE, 2);
+    web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
+    world.drain(node(0).id);
+    world.register(web);
+    assert_eq!(world.versions("web"), [(1, 2)].into());
+}
