@@ -435,6 +435,51 @@ async fn a_start_is_cleared_by_its_state_file() {
     assert!(!task.locator.state_file.exists());
 }
 
+/// Root of a container on the host's network sees the socket, and is root to it.
+#[tokio::test]
+async fn a_stranger_without_the_key_is_turned_away() {
+    use std::io::{Read, Write};
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixStream};
+    let dir = tempfile::tempdir().expect("dir");
+    let task = supervisors()
+        .launch(shell(dir.path(), "exec sleep 600"))
+        .await
+        .expect("starts");
+    let name = &task.locator.record.socket;
+    let open = r#"{"op":"open","key":"0123456789abcdef0123456789abcdef"}"#;
+    let exec = r#"{"op":"exec","process":{"program":"/bin/sh","args":["-c","id"]}}"#;
+    for said in [r#"{"op":"watch"}"#, exec, open, &"x".repeat(4096)] {
+        let address = SocketAddr::from_abstract_name(name).expect("a name");
+        let mut stream = UnixStream::connect_addr(&address).expect("connects");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("set");
+        let length = u32::try_from(said.len()).expect("short").to_be_bytes();
+        // It may be turned away before all is said.
+        let _ = stream.write_all(&[&length, said.as_bytes()].concat());
+        let mut answer = Vec::new();
+        match stream.read_to_end(&mut answer) {
+            Ok(_) => assert!(answer.is_empty(), "answered {said:.40}"),
+            Err(err) => assert_eq!(
+                err.kind(),
+                std::io::ErrorKind::ConnectionReset,
+                "{said:.40}"
+            ),
+        }
+    }
+    let idle: Vec<UnixStream> = (0..100)
+        .map(|_| {
+            let address = SocketAddr::from_abstract_name(name).expect("a name");
+            UnixStream::connect_addr(&address).expect("connects")
+        })
+        .collect();
+    running(&task.locator).await;
+    task.stop(9, Duration::ZERO).await.expect("still asked");
+    assert_eq!(task.wait().await.expect("known").signal, 9);
+    drop(idle);
+}
+
 #[tokio::test]
 async fn a_killed_pool_is_replaced() {
     let dir = tempfile::tempdir().expect("dir");

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::frame;
 use super::pty::PtyMaster;
@@ -54,7 +54,12 @@ pub enum Reconnected {
 pub struct Supervisors {
     program: PathBuf,
     pool: Mutex<Option<StdStream>>,
+    /// Starts under way: more at once would only compete for the processors.
+    starting: Semaphore,
 }
+
+/// How many tasks are started at once.
+const STARTS: usize = 32;
 
 impl Default for Supervisors {
     fn default() -> Self {
@@ -68,12 +73,14 @@ impl Supervisors {
         Self {
             program: program.into(),
             pool: Mutex::new(None),
+            starting: Semaphore::new(STARTS),
         }
     }
 
     /// Starts a task. When this answers, the task runs and its record is written.
     pub async fn launch(&self, spec: Spec) -> Result<Supervised, LaunchError> {
         let state_file = spec.state_file.clone();
+        let _turn = self.starting.acquire().await.map_err(io::Error::other)?;
         let mut control = self.fork()?;
         control
             .write_all(&frame::encode(&Request::Launch {
@@ -171,6 +178,8 @@ fn connect(record: &Record) -> io::Result<StdStream> {
             "another process answers in the supervisor's place",
         ));
     }
+    let key = record.key.clone();
+    io::Write::write_all(&mut &stream, &frame::encode(&Request::Open { key })?)?;
     Ok(stream)
 }
 

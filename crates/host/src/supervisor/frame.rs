@@ -92,6 +92,11 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// Bytes of messages that are not whole yet.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Reads what is there. `false`: the peer has gone.
     pub(crate) fn fill(&mut self, stream: &UnixStream) -> io::Result<bool> {
         let mut buffer = [0; 4096];

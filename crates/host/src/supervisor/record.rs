@@ -30,6 +30,9 @@ pub struct Record {
     pub id: String,
     /// The name of the supervisor's socket in the kernel's own (abstract) name space.
     pub socket: String,
+    /// Who opens a connection says it first. Names of such sockets can be seen by any process of the network
+    /// namespace, root of a container among them, the record only by the agent.
+    pub key: String,
     pub supervisor: Identity,
     pub task: Identity,
     /// Nanoseconds since the epoch.
@@ -87,12 +90,13 @@ impl RecordFile {
     }
 }
 
-/// A socket name that nobody can guess or take first.
-pub(crate) fn socket_name() -> io::Result<String> {
-    let mut bytes = [0; 16];
+/// A socket name that nobody can take first, and the key to it that nobody can guess.
+pub(crate) fn socket_and_key() -> io::Result<(String, String)> {
+    let mut bytes = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("caravan-{hex}"))
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name: String = hex(&bytes[..16]);
+    Ok((format!("caravan-{name}"), hex(&bytes[16..])))
 }
 
 pub(crate) fn now_ns() -> i64 {

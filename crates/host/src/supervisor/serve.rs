@@ -26,6 +26,11 @@ use super::tree;
 use crate::procs::Identity;
 use crate::sys;
 
+/// Connections that have not said the key yet; with more than that the oldest goes.
+const STRANGERS: usize = 16;
+/// More than a stranger can have to say.
+const LONGEST_GREETING: usize = 1024;
+
 /// How long output of a dead task may keep coming from something that escaped the kill.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -39,7 +44,7 @@ pub(crate) fn supervise(mut control: UnixStream) -> i32 {
     };
     match Supervisor::start(*spec, &control) {
         Ok(mut supervisor) => {
-            supervisor.adopt(control, true);
+            supervisor.adopt(control, true, true);
             supervisor.run();
             0
         }
@@ -67,6 +72,8 @@ fn send(stream: &UnixStream, reply: &Reply) -> bool {
 struct Connection {
     stream: UnixStream,
     inbox: Inbox,
+    /// It said the key.
+    trusted: bool,
     watching: bool,
     /// The process that this connection asked to be run beside the task.
     exec: Option<i32>,
@@ -92,7 +99,7 @@ impl Supervisor {
         mask.add(Signal::SIGCHLD);
         mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let socket = record::socket_name()?;
+        let (socket, key) = record::socket_and_key()?;
         let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&socket)?)?;
         listener.set_nonblocking(true)?;
         let (outputs, streams) = outputs(&spec)?;
@@ -113,6 +120,7 @@ impl Supervisor {
         let record = Record {
             id: spec.id.clone(),
             socket,
+            key,
             supervisor: Identity::of(me).ok_or_else(|| io::Error::other("/proc is not mounted"))?,
             task: Identity::of(pid).unwrap_or_else(unknown),
             started_at: record::now_ns(),
@@ -147,11 +155,12 @@ impl Supervisor {
         })
     }
 
-    fn adopt(&mut self, stream: UnixStream, watching: bool) {
+    fn adopt(&mut self, stream: UnixStream, trusted: bool, watching: bool) {
         if stream.set_nonblocking(true).is_ok() {
             self.connections.push(Connection {
                 stream,
                 inbox: Inbox::default(),
+                trusted,
                 watching,
                 exec: None,
                 open: true,
@@ -275,9 +284,15 @@ impl Supervisor {
 
     fn accept(&mut self) {
         if let Ok((stream, _)) = self.listener.accept()
-            && is_trusted(&stream)
+            && is_ours(&stream)
         {
-            self.adopt(stream, false);
+            self.adopt(stream, false, false);
+            let strangers = self.connections.iter().filter(|c| !c.trusted).count();
+            if strangers > STRANGERS
+                && let Some(oldest) = self.connections.iter().position(|c| !c.trusted)
+            {
+                self.connections.remove(oldest);
+            }
         }
     }
 
@@ -287,8 +302,11 @@ impl Supervisor {
                 continue;
             }
             let connection = &mut self.connections[index];
-            let alive = connection.inbox.fill(&connection.stream).unwrap_or(false);
+            let mut alive = connection.inbox.fill(&connection.stream).unwrap_or(false);
             loop {
+                if !self.connections[index].open {
+                    break;
+                }
                 match self.connections[index].inbox.next() {
                     Ok(Some(request)) => self.handle(index, request),
                     Ok(None) => break,
@@ -298,6 +316,8 @@ impl Supervisor {
                     }
                 }
             }
+            let connection = &self.connections[index];
+            alive &= connection.trusted || connection.inbox.len() <= LONGEST_GREETING;
             if !alive {
                 self.hang_up(index);
             }
@@ -315,7 +335,16 @@ impl Supervisor {
     }
 
     fn handle(&mut self, index: usize, request: Request) {
+        let connection = &mut self.connections[index];
+        if let Request::Open { key } = &request {
+            connection.trusted = *key == self.record.key;
+        }
+        if !connection.trusted {
+            connection.open = false;
+            return;
+        }
         let reply = match request {
+            Request::Open { .. } => return,
             Request::Launch { .. } => Reply::Failed {
                 message: "already launched".into(),
             },
@@ -431,8 +460,9 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
     PollFd::new(fd, PollFlags::POLLIN)
 }
 
-/// The name space of the socket has no permissions: who may ask is decided here.
-fn is_trusted(stream: &UnixStream) -> bool {
+/// The name space of the socket has no permissions: other users are turned away here. Root of a container passes,
+/// and fails at the key.
+fn is_ours(stream: &UnixStream) -> bool {
     let own = nix::unistd::geteuid().as_raw();
     getsockopt(stream, PeerCredentials).is_ok_and(|peer| peer.uid() == 0 || peer.uid() == own)
 }

@@ -62,6 +62,10 @@ pub(crate) enum Request {
     Launch {
         spec: Box<Spec>,
     },
+    /// The first message on a connection to a running supervisor: [`Record::key`].
+    Open {
+        key: String,
+    },
     /// Tell the state now and the exit when it comes.
     Watch,
     Signal {
