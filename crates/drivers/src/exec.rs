@@ -72,7 +72,7 @@ impl Kind for Exec {
             .process(config, &task.isolation, &task.command, task.args.clone())?;
         Ok(Plan {
             process,
-            cgroup: isolated::cgroup(config)?,
+            cgroup: self.0.cgroup(config)?,
             network: None,
         })
     }

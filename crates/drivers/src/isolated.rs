@@ -7,7 +7,7 @@ use caravan_driver::schema::{Field, Kind as Type};
 use caravan_driver::{
     Capabilities, DriverError, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
 };
-use caravan_host::cgroup::{self, Version};
+use caravan_host::cgroup::{self, Limits, TaskCgroup, Version};
 use caravan_host::{HostMount, HostPath, Isolation, Process, credentials};
 use serde::Deserialize;
 
@@ -53,6 +53,9 @@ pub(crate) struct PluginConfig {
     allow_caps: Vec<String>,
     denied_host_uids: String,
     denied_host_gids: String,
+    /// Processes and threads of one task; 0: a share of what the kernel can have.
+    pids_limit: u64,
+    seccomp: bool,
 }
 
 impl Default for PluginConfig {
@@ -64,6 +67,8 @@ impl Default for PluginConfig {
             allow_caps: DEFAULT_CAPS.map(str::to_owned).to_vec(),
             denied_host_uids: String::new(),
             denied_host_gids: String::new(),
+            pids_limit: 0,
+            seccomp: true,
         }
     }
 }
@@ -76,6 +81,8 @@ pub(crate) fn plugin_schema() -> Vec<Field> {
         Field::strings("allow_caps"),
         Field::optional("denied_host_uids", Type::String),
         Field::optional("denied_host_gids", Type::String),
+        Field::optional("pids_limit", Type::Int),
+        Field::optional("seccomp", Type::Bool),
     ]
 }
 
@@ -264,7 +271,23 @@ impl Isolated {
                 .as_ref()
                 .map(|n| n.hostname.clone())
                 .unwrap_or_default(),
+            unfiltered: !self.plugin.seccomp,
         })
+    }
+
+    /// The task's cgroup with its limits.
+    pub(crate) fn cgroup(&self, config: &TaskConfig) -> Result<Option<TaskCgroup>, DriverError> {
+        let pids = match self.plugin.pids_limit {
+            0 => caravan_host::procs::task_share(),
+            limit => Some(limit),
+        };
+        groups::create(
+            config,
+            &Limits {
+                pids,
+                ..groups::enforced(config)
+            },
+        )
     }
 
     /// The operator's list less `cap_drop`; a root task without wishes has all of it, others what they add.
@@ -361,11 +384,4 @@ fn check_mode(name: &str, mode: &str) -> Result<(), DriverError> {
             "{name} must be \"private\" or \"host\", got {other:?}"
         ))),
     }
-}
-
-/// The task's cgroup with its limits.
-pub(crate) fn cgroup(
-    config: &TaskConfig,
-) -> Result<Option<caravan_host::cgroup::TaskCgroup>, DriverError> {
-    groups::create(config, &groups::enforced(config))
 }

@@ -115,3 +115,140 @@ async fn exec_shares_the_tasks_world_and_capabilities_are_checked() {
         "driver does not allow the following capabilities: sys_admin"
     );
 }
+
+async fn finish(driver: &Arc<dyn Driver>, config: caravan_driver::TaskConfig) -> i32 {
+    let id = config.task_id.clone();
+    driver.start_task(config).await.expect("starts");
+    let exit = driver.wait_task(&id).await.expect("known");
+    driver.destroy_task(&id, true).await.expect("destroyed");
+    exit.exit_code
+}
+
+#[tokio::test]
+async fn more_processes_than_allowed_cannot_be_made() {
+    let test = "more_processes_than_allowed_cannot_be_made";
+    let Some(driver) = exec(test, json!({"pids_limit": 40})).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let script = "n=0; while [ $n -lt 200 ]; do sleep 600 & n=$((n+1)); echo $n; done";
+    let mut config = scratch.config(json!({"command": "/bin/sh", "args": ["-c", script]}));
+    config.resources.memory_mb = 256;
+    let code = finish(&driver, config).await;
+    assert_ne!(code, 0);
+    assert_eq!(scratch.log("stdout").lines().count(), 39);
+    assert!(
+        scratch.log("stderr").contains("fork"),
+        "{}",
+        scratch.log("stderr")
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_takes_every_descriptor_harms_itself() {
+    let test = "a_task_that_takes_every_descriptor_harms_itself";
+    let Some(driver) = exec(test, json!({})).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let script = "ulimit -n 2048; while exec {n}</dev/null; do :; done 2>/dev/null; echo full; sleep 600 || read -r stays";
+    let mut config = scratch.config(json!({"command": "/bin/bash", "args": ["-c", script]}));
+    config.resources.memory_mb = 128;
+    let id = config.task_id.clone();
+    driver.start_task(config).await.expect("starts");
+    until("the hog", || scratch.log("stdout") == "full\n").await;
+    let output = driver
+        .exec_task(
+            &id,
+            &["echo".into(), "beside".into()],
+            Duration::from_secs(10),
+        )
+        .await
+        .expect("runs");
+    assert_eq!(output.output, b"beside\n");
+    driver
+        .stop_task(&id, Duration::from_millis(100), None)
+        .await
+        .expect("stopped");
+    driver.destroy_task(&id, true).await.expect("destroyed");
+}
+
+#[tokio::test]
+async fn neither_a_siblings_secrets_nor_the_agents_environment_can_be_read() {
+    let test = "neither_a_siblings_secrets_nor_the_agents_environment_can_be_read";
+    let Some(driver) = exec(test, json!({})).await else {
+        return;
+    };
+    // Of this process, which is the agent here.
+    let (known, _) = std::env::vars()
+        .find(|(name, _)| name == "CARGO_MANIFEST_DIR")
+        .expect("tests run under cargo");
+    for (mode, user) in [("private", ""), ("host", ""), ("private", "root")] {
+        let scratch = Scratch::new();
+        let secrets = scratch.task_dir().join("../db/secrets");
+        std::fs::create_dir_all(&secrets).expect("created");
+        std::fs::write(secrets.join("key"), "sibling-secret").expect("written");
+        std::fs::write(scratch.task_dir().join("private/own"), "agent-secret").expect("written");
+        let script = format!(
+            "cat /alloc/../db/secrets/key /secrets/../../db/secrets/key /private/own '{}'; \
+             cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep {known}; \
+             for root in /proc/[0-9]*/root; do cat $root'{}'; done; \
+             find / -xdev -name key -exec cat {{}} +; echo looked everywhere",
+            secrets.join("key").display(),
+            secrets.join("key").display(),
+        );
+        let mut config =
+            scratch.config(json!({"command": "/bin/sh", "args": ["-c", script], "pid_mode": mode}));
+        config.resources.memory_mb = 128;
+        config.user = user.into();
+        finish(&driver, config).await;
+        assert_eq!(
+            scratch.log("stdout"),
+            "looked everywhere\n",
+            "{mode} {user}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn arguments_are_never_read_as_anything_else() {
+    let test = "arguments_are_never_read_as_anything_else";
+    let Some(driver) = exec(test, json!({})).await else {
+        return;
+    };
+    let nasty = [
+        "; touch /local/pwned",
+        "$(id)",
+        "`id`",
+        "--",
+        "a\nb",
+        "",
+        "* ?",
+        "\"'",
+    ];
+    let mut args = vec!["-c", "printf '[%s]' \"$@\"", "sh"];
+    args.extend(nasty);
+    let scratch = Scratch::new();
+    let config = scratch.config(json!({"command": "/bin/sh", "args": args}));
+    assert_eq!(finish(&driver, config).await, 0);
+    let expected: String = nasty.iter().map(|arg| format!("[{arg}]")).collect();
+    assert_eq!(scratch.log("stdout"), expected);
+    assert!(!scratch.task_dir().join("local/pwned").exists());
+
+    let zero = scratch.config(json!({"command": "/bin/echo", "args": ["a\u{0}b"]}));
+    let err = driver
+        .start_task(zero)
+        .await
+        .expect_err("refused")
+        .to_string();
+    assert!(err.contains("nul byte"), "{err}");
+    for outside in ["../../../bin/sh", "/local/../../../../bin/sh"] {
+        let config = scratch.config(json!({"command": outside}));
+        let err = driver
+            .start_task(config)
+            .await
+            .expect_err(outside)
+            .to_string();
+        assert!(err.contains("could not be found"), "{err}");
+    }
+}

@@ -127,6 +127,18 @@ fn children(pid: i32) -> Vec<i32> {
     found
 }
 
+/// How many processes and threads one task may have when nobody says: 15 % of what the kernel can have, so that
+/// a fork bomb leaves the host its own.
+#[must_use]
+pub fn task_share() -> Option<u64> {
+    let most = |name: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/kernel/{name}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let most = most("pid_max")?.min(most("threads-max")?);
+    Some(most * 15 / 100)
+}
+
 pub(crate) fn thread_count() -> usize {
     fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
 }

@@ -136,6 +136,39 @@ async fn root_in_the_task_is_not_root_of_the_host() {
 }
 
 #[tokio::test]
+async fn the_kernels_machinery_is_out_of_reach() {
+    if skipped("the_kernels_machinery_is_out_of_reach") {
+        return;
+    }
+    let script = "for way in --user --mount --net --pid; do unshare $way true && echo left by $way; done; \
+        unshare --user --map-root-user true && echo root of a namespace; grep Seccomp: /proc/self/status; \
+        (sleep 0; echo forks) & wait; echo threads | sort --parallel=4";
+    let text = output("nobody", script, |_| {}).await;
+    assert!(
+        !text.contains("left by") && !text.contains("root of"),
+        "{text}"
+    );
+    assert_eq!(text.matches("Operation not permitted").count(), 5, "{text}");
+    assert!(text.contains("Seccomp:\t2\n"), "{text}");
+    assert!(
+        text.contains("forks\n") && text.contains("threads\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_memory_file_system_is_the_tasks_own_trouble() {
+    if skipped("a_full_memory_file_system_is_the_tasks_own_trouble") {
+        return;
+    }
+    let script = "dd if=/dev/zero of=/dev/shm/hog bs=1M count=200 2>&1 | grep -o 'No space left'; \
+        stat -c %s /dev/shm/hog; touch /dev/hog";
+    let text = output("nobody", script, |_| {}).await;
+    assert!(text.starts_with("No space left\n67108864\n"), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+}
+
+#[tokio::test]
 async fn links_left_in_the_root_lead_nowhere() {
     if skipped("links_left_in_the_root_lead_nowhere") {
         return;

@@ -11,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod pool;
 pub(crate) mod pty;
 pub(crate) mod record;
+mod seccomp;
 mod serve;
 mod spawn;
 pub(crate) mod spec;
