@@ -395,7 +395,7 @@ fn result(exit: &ExitRecord) -> ExitResult {
         exit_code: exit.exit_code,
         signal: exit.signal,
         oom_killed: exit.oom_killed,
-        err: None,
+        err: exit.oom_killed.then(|| "OOM Killed".to_owned()),
     }
 }
 

@@ -1,15 +1,14 @@
 //! `java`: a class or jar in the same isolation as `exec`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
 use caravan_driver::{Capabilities, DriverError, Fingerprint, TaskConfig};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::process::Command;
 
+use crate::asked::Asked;
 use crate::isolated::{self, Isolated, IsolationConfig};
 use crate::process_driver::{Kind, Plan};
 
@@ -60,17 +59,21 @@ impl JavaConfig {
 }
 
 #[derive(Debug)]
-pub(crate) struct Java(Isolated);
+pub(crate) struct Java {
+    isolated: Isolated,
+    version: Asked,
+}
 
 impl Java {
     pub(crate) fn new(
         config: &Value,
         chroot_env: &BTreeMap<String, String>,
     ) -> Result<Self, DriverError> {
-        Ok(Self(Isolated::new(
-            decode_into(&isolated::plugin_schema(), config)?,
-            chroot_env,
-        )?))
+        let plugin = decode_into(&isolated::plugin_schema(), config)?;
+        Ok(Self {
+            isolated: Isolated::new(plugin, chroot_env)?,
+            version: Asked::default(),
+        })
     }
 }
 
@@ -95,16 +98,8 @@ impl Kind for Java {
         if let Some(obstacle) = Isolated::obstacle() {
             return obstacle;
         }
-        let asked = Command::new("java")
-            .arg("-version")
-            .kill_on_drop(true)
-            .output();
-        let Ok(Ok(output)) = tokio::time::timeout(Duration::from_secs(30), asked).await else {
-            return Fingerprint::undetected("");
-        };
-        let Some((version, runtime, machine)) =
-            parse_version(&String::from_utf8_lossy(&output.stderr))
-        else {
+        let text = self.version.output("java", "-version").await;
+        let Some((version, runtime, machine)) = text.as_deref().and_then(parse_version) else {
             return Fingerprint::undetected("");
         };
         Fingerprint::healthy(BTreeMap::from([
@@ -122,11 +117,11 @@ impl Kind for Java {
     fn plan(&self, config: &TaskConfig) -> Result<Plan, DriverError> {
         let task = JavaConfig::decode(&config.driver_config)?;
         let process = self
-            .0
+            .isolated
             .process(config, &task.isolation, "java", task.arguments())?;
         Ok(Plan {
             process,
-            cgroup: isolated::cgroup(config)?,
+            cgroup: self.isolated.cgroup(config)?,
             network: None,
         })
     }

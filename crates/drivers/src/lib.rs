@@ -8,6 +8,7 @@
 //!
 //! Must never know: cluster state, allocations beyond their ids, how tasks are chosen.
 
+mod asked;
 mod docker;
 mod exec;
 mod exec_pump;

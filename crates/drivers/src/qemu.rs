@@ -13,10 +13,10 @@ use caravan_host::Process;
 use caravan_host::cgroup::Limits;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::process::Command;
 
+use crate::asked::Asked;
 use crate::process_driver::{Kind, Plan};
 use crate::users::DeniedIds;
 use crate::{groups, search};
@@ -25,6 +25,7 @@ const MONITOR: &str = "qemu-monitor.sock";
 const GUEST_AGENT: &str = "qa.sock";
 /// What fits into a socket address.
 const LONGEST_SOCKET: usize = 108;
+const MONITOR_PATIENCE: Duration = Duration::from_secs(5);
 const MEMORY_MB: std::ops::RangeInclusive<i64> = 128..=4_000_000;
 
 #[derive(Debug, Default, Deserialize)]
@@ -85,11 +86,17 @@ fn task_schema() -> Vec<Field> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Qemu(PluginConfig);
+pub(crate) struct Qemu {
+    plugin: PluginConfig,
+    version: Asked,
+}
 
 impl Qemu {
     pub(crate) fn new(config: &Value) -> Result<Self, DriverError> {
-        Ok(Self(decode_into(&plugin_schema(), config)?))
+        Ok(Self {
+            plugin: decode_into(&plugin_schema(), config)?,
+            version: Asked::default(),
+        })
     }
 
     /// An image of the allocation or of a directory the operator named.
@@ -101,7 +108,7 @@ impl Qemu {
             .canonicalize()
             .map_err(|err| DriverError::recoverable(format!("image_path {path:?}: {err}")))?;
         let mut allowed = vec![config.dirs.alloc_root.clone()];
-        allowed.extend(self.0.image_paths.iter().map(PathBuf::from));
+        allowed.extend(self.plugin.image_paths.iter().map(PathBuf::from));
         let inside = |dir: &PathBuf| dir.canonicalize().is_ok_and(|dir| real.starts_with(dir));
         if allowed.iter().any(inside) {
             Ok(real)
@@ -110,21 +117,37 @@ impl Qemu {
         }
     }
 
+    /// Those of the host that tasks may use.
+    fn emulators(&self) -> String {
+        let allowed = &self.plugin.emulators_allowlist;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut names: Vec<String> = std::env::split_paths(&path)
+            .filter_map(|dir| std::fs::read_dir(dir).ok())
+            .flat_map(Iterator::flatten)
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.starts_with("qemu-system-"))
+            .filter(|name| allowed.is_empty() || allowed.contains(name))
+            .collect();
+        names.sort();
+        names.dedup();
+        names.join(",")
+    }
+
     fn check_allowed(&self, task: &QemuConfig) -> Result<(), DriverError> {
-        let emulators = &self.0.emulators_allowlist;
+        let emulators = &self.plugin.emulators_allowlist;
         if !emulators.is_empty() && !emulators.contains(&task.emulator) {
             return Err(DriverError::fatal(format!(
                 "emulator {:?} is not allowed on this Nomad agent",
                 task.emulator
             )));
         }
-        if self.0.args_allowlist.is_empty() {
+        if self.plugin.args_allowlist.is_empty() {
             return Ok(());
         }
         let flags = task.args.iter().filter(|arg| arg.starts_with('-'));
         match flags
             .into_iter()
-            .find(|arg| !self.0.args_allowlist.contains(arg))
+            .find(|arg| !self.plugin.args_allowlist.contains(arg))
         {
             Some(arg) => Err(DriverError::fatal(format!(
                 "{arg:?} is not in args_allowlist"
@@ -233,6 +256,20 @@ fn socket(config: &TaskConfig, name: &str) -> Result<PathBuf, DriverError> {
     Ok(path)
 }
 
+/// The monitor forgets what was asked on a connection that is closed before it looked: its answer is awaited.
+async fn press_power_button(path: &Path) -> std::io::Result<()> {
+    let mut monitor = UnixStream::connect(path).await?;
+    monitor.write_all(b"system_powerdown\n").await?;
+    let mut said = Vec::new();
+    // One prompt greets, the next says that it is done; the end says so too.
+    while String::from_utf8_lossy(&said).matches("(qemu) ").count() < 2 {
+        if monitor.read_buf(&mut said).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl Kind for Qemu {
     const NAME: &'static str = "qemu";
@@ -251,14 +288,11 @@ impl Kind for Qemu {
     }
 
     async fn fingerprint(&self) -> Fingerprint {
-        let asked = Command::new("qemu-system-x86_64")
-            .arg("--version")
-            .kill_on_drop(true)
-            .output();
-        let Ok(Ok(output)) = tokio::time::timeout(Duration::from_secs(30), asked).await else {
-            return Fingerprint::undetected("");
-        };
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = self
+            .version
+            .output("qemu-system-x86_64", "--version")
+            .await
+            .unwrap_or_default();
         let Some((_, rest)) = text.split_once("version ") else {
             return Fingerprint::undetected("");
         };
@@ -269,6 +303,7 @@ impl Kind for Qemu {
         Fingerprint::healthy(BTreeMap::from([
             ("driver.qemu".to_owned(), "true".to_owned()),
             ("driver.qemu.version".to_owned(), version),
+            ("driver.qemu.emulators".to_owned(), self.emulators()),
         ]))
     }
 
@@ -309,9 +344,7 @@ impl Kind for Qemu {
         let Ok(path) = socket(config, MONITOR) else {
             return false;
         };
-        let Ok(mut monitor) = UnixStream::connect(path).await else {
-            return false;
-        };
-        monitor.write_all(b"system_powerdown\n").await.is_ok()
+        let asked = tokio::time::timeout(MONITOR_PATIENCE, press_power_button(&path)).await;
+        matches!(asked, Ok(Ok(())))
     }
 }
