@@ -251,7 +251,7 @@ async fn a_memory_hog_is_reported_as_such() {
     };
     let scratch = Scratch::new();
     let mut config = shell(&scratch, "x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done");
-    config.resources.memory_mb = 16;
+    config.resources.memory_mb = 32;
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
     let exit = driver.wait_task(&id).await.expect("known");
@@ -337,10 +337,11 @@ async fn tasks_join_the_network_of_their_allocation() {
     let scratch = Scratch::new();
     let network = match driver.create_network(scratch.alloc_id(), "web-host").await {
         Ok(network) => network.expect("docker makes networks"),
-        Err(err) => {
+        Err(err) if err.to_string().contains("Failed to pull") => {
             println!("SKIPPED: {test}: {err}");
             return;
         }
+        Err(err) => panic!("{err}"),
     };
     assert!(network.path.exists(), "{network:?}");
     let again = driver

@@ -75,14 +75,19 @@ pub(crate) async fn create(
         }) => {}
         Err(err) => return Err(failed(&err)),
     }
-    docker
-        .start_container(&name, None::<StartContainerOptions>)
-        .await
-        .map_err(|err| failed(&err))?;
-    let found = docker
-        .inspect_container(&name, None)
-        .await
-        .map_err(|err| failed(&err))?;
+    let started = async {
+        docker
+            .start_container(&name, None::<StartContainerOptions>)
+            .await?;
+        docker.inspect_container(&name, None).await
+    };
+    let found = match started.await {
+        Ok(found) => found,
+        Err(err) => {
+            super::remove(docker, &name).await;
+            return Err(failed(&err));
+        }
+    };
     let path = found
         .network_settings
         .and_then(|settings| settings.sandbox_key)
