@@ -8,11 +8,12 @@ use caravan_model::{DriverInfo, Node, NodeEvent, Timestamp, subsystem};
 use crate::link::NodeEvents;
 use crate::shared::Shared;
 
-/// Looks at every driver once, so that the node registers with all that it can do.
+/// Looks at every driver once, at all together, so that the node registers with all that it can do.
 pub(crate) async fn look_once(drivers: impl Iterator<Item = &Arc<dyn Driver>>, node: &mut Node) {
-    for driver in drivers {
-        let found = driver.fingerprint().await;
-        lay(node, driver.name(), &found);
+    let look =
+        async |driver: &Arc<dyn Driver>| (driver.name().to_owned(), driver.fingerprint().await);
+    for (name, found) in futures::future::join_all(drivers.map(look)).await {
+        lay(node, &name, &found);
     }
 }
 
