@@ -30,7 +30,12 @@ pub(crate) struct Shared {
     pub(crate) meta: RwLock<crate::metadata::Metadata>,
     pub(crate) ended: tokio::sync::Notify,
     pub(crate) shutdown: CancellationToken,
+    /// Held while the directories of an allocation are made: more at once would only wait for each other.
+    pub(crate) making_dirs: tokio::sync::Semaphore,
 }
+
+/// How many directories of allocations are made at once.
+const MAKERS: usize = 8;
 
 impl Shared {
     pub(crate) fn new(
@@ -56,6 +61,7 @@ impl Shared {
             meta: RwLock::new(meta),
             ended: tokio::sync::Notify::new(),
             shutdown: CancellationToken::new(),
+            making_dirs: tokio::sync::Semaphore::new(MAKERS),
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use caravan_driver::TaskDirs;
 use nix::mount::{MntFlags, MsFlags};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 
 /// Where the files of one allocation are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,8 @@ impl AllocDir {
         make(&dirs.local, 0o777)?;
         make(&dirs.task.join("tmp"), 0o1777)?;
         make_secret(&dirs.secrets, secrets_mb.max(1))?;
-        make_secret(&dirs.private, 1)
+        // Drivers keep there how to find a task again: for the agent's eyes only, and no secret of the task's.
+        make(&dirs.private, 0o700)
     }
 
     /// Makes the named pipes that tools expect beside the logs. Nothing here reads them.
@@ -92,9 +94,7 @@ impl AllocDir {
 
     /// Removes everything. What is mounted inside is unmounted first, so that nothing outside is touched.
     pub(crate) fn destroy(&self) -> io::Result<()> {
-        for mount in mounts_below(&self.root) {
-            unmount(&mount);
-        }
+        unmount_below(&self.root);
         match fs::remove_dir_all(&self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
@@ -144,12 +144,11 @@ fn make_secret(path: &Path, megabytes: i64) -> io::Result<()> {
     Ok(())
 }
 
+/// Asked of the directory itself: the table of all mounts has thousands of lines on a busy node.
 fn is_mount(path: &Path) -> bool {
-    let device = |path: &Path| fs::symlink_metadata(path).map(|found| found.dev());
-    match (device(path), path.parent().map(device)) {
-        (Ok(own), Some(Ok(parent))) => own != parent,
-        _ => false,
-    }
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    rustix::fs::statx(CWD, path, flags, StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 fn unmount(path: &Path) {
@@ -158,16 +157,20 @@ fn unmount(path: &Path) {
     }
 }
 
-fn mounts_below(root: &Path) -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let points = table.lines().filter_map(|line| line.split(' ').nth(1));
-    let mut found: Vec<PathBuf> = points
-        .map(|point| PathBuf::from(point.replace("\\040", " ")))
-        .filter(|point| point.starts_with(root))
-        .collect();
-    // The deepest first.
-    found.sort_by_key(|point| std::cmp::Reverse(point.as_os_str().len()));
-    found
+/// Unmounts what is mounted in a directory of ours, however deep. Links are not followed.
+fn unmount_below(dir: &Path) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
+        // More than one may lie on another.
+        while is_mount(&path) && nix::mount::umount2(&path, MntFlags::MNT_DETACH).is_ok() {}
+        unmount_below(&path);
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(super) async fn run(context: &Context) -> Result<(), HookError> {
     let (dir, task) = (context.dir.clone(), context.task.name.clone());
     let secrets = context.task.resources.secrets_mb;
     let logs = !context.task.log_config.disabled;
+    let turn = context.shared.making_dirs.acquire().await;
     let built = tokio::task::spawn_blocking(move || {
         dir.build_task(&task, secrets)?;
         if logs {
@@ -22,6 +23,7 @@ pub(super) async fn run(context: &Context) -> Result<(), HookError> {
         }
     })
     .await;
+    drop(turn);
     match built {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(HookError::fatal(error.to_string())),

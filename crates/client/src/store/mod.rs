@@ -1,10 +1,13 @@
 //! The state database: what a node must know again after it was killed.
 //!
-//! One thread owns the file and commits everything that is waiting at once. In dev mode nothing is kept. A file
-//! that cannot be read is put aside, so that the node works.
+//! One thread owns the file and commits everything that is waiting at once. What somebody waits for is committed
+//! without delay; the rest is collected for a moment first, as a start makes a handful of changes. An agent killed
+//! within that moment finds the missing again at the servers and in the records of its tasks. In dev mode nothing
+//! is kept. A file that cannot be read is put aside, so that the node works.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use caravan_driver::{DriverNetwork, TaskHandle};
 use caravan_model::{
@@ -255,10 +258,30 @@ fn load(database: &Database) -> Result<Vec<Stored>, redb::Error> {
     Ok(found)
 }
 
+/// How long changes that nobody waits for are collected.
+const COLLECT: Duration = Duration::from_millis(20);
+/// The most changes in one commit.
+const MOST: usize = 4096;
+
+/// The next changes to commit: all that are there once one of them is waited for, or the moment is over.
+fn collect(first: Write, writes: &mpsc::Receiver<Write>) -> Vec<Write> {
+    let mut awaited = first.done.is_some();
+    let mut batch = vec![first];
+    let until = Instant::now() + COLLECT;
+    while !awaited && batch.len() < MOST {
+        let Ok(write) = writes.recv_timeout(until.saturating_duration_since(Instant::now())) else {
+            break;
+        };
+        awaited = write.done.is_some();
+        batch.push(write);
+    }
+    batch.extend(writes.try_iter().take(MOST - batch.len()));
+    batch
+}
+
 fn write_all(database: &Database, writes: &mpsc::Receiver<Write>) {
     while let Ok(first) = writes.recv() {
-        let mut batch = vec![first];
-        batch.extend(writes.try_iter().take(4096));
+        let batch = collect(first, writes);
         if let Err(error) = commit(database, &batch) {
             tracing::error!(%error, "the client state database cannot be written");
         }
