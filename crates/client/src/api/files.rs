@@ -10,10 +10,11 @@ use std::sync::Arc;
 use caravan_http::{Answer, ApiError, ApiRequest, Meta, content_type};
 use caravan_model::{AllocId, FileInfo, Timestamp};
 use rustix::fs::OFlags;
+use rustix::io::ReadWriteFlags;
 use tokio::io::AsyncReadExt;
 
 use super::contained::{self, ContainedError, go_text};
-use super::frames::{Gone, HEARTBEAT, MOST, POLL, Sink};
+use super::frames::{Gone, HEARTBEAT, POLL, Sink};
 use crate::alloc::dir::AllocDir;
 use crate::shared::Shared;
 
@@ -373,13 +374,13 @@ impl Follow {
     async fn run(&self, sink: &Sink, mut offset: u64, follow: bool) -> Result<(), Gone> {
         let mut quiet = std::time::Duration::ZERO;
         loop {
-            let data = match read_some(&self.file, offset).await {
+            let data = match read_some(&self.file, offset, sink.most()).await {
                 Ok(data) => data,
                 Err(error) => return Ok(sink.fail(go_text(&error)).await),
             };
             if !data.is_empty() {
                 offset += data.len() as u64;
-                sink.data(&self.shown, offset, &data).await?;
+                sink.data(&self.shown, offset, data).await?;
                 quiet = std::time::Duration::ZERO;
                 continue;
             }
@@ -409,11 +410,21 @@ impl Follow {
     }
 }
 
-/// The next piece of a file.
-pub(super) async fn read_some(file: &Arc<File>, offset: u64) -> io::Result<Vec<u8>> {
+/// The next piece of a file, of at most so many bytes. What is in memory is read at once, on this thread.
+pub(super) async fn read_some(file: &Arc<File>, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = vec![0; most];
+    let at_once = rustix::io::preadv2(
+        file,
+        &mut [io::IoSliceMut::new(&mut buffer)],
+        offset,
+        ReadWriteFlags::NOWAIT,
+    );
+    if let Ok(count) = at_once {
+        buffer.truncate(count);
+        return Ok(buffer);
+    }
     let file = Arc::clone(file);
     let read = tokio::task::spawn_blocking(move || {
-        let mut buffer = vec![0; MOST];
         let count = file.read_at(&mut buffer, offset)?;
         buffer.truncate(count);
         Ok(buffer)

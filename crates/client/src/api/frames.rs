@@ -10,7 +10,9 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// The most data in a frame.
-pub(super) const MOST: usize = 64 << 10;
+const FRAME: usize = 64 << 10;
+/// The most bare bytes handed on at once.
+const PIECE: usize = 256 << 10;
 /// How often a silent stream shows that it lives.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often a followed file is looked at.
@@ -59,6 +61,11 @@ impl Sink {
         (Self { to, plain }, Answer::stream(content, stream))
     }
 
+    /// The most data it takes at once.
+    pub(super) fn most(&self) -> usize {
+        if self.plain { PIECE } else { FRAME }
+    }
+
     async fn send(&self, bytes: Bytes) -> Result<(), Gone> {
         self.to.send(Ok(bytes)).await.map_err(|_| Gone)
     }
@@ -69,9 +76,9 @@ impl Sink {
     }
 
     /// `offset` is the place in the file after the data.
-    pub(super) async fn data(&self, file: &str, offset: u64, data: &[u8]) -> Result<(), Gone> {
+    pub(super) async fn data(&self, file: &str, offset: u64, data: Vec<u8>) -> Result<(), Gone> {
         if self.plain {
-            return self.send(Bytes::copy_from_slice(data)).await;
+            return self.send(Bytes::from(data)).await;
         }
         self.frame(&Frame {
             data: STANDARD.encode(data),

@@ -169,19 +169,23 @@ impl Log {
                 continue;
             };
             let (file, name) = (Arc::new(file), self.name(at.index));
+            let mut seen = None;
             loop {
-                // Looked at before reading: what was written before is read then.
-                let (over, next) = (ended(), self.after(at.index));
-                let data = match read_some(&file, at.offset).await {
+                let data = match read_some(&file, at.offset, sink.most()).await {
                     Ok(data) => data,
                     Err(error) => return Ok(sink.fail(error.to_string()).await),
                 };
                 if !data.is_empty() {
                     at.offset += data.len() as u64;
-                    quiet = Duration::ZERO;
-                    sink.data(&name, at.offset, &data).await?;
+                    (quiet, seen) = (Duration::ZERO, None);
+                    sink.data(&name, at.offset, data).await?;
                     continue;
                 }
+                // Looked at before the last reading: what was written before was read then.
+                let Some((over, next)) = seen.take() else {
+                    seen = Some((ended(), self.after(at.index)));
+                    continue;
+                };
                 match next {
                     Some(next) if follow || next <= last => {
                         at = Place {
