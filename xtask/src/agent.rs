@@ -130,6 +130,12 @@ impl Agent {
         Ok(())
     }
 
+    /// Ends it without a chance to do anything about it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.wait()
+    }
+
     /// Asks it to end; after ten seconds it is made to.
     pub(crate) fn stop(&mut self) -> Result<()> {
         if self.ended {

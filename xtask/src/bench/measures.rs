@@ -11,6 +11,7 @@ use serde_json::json;
 use super::percentile;
 use super::process;
 use super::subject::{Subject, job};
+use super::tasks;
 use crate::http::Client;
 
 pub(crate) struct Measure {
@@ -46,6 +47,38 @@ pub(crate) const MEASURES: &[Measure] = &[
         target: "300/s",
         units: &["/s"],
         run: batch,
+    },
+    Measure {
+        name: "many",
+        what: "10,000 /bin/true batch allocations; the agent's processor time for each",
+        reference: "19/s; 96 ms",
+        target: "1,000/s; 1.5 ms",
+        units: &["/s", "ms"],
+        run: tasks::many,
+    },
+    Measure {
+        name: "adopt",
+        what: "200 tasks: agent killed and started again to all taken up again",
+        reference: "0.5 s for 20",
+        target: "1 s",
+        units: &["s"],
+        run: tasks::adopt,
+    },
+    Measure {
+        name: "capture",
+        what: "log capture from one task; processor time a GB; with a follower",
+        reference: "733 MB/s; 1.9 s; 329 MB/s",
+        target: "1,000 MB/s; 0.8 s; 600 MB/s",
+        units: &["MB/s", "s", "MB/s"],
+        run: tasks::capture,
+    },
+    Measure {
+        name: "sleeping",
+        what: "agent with 50 sleeping tasks, processor",
+        reference: "5 %",
+        target: "0.3 %",
+        units: &["%"],
+        run: tasks::sleeping,
     },
     Measure {
         name: "mock",
@@ -105,13 +138,13 @@ pub(crate) const MEASURES: &[Measure] = &[
     },
 ];
 
-const LONG: Duration = Duration::from_secs(120);
+pub(super) const LONG: Duration = Duration::from_secs(120);
 
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-fn sleeper() -> serde_json::Value {
+pub(super) fn sleeper() -> serde_json::Value {
     json!({"command": "/bin/sleep", "args": ["3600"]})
 }
 
@@ -280,10 +313,9 @@ fn task(binary: &Path) -> Result<Vec<f64>> {
     let before = process::proportional(subject.agent.pid())?;
     subject.register(&job("task", "service", TASKS, "raw_exec", sleeper()))?;
     subject.until("task", "running", TASKS, LONG)?;
-    let name = binary.display().to_string();
-    let helpers = process::with_words(&[&name, "supervise"]);
-    if helpers.is_empty() {
-        bail!("no supervisor of {name} is running");
+    let helpers = process::supervisors(binary);
+    if helpers.len() < TASKS {
+        bail!("{} supervisors for {TASKS} tasks", helpers.len());
     }
     let added = helpers
         .iter()

@@ -4,6 +4,7 @@
 mod measures;
 mod process;
 mod subject;
+mod tasks;
 
 use anyhow::{Context as _, Result, bail};
 

@@ -1,5 +1,7 @@
 //! What `/proc` says of a process and its descendants.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 
 /// Resident memory of one process in MiB.
@@ -38,8 +40,8 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok(fields.iter().sum::<f64>() / 100.0)
 }
 
-/// The processes whose command line has all of these words.
-pub(crate) fn with_words(words: &[&str]) -> Vec<u32> {
+/// The supervisors of an agent's tasks, and the process that makes them.
+pub(crate) fn supervisors(binary: &Path) -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -47,9 +49,10 @@ pub(crate) fn with_words(words: &[&str]) -> Vec<u32> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        words.iter().all(|word| line.contains(word))
+        let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        program.is_ok_and(|program| program == binary)
+            && words.split(|byte| *byte == 0).nth(1) == Some(b"supervise")
     })
     .collect()
 }

@@ -17,6 +17,7 @@ pub(crate) struct Subject {
     /// From the start of the process to a leader and a ready node.
     pub(crate) ready_after: Duration,
     pub(crate) folder: PathBuf,
+    binary: PathBuf,
 }
 
 impl Subject {
@@ -30,15 +31,23 @@ impl Subject {
         let config = folder.join("agent.hcl");
         std::fs::write(&config, configuration(&folder, ports))?;
         let started = Instant::now();
-        let args = ["-config".to_owned(), config.display().to_string()];
-        let mut agent = Agent::start(binary, &args, ports[0], &folder.join("agent.log"))?;
-        agent.wait_ready(Duration::from_secs(60))?;
+        let agent = launch(binary, &folder, ports[0])?;
         Ok(Self {
             client: agent.client(),
             agent,
             ready_after: started.elapsed(),
             folder,
+            binary: binary.to_owned(),
         })
+    }
+
+    /// Kills the agent and starts it again over its tasks.
+    pub(crate) fn kill_and_start(&mut self) -> Result<()> {
+        let port = self.agent.http.port();
+        self.agent.kill()?;
+        self.agent = launch(&self.binary, &self.folder, port)?;
+        self.client = self.agent.client();
+        Ok(())
     }
 
     /// Registers a job; when the server has acknowledged it.
@@ -108,11 +117,10 @@ impl Subject {
                     .call("DELETE", &format!("/v1/job/{id}?purge=true"), None)?;
             }
         }
-        let folder = self.folder.display().to_string();
         let tasks_gone = wait_for(Duration::from_secs(30), || {
-            Ok(super::process::with_words(&["supervise", &folder])
-                .is_empty()
-                .then_some(()))
+            // What makes supervisors stays as long as the agent.
+            let left = super::process::supervisors(&self.binary).len();
+            Ok((left <= 1).then_some(()))
         })?;
         self.agent.stop()?;
         if tasks_gone.is_some() {
@@ -123,12 +131,20 @@ impl Subject {
     }
 }
 
+fn launch(binary: &Path, folder: &Path, port: u16) -> Result<Agent> {
+    let config = folder.join("agent.hcl").display().to_string();
+    let args = ["-config".to_owned(), config];
+    let mut agent = Agent::start(binary, &args, port, &folder.join("agent.log"))?;
+    agent.wait_ready(Duration::from_secs(60))?;
+    Ok(agent)
+}
+
 fn configuration(folder: &Path, ports: [u16; 3]) -> String {
     format!(
         "name = \"bench\"\ndata_dir = \"{}\"\nbind_addr = \"127.0.0.1\"\nlog_level = \"WARN\"\n\
          ports {{\n  http = {}\n  rpc = {}\n  serf = {}\n}}\n\
          server {{\n  enabled = true\n  bootstrap_expect = 1\n}}\n\
-         client {{\n  enabled = true\n  cpu_total_compute = 1000000\n  memory_total_mb = 1000000\n  disk_total_mb = 10000000\n  gc_max_allocs = 10000\n\
+         client {{\n  enabled = true\n  cpu_total_compute = 1000000\n  memory_total_mb = 1000000\n  disk_total_mb = 10000000\n  gc_max_allocs = 20000\n\
          \x20 options {{ \"fingerprint.denylist\" = \"env_aws,env_gce,env_azure,env_digitalocean\" }}\n}}\n\
          limits {{\n  http_max_conns_per_client = 0\n}}\n\
          plugin \"raw_exec\" {{\n  config {{\n    enabled = true\n  }}\n}}\n",
