@@ -87,3 +87,70 @@ fn the_container_example() {
             .then_some(())
     });
 }
+
+/// Whether the agent's node offers the driver.
+fn has_driver(agent: &Agent, name: &str) -> bool {
+    let nodes = agent.get("/v1/nodes").unwrap_or_default();
+    nodes[0]["Drivers"][name]["Healthy"] == true
+}
+
+/// Runs an example until its allocation stands so, and gives the output of one task.
+fn output_of(agent: &Agent, job: &str, status: &str, task: &str) -> String {
+    agent.ok(&["job", "run", "-detach", &example(&format!("{job}.nomad"))]);
+    let allocation = agent.until_allocations(job, status, 1).remove(0);
+    let id = allocation["ID"].as_str().expect("an id").to_owned();
+    agent.ok(&["alloc", "logs", "-task", task, &id])
+}
+
+#[test]
+fn the_examples_of_the_other_drivers() {
+    let test = "the_examples_of_the_other_drivers";
+    if skipped(test, no_agent()) {
+        return;
+    }
+    let agent = Agent::start("");
+    for (driver, status, task, expected) in [
+        ("exec", "complete", "look", "the host stays as it is"),
+        ("java", "complete", "greet", "hello from java"),
+        ("qemu", "failed", "machine", "hello from the guest"),
+    ] {
+        if !has_driver(&agent, driver) {
+            println!("SKIPPED: {test}: the driver {driver} is not usable here");
+            continue;
+        }
+        let text = output_of(&agent, driver, status, task);
+        assert!(text.contains(expected), "{driver}: {text}");
+    }
+}
+
+#[test]
+fn the_container_that_is_kept_in_its_place() {
+    let test = "the_container_that_is_kept_in_its_place";
+    if skipped(test, no_agent().or_else(no_docker)) {
+        return;
+    }
+    let agent = Agent::start("");
+    agent.ok(&["job", "run", "-detach", &example("docker.nomad")]);
+    let allocation = agent.until_allocations("docker", "running", 1).remove(0);
+    let id = allocation["ID"].as_str().expect("an id").to_owned();
+    let answer = until("redis answers", || {
+        let output = agent.nomad(&[
+            "alloc",
+            "exec",
+            "-task",
+            "redis",
+            &id,
+            "redis-cli",
+            "config",
+            "get",
+            "maxmemory",
+        ]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success().then_some(text)
+    });
+    assert!(answer.contains("16777216"), "{answer}");
+    let refused = agent.nomad(&["alloc", "exec", "-task", "redis", &id, "touch", "/changed"]);
+    assert!(!refused.status.success());
+    agent.ok(&["job", "stop", "-purge", "docker"]);
+    agent.until_allocations("docker", "complete", 1);
+}

@@ -3,6 +3,7 @@
 mod bad_input;
 mod configuration;
 mod examples;
+mod isolation;
 mod separate;
 mod support;
 mod survival;
