@@ -76,8 +76,9 @@ fn the_container_example() {
         .as_u64()
         .and_then(|port| u16::try_from(port).ok())
         .expect("a port");
+    let address = services[0]["Address"].as_str().expect("an address");
     until("redis answers on its port", || {
-        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        std::net::TcpStream::connect((address, port)).ok()
     });
     agent.ok(&["job", "stop", "-purge", "redis"]);
     until("the container is gone", || {
@@ -151,6 +152,6 @@ fn the_container_that_is_kept_in_its_place() {
     assert!(answer.contains("16777216"), "{answer}");
     let refused = agent.nomad(&["alloc", "exec", "-task", "redis", &id, "touch", "/changed"]);
     assert!(!refused.status.success());
-    agent.ok(&["job", "stop", "-purge", "docker"]);
+    agent.ok(&["job", "stop", "-detach", "docker"]);
     agent.until_allocations("docker", "complete", 1);
 }
