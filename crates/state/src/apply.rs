@@ -5,6 +5,7 @@ mod allocs;
 mod config;
 mod deployments;
 mod evals;
+mod host_volumes;
 mod jobs;
 mod nodes;
 mod plan;
@@ -17,6 +18,7 @@ use crate::change::Applied;
 use crate::command::Command;
 use crate::error::ApplyError;
 use crate::state::State;
+use crate::table::Table;
 use crate::txn::Txn;
 
 impl State {
@@ -33,6 +35,9 @@ impl State {
             "index {index} applied after {}",
             self.index
         );
+        if let Command::RestoreState { dump } = &command {
+            return self.put_back(index, dump);
+        }
         let before = self.clone();
         let event_type = command.event_type();
         self.index = index;
@@ -52,6 +57,22 @@ impl State {
                 Err(error)
             }
         }
+    }
+
+    /// Becomes the state that was dumped. Every table counts as written now, so that everyone who waits looks again.
+    fn put_back(&mut self, index: u64, dump: &[u8]) -> Result<Applied, ApplyError> {
+        self.index = index;
+        let mut state = State::restore(dump).map_err(|error| ApplyError::NotADump(error.to_string()))?;
+        for table in Table::ALL {
+            state.indexes.set(*table, index);
+        }
+        state.index = index;
+        *self = state;
+        Ok(Applied {
+            index,
+            event_type: "",
+            changes: Vec::new(),
+        })
     }
 
     /// Notes an index at which nothing was applied (the log's own entries).
@@ -166,8 +187,8 @@ fn dispatch(txn: &mut Txn<'_>, command: Command) -> Result<(), ApplyError> {
         } => variables::apply(txn, operation, *variable, now),
         Command::UpsertRootKeys { keys } => variables::upsert_root_keys(txn, keys),
         Command::DeleteRootKeys { ids } => variables::delete_root_keys(txn, &ids),
-        Command::UpsertHostVolumes { volumes } => services::upsert_host_volumes(txn, volumes),
-        Command::DeleteHostVolumes { volumes } => services::delete_host_volumes(txn, &volumes),
+        Command::UpsertHostVolumes { volumes } => host_volumes::upsert(txn, volumes),
+        Command::DeleteHostVolumes { volumes } => host_volumes::delete(txn, &volumes),
         Command::SetSchedulerConfig {
             config,
             check_index,
@@ -176,6 +197,8 @@ fn dispatch(txn: &mut Txn<'_>, command: Command) -> Result<(), ApplyError> {
             config,
             check_index,
         } => config::set_autopilot(txn, *config, check_index),
+        // The state is replaced before a transaction on it begins.
+        Command::RestoreState { .. } => Ok(()),
         Command::SetClusterMetadata { metadata } => config::set_cluster_metadata(txn, metadata),
         Command::UpsertAclPolicies { policies } => access::upsert_policies(txn, policies),
         Command::DeleteAclPolicies { names } => access::delete_policies(txn, &names),

@@ -293,6 +293,11 @@ pub enum Command {
         /// The metadata.
         metadata: ClusterMetadata,
     },
+    /// Puts the state back to what a snapshot holds; what was written since is lost.
+    RestoreState {
+        /// The dump of the state.
+        dump: Vec<u8>,
+    },
 
     /// Inserts or replaces ACL policies.
     UpsertAclPolicies {
@@ -493,7 +498,8 @@ impl Command {
             | Self::DeleteRootKeys { .. }
             | Self::SetSchedulerConfig { .. }
             | Self::SetAutopilotConfig { .. }
-            | Self::SetClusterMetadata { .. } => "",
+            | Self::SetClusterMetadata { .. }
+            | Self::RestoreState { .. } => "",
         }
     }
 }

@@ -93,6 +93,9 @@ pub enum ApplyError {
     /// The node pool may not be changed, or is still used.
     #[error("{0}")]
     NodePoolRefused(String),
+    /// What was to be restored is no dump of a state.
+    #[error("{0}")]
+    NotADump(String),
     /// No such service.
     #[error("service registration not found")]
     ServiceNotFound,

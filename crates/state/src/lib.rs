@@ -8,6 +8,7 @@
 //! It must never know a clock, a socket, a file or the consensus that orders its commands.
 
 mod apply;
+mod census;
 mod change;
 mod command;
 mod dump;
@@ -21,6 +22,7 @@ mod summary;
 mod table;
 mod txn;
 
+pub use census::Census;
 pub use change::{Applied, Change};
 pub use command::{
     AllocStop, ClusterMetadata, Command, DrainUpdate, EncryptedVariable, JobRemoval, PlanApply,

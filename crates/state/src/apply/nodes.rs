@@ -39,6 +39,7 @@ pub(super) fn register(
         };
         super::config::upsert_node_pools(txn, vec![pool])?;
     }
+    super::host_volumes::seen_by(txn, &node);
     put(txn, node);
     super::evals::upsert_all(txn, evals, now)
 }

@@ -65,33 +65,3 @@ pub(super) fn delete_of_node(txn: &mut Txn<'_>, node: NodeId) {
         forget(txn, &key);
     }
 }
-
-pub(super) fn upsert_host_volumes(
-    txn: &mut Txn<'_>,
-    volumes: Vec<HostVolume>,
-) -> Result<(), ApplyError> {
-    for mut volume in volumes {
-        let key = ScopedKey::new(volume.namespace.clone(), volume.id.to_string());
-        volume.create_index = txn
-            .state
-            .host_volumes
-            .get(&key)
-            .map_or(txn.index, |old| old.create_index);
-        volume.modify_index = txn.index;
-        let volume = Arc::new(volume);
-        txn.state.host_volumes.insert(key, Arc::clone(&volume));
-        txn.touch(Table::HostVolumes);
-        txn.changes.push(Change::HostVolume(volume));
-    }
-    Ok(())
-}
-
-pub(super) fn delete_host_volumes(txn: &mut Txn<'_>, keys: &[ScopedKey]) -> Result<(), ApplyError> {
-    for key in keys {
-        if let Some(volume) = txn.state.host_volumes.remove(key) {
-            txn.touch(Table::HostVolumes);
-            txn.changes.push(Change::HostVolumeRemoved(volume));
-        }
-    }
-    Ok(())
-}
