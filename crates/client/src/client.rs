@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use caravan_driver::{Driver, DriverEvent};
-use caravan_model::{AllocId, Node, NodeId, TaskEvent, task_event};
+use caravan_model::{AllocId, HostVolume, HostVolumeInfo, Node, NodeId, TaskEvent, task_event};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::NodeApi;
@@ -17,7 +17,7 @@ use crate::link::ServerLink;
 use crate::metadata::{self, Metadata};
 use crate::shared::Shared;
 use crate::store::{self, Store, StoreError, Stored};
-use crate::{fingerprint, gc, heartbeat, runner, services, updates, watch};
+use crate::{fingerprint, gc, heartbeat, host_volumes, runner, services, updates, watch};
 
 /// Why a node agent cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +51,18 @@ impl Client {
         } else {
             store::read_node(&config.state_dir, metadata::STORED)
         };
+        let volumes: Option<Vec<HostVolumeInfo>> = match config.dev {
+            true => None,
+            false => store::read_node(&config.state_dir, host_volumes::STORED),
+        };
         let meta = Metadata::new(&config.meta, dynamic.unwrap_or_default());
         let drivers = allowed(&config, drivers);
         let mut node = fingerprint::node(&config, id, secret, meta.merged());
         fingerprint::driver::look_once(drivers.values(), &mut node).await;
+        host_volumes::look(&config, &mut node).await;
+        for volume in volumes.into_iter().flatten() {
+            node.host_volumes.insert(volume.name.clone(), volume);
+        }
         node.computed_class = caravan_model::computed_class(&node);
         let (store, stored) = if config.dev {
             (Store::none(), Vec::new())
@@ -94,6 +102,22 @@ impl Client {
     #[must_use]
     pub fn api(&self) -> Arc<NodeApi> {
         Arc::new(NodeApi::new(Arc::clone(&self.shared)))
+    }
+
+    /// Makes a dynamic host volume on this node, or takes one up that is there already.
+    ///
+    /// # Errors
+    /// As the plugin has it.
+    pub async fn make_volume(&self, volume: &HostVolume) -> Result<host_volumes::Made, String> {
+        host_volumes::make(&self.shared, volume).await
+    }
+
+    /// Removes a dynamic host volume from this node.
+    ///
+    /// # Errors
+    /// As the plugin has it.
+    pub async fn remove_volume(&self, volume: &HostVolume) -> Result<(), String> {
+        host_volumes::remove(&self.shared, volume).await
     }
 
     /// When a server last answered, in nanoseconds since 1970.

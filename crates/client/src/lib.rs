@@ -20,6 +20,7 @@ mod fingerprint;
 mod gc;
 mod heartbeat;
 mod hooks;
+mod host_volumes;
 pub mod link;
 mod metadata;
 mod network;
@@ -35,5 +36,6 @@ mod watch;
 
 pub use api::NodeApi;
 pub use client::{Client, StartError};
+pub use host_volumes::Made as MadeVolume;
 pub use config::{ArtifactConfig, ClientConfig, GcConfig, Reserved, TemplateConfig};
 pub use link::{LinkError, RpcLink, ServerLink};

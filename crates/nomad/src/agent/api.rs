@@ -48,6 +48,9 @@ pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken
     };
     let gateway = Arc::new(Gateway::new(config.settings.region.clone(), config.settings.acl.enabled, side, upstream));
     let calls: Arc<dyn Handler> = Arc::new(ServerCalls(Arc::clone(&gateway)));
+    if let Some(side) = gateway.server_side() {
+        side.server.set_node_volumes(Arc::new(super::volumes::Nodes(Arc::downgrade(&gateway))));
+    }
     if let Some(running) = &mut server {
         running.serve(&calls, &wires.sessions, closing);
         join_others(config, &gateway, closing);

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 
 use super::gateway::{Gateway, ServerSide};
-use super::{carry, join, node_calls, peers};
+use super::{carry, join, node_calls, peers, volumes};
 
 /// Answers on the connections that a server accepts.
 pub(super) struct ServerCalls(pub(super) Arc<Gateway>);
@@ -48,6 +48,7 @@ impl Handler for ServerCalls {
                 let met = read_msgpack(request).await;
                 reply_result(met.map(|meeting| side.circle.answer(&side.server, meeting)))
             }
+            path if path.starts_with(volumes::PATH) => volumes::answer(gateway, request).await,
             path => match path.strip_prefix(carry::HELD).map(str::to_owned) {
                 Some(node) => held(gateway, side, &node, request).await,
                 None => unknown(path),
@@ -110,6 +111,7 @@ impl Handler for NodeCalls {
     async fn handle(&self, _: Peer, request: Request<Body>) -> Response<Body> {
         match request.uri().path() {
             carry::HERE => carry::answer(Arc::new(Here(Arc::clone(&self.0))), request).await,
+            path if path.starts_with(volumes::PATH) => volumes::answer(&self.0, request).await,
             path => unknown(path),
         }
     }

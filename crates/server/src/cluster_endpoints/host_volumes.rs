@@ -312,6 +312,10 @@ pub(super) async fn register(call: &Call) -> Answered {
     if let Some(node) = call.state.node(&volume.node_id) {
         volume.node_pool.clone_from(&node.node_pool);
     }
+    if volume.id.is_empty() {
+        volume.id = clock::uuid();
+    }
+    call.shared.volume_maker.make(&mut volume).await.map_err(ApiError::internal)?;
     store(call, volume, stored).await
 }
 
