@@ -23,6 +23,7 @@ mod json;
 mod lent;
 mod local_validation;
 mod monitor;
+mod msgpack;
 mod output;
 mod render;
 mod resolve;

@@ -34,6 +34,7 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
             tokio::select! {
                 () = lead(&shared) => {}
                 () = until_deposed(&mut leadership) => {}
+                () = shared.lead_anew.notified() => tracing::info!("the state was restored; leading is begun anew"),
             }
             shared.leading.send_replace(false);
             shared.evals.revoke();

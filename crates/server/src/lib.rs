@@ -6,6 +6,7 @@
 //! It must never decide anything about jobs itself.
 
 mod admission;
+mod archive;
 mod caller;
 mod clock;
 mod cluster_endpoints;

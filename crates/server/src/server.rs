@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) keyring: crate::keyring::Keyring,
     pub(crate) locks: crate::variable_timers::Locks,
     pub(crate) volume_maker: crate::volume_maker::VolumeMaker,
+    /// The state was put back: what the leader derived from it is no longer true.
+    pub(crate) lead_anew: tokio::sync::Notify,
     /// Whether this server leads and has taken up what is open.
     pub(crate) leading: watch::Sender<bool>,
 }
@@ -87,6 +89,7 @@ impl Server {
             keyring: crate::keyring::Keyring::default(),
             locks: crate::variable_timers::Locks::default(),
             volume_maker: crate::volume_maker::VolumeMaker::default(),
+            lead_anew: tokio::sync::Notify::new(),
             leading: watch::Sender::new(false),
             config,
         });

@@ -1,7 +1,12 @@
 //! Saving and restoring the whole state (http-api §2.8, server sheet §18).
 
 use crate::endpoints::{Answered, Call};
-use caravan_http::ApiError;
+use crate::propose::ProposeError;
+use crate::{archive, clock};
+use base64::Engine;
+use caravan_http::{Answer, ApiError, Meta};
+use caravan_state::Command;
+use std::sync::Arc;
 
 pub(super) async fn save(call: &Call) -> Answered {
     if call.shared.config.data_dir.is_none() {
@@ -9,20 +14,30 @@ pub(super) async fn save(call: &Call) -> Answered {
             "failed to open snapshot: open is not supported:",
         ));
     }
-    Err(ApiError::new(
-        501,
-        "saving snapshots is not supported by this version",
-    ))
+    let (state, term, now) = (Arc::clone(&call.state), call.shared.consensus.status().term, clock::now());
+    let packed = tokio::task::spawn_blocking(move || archive::pack(&state, term, now))
+        .await
+        .map_err(|error| ApiError::internal(error.to_string()))?
+        .map_err(|error| ApiError::internal(format!("failed to write snapshot: {error}")))?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &packed);
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    let mut answer = Answer::bytes("application/x-gzip", packed).with_header("Digest", format!("sha-256={digest}"));
+    answer.head.meta = Meta::read(call.state.index());
+    Ok(answer)
 }
 
+/// Puts the state back through the log, so that every server does, and begins to lead anew.
 pub(super) async fn restore(call: &Call) -> Answered {
-    if !call.request.body.starts_with(&[0x1f, 0x8b]) {
-        return Err(ApiError::internal(
-            "failed to restore from snapshot: failed to decompress snapshot: unexpected EOF",
-        ));
-    }
-    Err(ApiError::new(
-        501,
-        "restoring snapshots is not supported by this version",
-    ))
+    let body = call.request.body.clone();
+    let dump = tokio::task::spawn_blocking(move || archive::unpack(&body))
+        .await
+        .map_err(|error| ApiError::internal(error.to_string()))?
+        .map_err(|error| ApiError::internal(format!("failed to restore from snapshot: {error}")))?;
+    let restored = call.shared.proposer.propose(&Command::RestoreState { dump }).await;
+    restored.map_err(|error| match error {
+        ProposeError::Refused(refused) => ApiError::internal(format!("failed to restore from snapshot: {refused}")),
+        other => other.into(),
+    })?;
+    call.shared.lead_anew.notify_one();
+    Ok(Answer::empty(Meta::none()))
 }

@@ -36,4 +36,5 @@ pub(super) const COMMANDS: &[&Command] = &[
     &snapshot::SAVE,
     &snapshot::RESTORE,
     &snapshot::INSPECT,
+    &snapshot::STATE,
 ];

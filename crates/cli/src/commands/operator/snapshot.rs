@@ -9,8 +9,9 @@ use crate::hostfiles::io_text;
 use crate::json::{Fields, pretty_sorted};
 use crate::table::{columns, pairs};
 use caravan_sdk::{Method, Query, Request};
+use flate2::read::GzDecoder;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Read, Write};
 
 pub(super) const SAVE: Command = Command {
     name: "operator snapshot save",
@@ -42,6 +43,16 @@ pub(super) const INSPECT: Command = Command {
     flags: &[switch("json", "As JSON.")],
     client: false,
     run: inspect,
+    ..COMMAND
+};
+
+pub(super) const STATE: Command = Command {
+    name: "operator snapshot state",
+    args: "[options] <file>",
+    synopsis: "Displays the state in a Nomad snapshot file",
+    about: "Displays everything that a snapshot file on disk holds, as JSON. What is encrypted stays so.",
+    client: false,
+    run: state,
     ..COMMAND
 };
 
@@ -118,14 +129,11 @@ fn restore(context: &mut Context) -> Outcome {
 
 fn inspect(context: &mut Context) -> Outcome {
     let path = context.one_arg("<filename>")?;
-    let bytes = std::fs::read(&path).map_err(|error| {
-        Failure::new(format!(
-            "Error opening snapshot file: open {path}: {}",
-            io_text(&error)
-        ))
-    })?;
-    let found = read(&bytes)
-        .map_err(|error| Failure::new(format!("Error inspecting snapshot: {error}")))?;
+    let (bytes, files) = open(&path)?;
+    let meta = files.iter().find(|(name, _)| name == "meta.json");
+    let found: Value = meta
+        .and_then(|(_, meta)| serde_json::from_slice(meta).ok())
+        .ok_or("Error inspecting snapshot: it has no meta.json")?;
     if context.given.on("json") {
         context.ui.out(&pretty_sorted(&found));
         return Ok(0);
@@ -133,26 +141,58 @@ fn inspect(context: &mut Context) -> Outcome {
     let mut text = pairs(&[
         ("Created", found.str("Created").to_owned()),
         ("ID", found.str("ID").to_owned()),
-        ("Size", size(bytes.len() as u64)),
+        ("Size", size(bytes)),
         ("Index", found.int("Index").to_string()),
         ("Term", found.int("Term").to_string()),
         ("Version", found.int("Version").to_string()),
     ]);
     let mut rows = vec![row!["Type", "Count", "Size"]];
-    rows.extend(found.items("Stats").iter().map(|one| {
-        let bytes = u64::try_from(one.int("Size")).unwrap_or_default();
-        row![one.str("Type"), one.int("Count"), size(bytes)]
-    }));
+    let length = |one: &Value| u64::try_from(one.int("Size")).unwrap_or_default();
+    let stats = found.items("Stats");
+    rows.extend(stats.iter().map(|one| row![one.str("Type"), one.int("Count"), size(length(one))]));
+    let total = stats.iter().map(length).sum();
+    rows.push(row!["Total", stats.iter().map(|one| one.int("Count")).sum::<i64>(), size(total)]);
     text += &format!("\n\n{}", columns(&rows));
     context.ui.out(&text);
     Ok(0)
 }
 
-/// The first line of a snapshot is JSON that describes it.
-fn read(bytes: &[u8]) -> Result<Value, String> {
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("EOF")?;
-    serde_json::from_slice(&bytes[..end])
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| "EOF".to_owned())
+fn state(context: &mut Context) -> Outcome {
+    let path = context.one_arg("<filename>")?;
+    let (_, files) = open(&path)?;
+    let state = files.iter().find(|(name, _)| name == "state.bin");
+    let state = state
+        .and_then(|(_, state)| crate::msgpack::to_json(state))
+        .ok_or("Error inspecting snapshot: its state cannot be read")?;
+    context.ui.out(&pretty_sorted(&state));
+    Ok(0)
+}
+
+/// The size of a snapshot, and the files in it.
+fn open(path: &str) -> Result<(u64, Vec<(String, Vec<u8>)>), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::new(format!(
+            "Error opening snapshot file: open {path}: {}",
+            io_text(&error)
+        ))
+    })?;
+    let files = unpack(&bytes).map_err(|error| Failure::new(format!("Error inspecting snapshot: {error}")))?;
+    Ok((bytes.len() as u64, files))
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Err("EOF".to_owned());
+    }
+    let text = |error: std::io::Error| error.to_string();
+    let mut archive = tar::Archive::new(GzDecoder::new(bytes));
+    let mut files = Vec::new();
+    for entry in archive.entries().map_err(text)? {
+        let mut entry = entry.map_err(text)?;
+        let name = entry.path().map_err(text)?.to_string_lossy().into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(text)?;
+        files.push((name, content));
+    }
+    Ok(files)
 }
