@@ -1,5 +1,6 @@
 //! The agent: starts the rooms that its configuration asks for, joins them, and stops them in order.
 
+mod actions;
 mod api;
 mod carry;
 mod gateway;
@@ -16,6 +17,7 @@ mod server;
 mod signals;
 mod state_folder;
 mod upstream;
+mod volumes;
 
 use crate::config::{AgentConfig, Machine};
 use crate::{announce, startup};

@@ -50,7 +50,7 @@ impl ServerSide {
     }
 
     /// Addresses of the other servers that can be asked.
-    fn others(&self) -> Vec<String> {
+    pub(super) fn others(&self) -> Vec<String> {
         let own = self.server.consensus().node_id();
         let members = self.server.consensus().members();
         let mut all: Vec<String> = members
@@ -133,6 +133,12 @@ impl Gateway {
             ) =>
             {
                 side.api.call(request).await
+            }
+            _ if request.op == Op::JobActionRun => {
+                let state = side.server.store().snapshot();
+                let exec = super::actions::as_exec(&state, &request)?;
+                drop(state);
+                self.on_alloc(side, exec, true).await
             }
             Forward::AnyServer if request.options.stale => side.api.call(request).await,
             Forward::AnyServer | Forward::Leader => self.on_leader(side, request).await,
