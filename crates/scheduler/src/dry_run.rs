@@ -60,6 +60,7 @@ pub fn dry_run(state: &State, job: Arc<Job>, settings: &Settings) -> DryRun {
         job_modify_index: job.job_modify_index,
         status: EvalStatus::Pending,
         annotate_plan: true,
+        create_time: settings.now,
         ..Evaluation::default()
     };
     let mut run = EvalRun::new(Arc::new(eval));

@@ -244,7 +244,7 @@ fn a_failed_allocation_is_rescheduled_later_on_another_node() {
     let tracker = second.reschedule_tracker.as_ref().expect("a tracker");
     assert_eq!(tracker.events.len(), 1);
     let first = world.state.alloc(&first.id).expect("kept").clone();
-    assert_eq!(first.desired_description, desired_description::RESCHEDULED);
+    assert_eq!(first.desired_description, "");
     assert_eq!(first.next_allocation, second.id);
     assert_eq!(
         first

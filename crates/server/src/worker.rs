@@ -57,10 +57,13 @@ impl Worker {
         let mut state = self.fresh_enough(&eval).await;
         let mut run = EvalRun::new(eval);
         loop {
+            let began = std::time::Instant::now();
             let (returned, step) = decide(run, Arc::clone(&state)).await?;
+            let took = began.elapsed();
             run = returned;
             match step {
-                Step::Submit { plan, create } => {
+                Step::Submit { mut plan, create } => {
+                    tell_time(&mut plan, took);
                     self.write(create).await?;
                     let result = self.plans.submit(plan).await?;
                     state = self.store.at_least(result.refresh_index.max(result.alloc_index)).await;
@@ -110,4 +113,21 @@ async fn decide(mut run: EvalRun, state: Arc<State>) -> Result<(EvalRun, Step), 
     })
     .await
     .map_err(|error| WorkError::Scheduler(error.to_string()))
+}
+
+/// Notes in new allocations how long each took to be decided: the scheduler itself knows no clock.
+fn tell_time(plan: &mut Plan, took: std::time::Duration) {
+    let placed = plan.node_allocation.values().map(Vec::len).sum::<usize>().max(1) as u128;
+    let each = Duration(i64::try_from(took.as_nanos() / placed).unwrap_or(i64::MAX));
+    let mut told: Option<(Arc<AllocMetric>, Arc<AllocMetric>)> = None;
+    for alloc in plan.node_allocation.values_mut().flatten().filter(|alloc| alloc.create_index == 0) {
+        let Some(metrics) = alloc.metrics.clone() else { continue };
+        // Allocations that share what is known of them go on sharing it.
+        let new = match told.take() {
+            Some((old, new)) if Arc::ptr_eq(&old, &metrics) => new,
+            _ => Arc::new(AllocMetric { allocation_time: each, ..AllocMetric::clone(&metrics) }),
+        };
+        Arc::make_mut(alloc).metrics = Some(Arc::clone(&new));
+        told = Some((metrics, new));
+    }
 }

@@ -26,6 +26,9 @@ struct GroupWork<'a> {
     desired: DesiredUpdates,
 }
 
+/// What a failed allocation that has a successor says of why it is not wanted: nothing, its own status tells.
+const RESCHEDULED: &str = "";
+
 impl Reconciler<'_> {
     /// Decides for one group; whether nothing is left to do for it.
     pub(super) fn reconcile_group(
@@ -279,7 +282,7 @@ impl Reconciler<'_> {
             let replaced: Vec<_> = work.reschedule_now.values().cloned().collect();
             for alloc in &replaced {
                 if failed(alloc, work) {
-                    self.stop(alloc, None, desired_description::RESCHEDULED);
+                    self.stop(alloc, None, RESCHEDULED);
                     work.desired.stop += 1;
                 }
             }
@@ -302,7 +305,7 @@ impl Reconciler<'_> {
             if let Some(previous) =
                 previous.filter(|previous| placement.reschedule && failed(previous, work))
             {
-                self.stop(&previous, None, desired_description::RESCHEDULED);
+                self.stop(&previous, None, RESCHEDULED);
                 work.desired.stop += 1;
             }
             work.desired.place += 1;
