@@ -224,7 +224,7 @@ impl Rollout<'_> {
             .evals_of_job(&self.key)
             .map(|eval| self.seen_by(eval))
             .max();
-        if seen.is_some_and(|seen| seen >= newest_verdict) {
+        if seen.is_some_and(|seen| seen >= newest_verdict) || self.waits_for_verdicts() {
             return None;
         }
         let evals = vec![watcher_eval(self.deployment, self.job, self.now, ids)];
@@ -232,6 +232,15 @@ impl Rollout<'_> {
             evals,
             now: self.now,
         })
+    }
+
+    /// Whether everything is placed and some of it not yet judged: looking at the job would change nothing.
+    fn waits_for_verdicts(&self) -> bool {
+        let groups = || self.deployment.task_groups.values();
+        let placed = |group: &DeploymentState| {
+            group.placed_allocs >= group.desired_total && (group.desired_canaries == 0 || group.promoted)
+        };
+        groups().all(placed) && groups().any(|group| group.healthy_allocs < group.desired_total)
     }
 
     /// The newest index that an evaluation has seen, or is sure to see.
