@@ -589,6 +589,8 @@ impl Actor {
                     network,
                     env,
                 });
+                // Containers are only measured once they ran for a while.
+                self.runner.samples.began(&task, started.handle.driver != "docker");
                 self.runner.set_live(&task, live);
                 Ok(())
             }
@@ -632,6 +634,7 @@ impl Actor {
         let Some(live) = self.runner.live(task) else {
             return;
         };
+        self.runner.samples.ended(task);
         self.runner.set_live(task, None);
         tokio::spawn(async move {
             if let Err(error) = live.driver.destroy_task(&live.task_id, true).await {

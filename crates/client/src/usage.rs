@@ -1,7 +1,8 @@
 //! What allocations use: sampled when somebody asks, remembered for tasks that ended.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use caravan_driver::{TaskUsage, Usage};
 use caravan_model::{
@@ -10,9 +11,45 @@ use caravan_model::{
 
 use crate::runner::Runner;
 
+/// A task that ran this long was measured at least once.
+const MEASURED_AFTER: Duration = Duration::from_secs(1);
+
 /// The last sample of each task.
 #[derive(Default)]
-pub(crate) struct Samples(Mutex<BTreeMap<String, TaskUsage>>);
+pub(crate) struct Samples(Mutex<BTreeMap<String, Sample>>);
+
+enum Sample {
+    /// Runs, and nothing is known yet.
+    Since(Instant),
+    Taken(TaskUsage),
+}
+
+impl Samples {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Sample>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task starts; `measured` says that its driver has a first, empty, sample at once.
+    pub(crate) fn began(&self, task: &str, measured: bool) {
+        let first = match measured {
+            true => Sample::Taken(TaskUsage::default()),
+            false => Sample::Since(Instant::now()),
+        };
+        let mut all = self.lock();
+        if !matches!(all.get(task), Some(Sample::Taken(_))) {
+            all.insert(task.to_owned(), first);
+        }
+    }
+
+    /// A task ended. One that nobody looked at in time used nothing that is known of.
+    pub(crate) fn ended(&self, task: &str) {
+        let mut all = self.lock();
+        let unseen = |sample: &&mut Sample| matches!(sample, Sample::Since(began) if began.elapsed() >= MEASURED_AFTER);
+        if let Some(sample) = all.get_mut(task).filter(unseen) {
+            *sample = Sample::Taken(TaskUsage::default());
+        }
+    }
+}
 
 /// Samples the tasks that run; `task` picks one.
 pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage {
@@ -22,27 +59,17 @@ pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage 
         }
         match live.driver.task_stats(&live.task_id).await {
             Ok(usage) => {
-                runner
-                    .samples
-                    .0
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(name, usage);
+                runner.samples.lock().insert(name, Sample::Taken(usage));
             }
             Err(error) => tracing::debug!(task = name, %error, "no statistics"),
         }
     }
-    let samples = runner
-        .samples
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let wanted = samples
-        .iter()
-        .filter(|(name, _)| task.is_empty() || *name == task);
-    let tasks: BTreeMap<String, TaskResourceUsage> = wanted
-        .map(|(name, usage)| (name.clone(), task_usage(usage)))
-        .collect();
+    let samples = runner.samples.lock();
+    let taken = |(name, sample): (&String, &Sample)| match sample {
+        Sample::Taken(usage) if task.is_empty() || *name == task => Some((name.clone(), task_usage(usage))),
+        _ => None,
+    };
+    let tasks: BTreeMap<String, TaskResourceUsage> = samples.iter().filter_map(taken).collect();
     sum(tasks)
 }
 

@@ -142,16 +142,16 @@ fn reschedule_attempts(alloc: &Value) -> Option<String> {
     let group = group(alloc)?;
     let policy = group.at("ReschedulePolicy");
     let (attempts, interval) = (policy.int("Attempts"), policy.int("Interval"));
-    if policy.is_null() || policy.yes("Unlimited") || attempts <= 0 || interval <= 0 {
+    let events = alloc.at("RescheduleTracker").items("Events");
+    if policy.yes("Unlimited") || attempts <= 0 || interval <= 0 || events.is_empty() {
         return None;
     }
-    let events = alloc.at("RescheduleTracker").items("Events");
     let since = format::now() - interval;
     let recent = events
         .iter()
         .filter(|event| event.int("RescheduleTime") > since)
         .count();
-    (recent > 0 || alloc.str("ClientStatus") == "failed").then(|| format!("{recent}/{attempts}"))
+    Some(format!("{recent}/{attempts}"))
 }
 
 fn group(alloc: &Value) -> Option<&Value> {
