@@ -67,6 +67,14 @@ pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// A list of objects with the newest first, as tables and templates of evaluations have them.
+pub(crate) fn newest_first(mut value: Value) -> Value {
+    if let Value::Array(items) = &mut value {
+        items.sort_by_key(|item| std::cmp::Reverse(item.int("CreateIndex")));
+    }
+    value
+}
+
 /// A scalar as it reads.
 pub(crate) fn plain(value: &Value) -> String {
     match value {

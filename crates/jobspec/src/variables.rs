@@ -10,7 +10,6 @@ use crate::decode::BlockRef;
 use crate::eval::{Names, Scope, Session};
 use crate::inputs::Inputs;
 use crate::source::Span;
-use crate::suggest::did_you_mean;
 use crate::syntax::ast::Expr;
 use crate::syntax::parser::parse_expression;
 use crate::types::{Type, convert};
@@ -113,11 +112,11 @@ impl Variables {
                 self.raw(cx, name, raw, Origin::Argument);
                 continue;
             }
-            let hint = did_you_mean(name, self.declared.keys().map(|key| &**key));
             let detail = format!(
                 "A {name:?} variable was passed in the command line but was not found in known variables. To declare \
-                 variable {name:?}, place this block in your job file{hint}"
+                 variable {name:?}, place this block in your job file"
             );
+            self.flags.insert(name.to_owned(), raw.to_owned());
             let summary = "Undefined -var variable";
             match inputs.strict {
                 true => cx.diags.error_nowhere(summary, detail),

@@ -237,7 +237,7 @@ impl Client {
 impl Response {
     /// The answer, or the refusal it is.
     pub async fn ok(self) -> Result<Self, Error> {
-        if self.status == 200 {
+        if matches!(self.status, 200 | 204) {
             return Ok(self);
         }
         let code = self.status;

@@ -207,14 +207,14 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     route(
         WRITE,
-        "/v1/job/:id/versions/:tag/tag",
+        "/v1/job/:id/versions/:name/tag",
         Op::JobVersionTag,
         ns(&[SubmitJob, TagJobVersion]),
         Leader,
     ),
     route(
         DELETE,
-        "/v1/job/:id/versions/:tag/tag",
+        "/v1/job/:id/versions/:name/tag",
         Op::JobVersionUntag,
         ns(&[SubmitJob, TagJobVersion]),
         Leader,

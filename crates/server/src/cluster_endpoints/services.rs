@@ -34,9 +34,11 @@ pub(super) fn list(call: &Call) -> Answered {
     let stub = |(service_name, tags)| ServiceStub { service_name, tags };
     let shown: Vec<ServiceListStub> = found
         .into_iter()
-        .map(|(namespace, names)| ServiceListStub {
-            namespace,
-            services: names.into_iter().map(stub).collect(),
+        .map(|(namespace, names)| {
+            let mut services: Vec<ServiceStub> = names.into_iter().map(stub).collect();
+            // A name comes after those that go on from it.
+            services.sort_by_cached_key(|service| service.service_name.clone() + "~");
+            ServiceListStub { namespace, services }
         })
         .collect();
     // A registry that nothing was ever written to is as old as the cluster.

@@ -11,7 +11,9 @@ use caravan_state::{Change, Command, Table};
 use std::sync::Arc;
 
 pub(super) fn list(call: &Call) -> Answered {
-    check_id_prefix(call, "deployment")?;
+    // Here alone the error does not say what was looked for.
+    check_id_prefix(call, "deployment")
+        .map_err(|error| ApiError::internal(error.message.trim_start_matches("deployment lookup failed: ")))?;
     let prefix = call.request.options.prefix.to_lowercase();
     let rows = call
         .state

@@ -1,7 +1,7 @@
 //! `alloc exec`: runs a command inside a task.
 
 use super::exec_session::{self, Terminal};
-use super::{known_task, long_enough, of_job, only_task, query};
+use super::{known_task, of_job, only_task, query};
 use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::Outcome;
@@ -58,7 +58,9 @@ fn run(context: &mut Context) -> Outcome {
             of_job(&api, &found, &group, &task)?
         }
         false => {
-            long_enough(&prefix)?;
+            if prefix.chars().count() == 1 {
+                return Err("Alloc ID must contain at least two characters".into());
+            }
             context.alloc(&api, &prefix)?
         }
     };

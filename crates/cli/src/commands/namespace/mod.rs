@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{switch, text};
 use crate::hostfiles::read_or_stdin;
-use crate::json::{Fields, list, plain};
+use crate::json::{Fields, list, newest_first, plain};
 use crate::specfile;
 use crate::table::{columns, pairs};
 use caravan_sdk::{Query, escape_path};
@@ -212,7 +212,7 @@ fn all(context: &mut Context) -> Outcome {
     let found = api
         .get("/v1/namespaces", Query::new())
         .doing("Error retrieving namespaces")?;
-    if context.data_if_wanted(&shown(&found), TYPE)? {
+    if context.data_if_wanted(&newest_first(shown(&found)), TYPE)? {
         return Ok(0);
     }
     let text = match list(&found) {

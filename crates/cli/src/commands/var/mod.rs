@@ -39,7 +39,7 @@ fn conflict(context: &Context, found: &Value, index: u64) -> Failure {
     let text = format!(
         "Your provided check-index ({index}) does not match the server-side index ({server}). The server-side item was last updated on {at}. If you are sure you want to perform this operation, add the -force or -check-index={server} flag before the positional arguments."
     );
-    let wrapped = crate::format::wrap(&text, 80);
+    let wrapped = crate::format::wrap(&text, 78);
     let lines: Vec<String> = wrapped.lines().map(|line| format!("    {line}")).collect();
     Failure::new(format!("\n{title}\n\n{}", lines.join("\n")))
 }
