@@ -1,5 +1,8 @@
-//! What the command line cannot do itself and the whole binary lends it: reading an agent's configuration.
+//! What the command line cannot do itself and the whole binary lends it: reading an agent's configuration, and looking
+//! into the folders of agents that do not run.
 
+use serde_json::Value;
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// Why an agent would not start.
@@ -14,17 +17,59 @@ pub enum Rejection {
 /// Reads the configuration in these files and folders.
 pub type ValidateConfig = fn(&[String]) -> Result<(), Rejection>;
 
-static VALIDATE_CONFIG: OnceLock<ValidateConfig> = OnceLock::new();
+/// What of an agent's data folder is looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What its node would take up again.
+    ClientState,
+    /// Where its log begins and ends.
+    RaftInfo,
+    /// The entries of its log.
+    RaftLogs,
+    /// The state that its log leads to, up to an entry when one is named.
+    RaftState(Option<u64>),
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// As JSON.
+    Json(Value),
+    /// Packed, as snapshots hold it.
+    Packed(Vec<u8>),
+}
+
+/// Looks into the data folder of an agent that does not run; the error says what is wrong with it.
+pub type LookInto = fn(Look, &Path) -> Result<Found, String>;
+
+/// Everything that is lent.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent {
+    /// See [`ValidateConfig`].
+    pub validate_config: ValidateConfig,
+    /// See [`LookInto`].
+    pub look_into: LookInto,
+}
+
+static LENT: OnceLock<Lent> = OnceLock::new();
 
 /// Lends it, once per process.
-pub(crate) fn lend(validate: ValidateConfig) {
-    VALIDATE_CONFIG.get_or_init(|| validate);
+pub(crate) fn lend(lent: Lent) {
+    LENT.get_or_init(|| lent);
 }
 
 /// See [`ValidateConfig`].
 pub(crate) fn validate_config(paths: &[String]) -> Result<(), Rejection> {
-    match VALIDATE_CONFIG.get() {
-        Some(validate) => validate(paths),
+    match LENT.get() {
+        Some(lent) => (lent.validate_config)(paths),
         None => Err(Rejection::Invalid("this program has no agent".into())),
+    }
+}
+
+/// See [`LookInto`].
+pub(crate) fn look_into(look: Look, folder: &Path) -> Result<Found, String> {
+    match LENT.get() {
+        Some(lent) => (lent.look_into)(look, folder),
+        None => Err("this program has no agent".into()),
     }
 }

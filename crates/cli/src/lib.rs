@@ -31,16 +31,15 @@ mod specfile;
 mod template;
 mod ui;
 
-pub use lent::{Rejection, ValidateConfig};
+pub use lent::{Found, Lent, Look, LookInto, Rejection, ValidateConfig};
 use std::process::ExitCode;
 
 /// The version that `nomad version` prints.
 pub const VERSION: &str = concat!("Nomad v", env!("CARGO_PKG_VERSION"));
 
-/// Runs the command in `args` (without the program's name) and returns the exit code; `validate` reads an agent's
-/// configuration.
+/// Runs the command in `args` (without the program's name) and returns the exit code; `lent` is what it needs of agents.
 #[must_use]
-pub fn run(args: Vec<String>, validate: ValidateConfig) -> ExitCode {
-    lent::lend(validate);
+pub fn run(args: Vec<String>, lent: Lent) -> ExitCode {
+    lent::lend(lent);
     ExitCode::from(dispatch::dispatch(args))
 }

@@ -31,8 +31,8 @@ use crate::{
     },
 };
 
-const LOG_FILE: &str = "raft.redb";
-const SNAPSHOT_FILE: &str = "snapshot";
+pub(crate) const LOG_FILE: &str = "raft.redb";
+pub(crate) const SNAPSHOT_FILE: &str = "snapshot";
 /// Longest wait for a sole voter to elect itself; its disk decides.
 const SOLE_ELECTION: Duration = Duration::from_secs(10);
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(300);

@@ -6,4 +6,5 @@
 pub mod agent;
 pub mod announce;
 pub mod config;
+pub mod folders;
 pub mod startup;

@@ -11,7 +11,10 @@ fn main() -> ExitCode {
         Some("agent") => caravan_nomad::agent::main(text(args)),
         _ => caravan_cli::run(
             text(first.into_iter().chain(args)),
-            caravan_nomad::startup::validate,
+            caravan_cli::Lent {
+                validate_config: caravan_nomad::startup::validate,
+                look_into: caravan_nomad::folders::look_into,
+            },
         ),
     }
 }

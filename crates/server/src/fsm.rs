@@ -21,6 +21,11 @@ pub fn encode(command: &Command) -> Result<Bytes, WireError> {
     COMMAND.encode(command).map(Bytes::from)
 }
 
+/// The command that bytes of the log are.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Command, WireError> {
+    COMMAND.decode(bytes)
+}
+
 /// The replicated state behind the log.
 pub struct Fsm {
     state: State,

@@ -17,6 +17,7 @@ mod evals;
 mod events;
 mod forgotten;
 mod fsm;
+pub mod inspect;
 mod keyring;
 mod leader;
 mod nodes;

@@ -189,6 +189,24 @@ pub(crate) fn read_node<T: DeserializeOwned>(dir: &Path, key: &str) -> Option<T>
     rmp_serde::from_slice(found.value()).ok()
 }
 
+/// Everything in the state database in `dir`, which no agent may use meanwhile.
+pub(crate) fn read_all(dir: &Path) -> Result<(Vec<Stored>, Vec<String>), String> {
+    let path = dir.join("state.db");
+    if !path.exists() {
+        return Err(format!("there is no client state in {}", dir.display()));
+    }
+    let database = Database::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let read = || -> Result<(Vec<Stored>, Vec<String>), redb::Error> {
+        let node = database.begin_read()?.open_table(NODE)?;
+        let mut keys = Vec::new();
+        for row in node.iter()? {
+            keys.push(String::from_utf8_lossy(row?.0.value()).into_owned());
+        }
+        Ok((load(&database)?, keys))
+    };
+    read().map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn alloc_key(id: AllocId) -> Vec<u8> {
     id.0.as_bytes().to_vec()
 }

@@ -339,6 +339,26 @@ fn open_database(path: &Path) -> Result<Database, StartError> {
     }
 }
 
+/// Reads the entries of a log that no server uses; nothing is written.
+pub(crate) fn read_all(path: &Path) -> Result<Vec<EntryRecord>, StartError> {
+    let broken = |reason: String| StartError::Log { path: path.to_owned(), reason };
+    if !path.exists() {
+        return Err(broken("no such file".to_owned()));
+    }
+    let database = open_database(path)?;
+    let read = || -> io::Result<Vec<EntryRecord>> {
+        let transaction = database.begin_read().map_err(to_io)?;
+        let entries = transaction.open_table(ENTRIES).map_err(to_io)?;
+        let mut found = Vec::new();
+        for row in entries.iter().map_err(to_io)? {
+            let (_, value) = row.map_err(to_io)?;
+            found.push(record::ENTRY.decode(value.value()).map_err(wire_to_io)?);
+        }
+        Ok(found)
+    };
+    read().map_err(|error| broken(error.to_string()))
+}
+
 /// Creates what a new file lacks, and reads the marks of an old one.
 fn prepare(database: &Database, node_id: u64) -> Result<Tail, Unusable> {
     if is_new(database)? {

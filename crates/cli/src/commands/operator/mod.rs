@@ -3,6 +3,7 @@
 mod api;
 mod autopilot;
 mod debug;
+mod folder;
 mod gossip;
 mod keyring;
 mod metrics;
@@ -18,6 +19,11 @@ pub(super) const COMMANDS: &[&Command] = &[
     &autopilot::SET,
     &autopilot::HEALTH,
     &debug::SPEC,
+    &folder::CLIENT_STATE,
+    &folder::RAFT_INFO,
+    &folder::RAFT_LOGS,
+    &folder::RAFT_STATE,
+    &folder::RAFT_MIGRATE,
     &gossip::GENERATE,
     &gossip::INSTALL,
     &gossip::LIST,
@@ -37,4 +43,5 @@ pub(super) const COMMANDS: &[&Command] = &[
     &snapshot::RESTORE,
     &snapshot::INSPECT,
     &snapshot::STATE,
+    &snapshot::REDACT,
 ];

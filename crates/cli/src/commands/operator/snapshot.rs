@@ -7,9 +7,12 @@ use crate::flags::switch;
 use crate::format::{now, size};
 use crate::hostfiles::io_text;
 use crate::json::{Fields, pretty_sorted};
+use crate::msgpack::Packed;
 use crate::table::{columns, pairs};
 use caravan_sdk::{Method, Query, Request};
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::io::{Read, Write};
 
@@ -56,6 +59,16 @@ pub(super) const STATE: Command = Command {
     ..COMMAND
 };
 
+pub(super) const REDACT: Command = Command {
+    name: "operator snapshot redact",
+    args: "[options] <file>",
+    synopsis: "Removes key material from a Nomad snapshot file",
+    about: "Removes the keys that encrypt variables and sign identities from a snapshot file on disk, in place, so that it can be handed to somebody else. A cluster that is restored from it cannot read its variables.",
+    client: false,
+    run: redact,
+    ..COMMAND
+};
+
 const PATH: &str = "/v1/operator/snapshot";
 
 fn save(context: &mut Context) -> Outcome {
@@ -68,7 +81,7 @@ fn save(context: &mut Context) -> Outcome {
         return Err(format!("Destination file already exists: {path:?}").into());
     }
     let api = context.api()?;
-    let mut query = Query::new().flag("redact", context.given.on("redact"));
+    let mut query = Query::new();
     if context.given.on("stale") {
         query = query.stale();
     }
@@ -89,6 +102,9 @@ fn save(context: &mut Context) -> Outcome {
         // What is half there is of no use.
         let _ = std::fs::remove_file(&partial);
         return Err(format!("Failed to get a snapshot file: {error}").into());
+    }
+    if context.given.on("redact") {
+        redact_file(&partial)?;
     }
     std::fs::rename(&partial, &path)
         .map_err(|error| format!("Failed to move {path:?}: {}", io_text(&error)))?;
@@ -162,10 +178,60 @@ fn state(context: &mut Context) -> Outcome {
     let (_, files) = open(&path)?;
     let state = files.iter().find(|(name, _)| name == "state.bin");
     let state = state
-        .and_then(|(_, state)| crate::msgpack::to_json(state))
+        .and_then(|(_, state)| Packed::read(state))
         .ok_or("Error inspecting snapshot: its state cannot be read")?;
-    context.ui.out(&pretty_sorted(&state));
+    context.ui.out(&pretty_sorted(&state.json()));
     Ok(0)
+}
+
+fn redact(context: &mut Context) -> Outcome {
+    let path = context.one_arg("<filename>")?;
+    redact_file(&path)?;
+    context.ui.out("Snapshot redacted");
+    Ok(0)
+}
+
+/// Takes the key material out of a snapshot; everything else stays as it is.
+fn redact_file(path: &str) -> Result<(), Failure> {
+    let (_, mut files) = open(path)?;
+    for (name, content) in &mut files {
+        if name == "state.bin" {
+            let mut state = Packed::read(content).ok_or("Error redacting snapshot: its state cannot be read")?;
+            if let Some(Packed::List(keys)) = state.member("root_keys") {
+                for key in keys {
+                    if let Some(wrapped) = key.member("wrapped") {
+                        *wrapped = Packed::List(Vec::new());
+                    }
+                }
+            }
+            *content = state.write()?;
+        }
+    }
+    let packed = pack(files).map_err(|error| Failure::new(format!("Error redacting snapshot: {error}")))?;
+    let partial = format!("{path}.partial");
+    let written = std::fs::write(&partial, packed).and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|error| Failure::new(format!("Error writing {path}: {}", io_text(&error))))
+}
+
+/// The files as an archive, with the checksums that they have now.
+fn pack(mut files: Vec<(String, Vec<u8>)>) -> std::io::Result<Vec<u8>> {
+    const SUMS: &str = "SHA256SUMS";
+    files.retain(|(name, _)| name != SUMS);
+    let mut sums = String::new();
+    for (name, content) in &files {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
+        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        sums += &format!("{digest}  {name}\n");
+    }
+    files.push((SUMS.to_owned(), sums.into_bytes()));
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for (name, content) in &files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        archive.append_data(&mut header, name, content.as_slice())?;
+    }
+    archive.into_inner()?.finish()
 }
 
 /// The size of a snapshot, and the files in it.
