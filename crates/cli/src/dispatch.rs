@@ -144,6 +144,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_manual_lists_every_command() {
+        let manual = include_str!("../../../docs/commands.md");
+        let elsewhere = ["quota", "sentinel", "recommendation", "license"];
+        for command in all() {
+            let group = command.name.split(' ').next().unwrap_or_default();
+            let listed = manual.contains(&format!("| `nomad {}", command.name));
+            assert!(listed || elsewhere.contains(&group), "docs/commands.md lacks {}", command.name);
+        }
+    }
+
+    #[test]
     fn names_are_unique_and_their_groups_exist() {
         let mut seen = std::collections::BTreeSet::new();
         for command in all() {
