@@ -1,6 +1,7 @@
 //! Tests of the real binary: agents as processes, commands as typed, files on disk.
 
 mod bad_input;
+mod bad_tasks;
 mod configuration;
 mod examples;
 mod isolation;
