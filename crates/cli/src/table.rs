@@ -71,7 +71,7 @@ pub(crate) fn pairs<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
 }
 
 /// How many columns a text takes: escape sequences none, wide characters two.
-fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     let mut total = 0;
     let mut escaped = false;
     for c in text.chars() {

@@ -65,7 +65,8 @@ impl Dialer {
         if given && (self.tls.client_cert.is_empty() || self.tls.client_key.is_empty()) {
             return Err("Both client cert and client key must be provided".into());
         }
-        if matches!(self.address, Address::Tcp { tls: true, .. }) {
+        let named = given || !self.tls.ca_cert.is_empty() || !self.tls.ca_path.is_empty();
+        if named || matches!(self.address, Address::Tcp { tls: true, .. }) {
             let config = tls::client_config(&self.tls)?;
             let _ = self.rustls.set(config);
         }
