@@ -74,13 +74,14 @@ fn an_agent_whose_port_is_taken_ends_and_says_which() {
 #[test]
 fn flags_that_do_not_exist_are_named_with_the_help() {
     let agent = Agent::start("");
-    for (args, code, message) in [
-        (&["job", "run", "-nope", "x"][..], 1, "flag provided but not defined: -nope"),
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["job", "run", "-nope", "x"], 1, "flag provided but not defined: -nope"),
         (&["job", "plan", "-nope", "x"], 255, "flag provided but not defined: -nope"),
         (&["job", "run", "-detach=perhaps", "x"], 1, "invalid boolean value \"perhaps\" for -detach: parse error"),
         (&["job", "run", "-eval-priority", "x", "y"], 1, "invalid value \"x\" for flag -eval-priority: parse error"),
         (&["job", "run", "-check-index"], 1, "flag needs an argument: -check-index"),
-    ] {
+    ];
+    for (args, code, message) in cases {
         let output = agent.nomad(args);
         let (out, err) = text(&output);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {err}");
@@ -116,14 +117,15 @@ fn prefixes_that_name_several_things_or_none_change_nothing() {
     let agent = Agent::start("");
     agent.register(&shell_job("one", "service", 2, "sleep 3600")).expect("registered");
     agent.until_allocations("one", "running", 2);
-    for (args, message) in [
-        (&["alloc", "stop", "00000000"][..], "No allocation(s) with prefix or id \"00000000\" found"),
+    let cases: [(&[&str], &str); 6] = [
+        (&["alloc", "stop", "00000000"], "No allocation(s) with prefix or id \"00000000\" found"),
         (&["alloc", "stop", "0"], "Alloc ID must contain at least two characters."),
         (&["alloc", "restart", "zz"], "alloc lookup failed"),
         (&["node", "eligibility", "-disable", "00000000"], "No node(s) with prefix or id \"00000000\" found"),
         (&["job", "stop", "nope"], "No job(s) with prefix or ID \"nope\" found"),
         (&["deployment", "fail", "00000000"], "Deployment ID \"00000000\" matched no deployments"),
-    ] {
+    ];
+    for (args, message) in cases {
         let output = agent.nomad(args);
         let (_, err) = text(&output);
         assert_eq!(output.status.code(), Some(1), "{args:?}: {err}");
