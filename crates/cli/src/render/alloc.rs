@@ -79,8 +79,8 @@ pub(crate) fn alloc_list_or_none(allocs: &[Value], verbose: bool) -> String {
     }
 }
 
-/// The head of an allocation's status.
-pub(crate) fn alloc_head(alloc: &Value, verbose: bool) -> String {
+/// The head of an allocation's status; `eligible` is when it may be replaced, in nanoseconds, if it waits for that.
+pub(crate) fn alloc_head(alloc: &Value, eligible: Option<i64>, verbose: bool) -> String {
     let when = |name: &str| match verbose {
         true => time(alloc.int(name)),
         false => ago(alloc.int(name)),
@@ -125,6 +125,9 @@ pub(crate) fn alloc_head(alloc: &Value, verbose: bool) -> String {
     }
     if !alloc.str("NextAllocation").is_empty() {
         rows.push(("Replacement Alloc ID", short("NextAllocation")));
+    }
+    if let Some(at) = eligible {
+        rows.push(("Reschedule Eligibility", ago(at)));
     }
     if verbose {
         let metrics = alloc.at("Metrics");

@@ -76,7 +76,7 @@ pub(crate) fn status(context: &mut Context) -> Outcome {
 fn full(context: &mut Context, api: &Api, alloc: &Value) {
     let verbose = context.verbose();
     let id = alloc.str("ID");
-    let mut text = render::alloc_head(alloc, verbose);
+    let mut text = render::alloc_head(alloc, eligible(api, alloc), verbose);
     text += &render::alloc_addresses(alloc);
     let checks = api.get(&format!("/v1/client/allocation/{id}/checks"), query(alloc));
     text += &render::alloc_checks(&checks.unwrap_or_default());
@@ -98,6 +98,17 @@ fn full(context: &mut Context, api: &Api, alloc: &Value) {
     if !text.is_empty() {
         context.ui.out(text.strip_prefix('\n').unwrap_or(&text));
     }
+}
+
+/// When a failed allocation may be replaced, if an evaluation waits for that.
+fn eligible(api: &Api, alloc: &Value) -> Option<i64> {
+    let waits = alloc.str("FollowupEvalID");
+    if waits.is_empty() || !alloc.str("NextAllocation").is_empty() {
+        return None;
+    }
+    let eval = api.get(&format!("/v1/evaluation/{waits}"), query(alloc)).ok()?;
+    let at = crate::format::nanos(eval.at("WaitUntil"));
+    (at > crate::format::now()).then_some(at)
 }
 
 /// What the tasks use; nothing after saying why there is nothing.
