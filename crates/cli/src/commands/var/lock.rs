@@ -80,7 +80,7 @@ fn acquire(context: &Context, api: &Api, path: &str) -> Result<Value, Failure> {
     });
     let mut failures = 0;
     loop {
-        let query = Query::new().with("lock-operation", "acquire");
+        let query = Query::new().with("lock-acquire", "true");
         match api.write(Method::PUT, &route(path), query, &body) {
             Ok(variable) => return Ok(variable),
             Err(error) if error.code() == Some(409) => {
@@ -134,7 +134,7 @@ fn hold(
         if renewed.elapsed() >= every {
             renewed = Instant::now();
             let body = json!({"Path": path, "Lock": {"ID": lock.at("Lock").at("ID")}});
-            let query = Query::new().with("lock-operation", "renew");
+            let query = Query::new().with("lock-renew", "true");
             if let Err(error) = api.write(Method::PUT, &route(path), query, &body) {
                 context.ui.error(&format!("Lock lost: {error}"));
                 // It may have ended in the meantime.
@@ -150,7 +150,7 @@ fn hold(
 fn release(api: &Api, path: &str, lock: &Value) -> Result<(), Failure> {
     let body =
         json!({"Path": path, "Items": lock.at("Items"), "Lock": {"ID": lock.at("Lock").at("ID")}});
-    let query = Query::new().with("lock-operation", "release");
+    let query = Query::new().with("lock-release", "true");
     api.write(Method::PUT, &route(path), query, &body)
         .doing("Error releasing lock")?;
     Ok(())
