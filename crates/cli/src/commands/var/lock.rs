@@ -148,8 +148,7 @@ fn hold(
 }
 
 fn release(api: &Api, path: &str, lock: &Value) -> Result<(), Failure> {
-    let body =
-        json!({"Path": path, "Items": lock.at("Items"), "Lock": {"ID": lock.at("Lock").at("ID")}});
+    let body = json!({"Path": path, "Lock": {"ID": lock.at("Lock").at("ID")}});
     let query = Query::new().with("lock-release", "true");
     api.write(Method::PUT, &route(path), query, &body)
         .doing("Error releasing lock")?;
