@@ -457,9 +457,7 @@ impl Placing<'_> {
     }
 
     fn finish(mut self) -> Decision {
-        if self.eval.annotate_plan {
-            self.draft.annotate(&self.results.desired);
-        }
+        self.draft.annotate(&self.results.desired);
         if !self.decision.failed_groups.is_empty() {
             let failed = &self.decision.failed_groups;
             for stack in self.stacks.by_version.values() {

@@ -92,6 +92,7 @@ impl EvalRun {
         }
         let plan = std::mem::take(&mut decision.plan);
         self.last = decision;
+        self.last.plan.annotations.clone_from(&plan.annotations);
         if let Some(last) = create.last() {
             self.next_eval = last.id;
         }
@@ -101,7 +102,6 @@ impl EvalRun {
             done.evals.append(&mut create);
             return Step::Done(done);
         }
-        self.last.plan.annotations.clone_from(&plan.annotations);
         self.last
             .plan
             .node_allocation
@@ -156,9 +156,7 @@ impl EvalRun {
         if !self.last.deployment_id.is_nil() {
             eval.deployment_id = self.last.deployment_id;
         }
-        if eval.annotate_plan {
-            eval.plan_annotations = self.last.plan.annotations.clone().map(Box::new);
-        }
+        eval.plan_annotations = self.last.plan.annotations.clone().map(Box::new);
         eval.snapshot_index = state.index();
         eval.touch(settings.now);
         eval

@@ -430,9 +430,7 @@ impl SystemRun<'_> {
     }
 
     fn finish(mut self) -> Decision {
-        if self.eval.annotate_plan {
-            self.draft.annotate(&self.desired);
-        }
+        self.draft.annotate(&self.desired);
         self.decision.plan = self.draft.plan;
         self.decision
     }
