@@ -29,6 +29,7 @@ mod store;
 mod variable_timers;
 mod volume_maker;
 mod worker;
+mod workloads;
 
 pub use endpoints::ServerApi;
 pub use caravan_control::gc::GcThresholds;
@@ -40,4 +41,6 @@ pub use nodes::{NodeError, NodeService};
 pub use propose::{ProposeError, Proposer};
 pub use server::{Server, StartError};
 pub use store::Store;
+pub use caravan_identity::IdentityOf;
 pub use volume_maker::{MadeVolume, NodeVolumes};
+pub use workloads::Signed;

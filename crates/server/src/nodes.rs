@@ -28,6 +28,9 @@ pub enum NodeError {
     /// What it says of itself is not acceptable.
     #[error("{0}")]
     Invalid(String),
+    /// The cluster's keys cannot be used now.
+    #[error("{0}")]
+    Keys(String),
     /// The change could not be made.
     #[error(transparent)]
     Propose(#[from] ProposeError),
@@ -112,6 +115,10 @@ pub struct NodeService {
 impl NodeService {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Makes a node known, or takes in what changed about it. Returns how long its next heartbeat may take.
@@ -261,6 +268,17 @@ impl NodeService {
             .filter(|service| service.namespace == *namespace && service.service_name == name)
             .cloned()
             .collect()
+    }
+
+    /// The names of the services of a namespace.
+    #[must_use]
+    pub fn service_names(&self, namespace: &str) -> Vec<String> {
+        let state = self.shared.store.snapshot();
+        let own = state.services().filter(|service| service.namespace == *namespace);
+        let mut names: Vec<String> = own.map(|service| service.service_name.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// A job's key as nodes name it.
