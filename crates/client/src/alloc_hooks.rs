@@ -7,6 +7,7 @@ use caravan_model::{AllocNetworkStatus, Allocation, TaskGroup, TaskPhase};
 
 use crate::alloc::dir::AllocDir;
 use crate::link::{Found, Lookup, What};
+use crate::network::{Network, NetworkError};
 use crate::shared::Shared;
 
 pub(crate) struct Setup {
@@ -116,7 +117,7 @@ impl Setup {
         moved.await.map_err(std::io::Error::other)?
     }
 
-    async fn network(&self) -> Result<Ready, String> {
+    async fn network(&self) -> Result<Ready, NetworkError> {
         let given = self.alloc.allocated_resources.as_ref();
         let Some(network) = given.and_then(|given| given.shared.networks.first()) else {
             return Ok(Ready::default());
@@ -124,7 +125,13 @@ impl Setup {
         if network.is_host() {
             return Ok(Ready::default());
         }
-        crate::network::create(&self.shared, &self.alloc, &self.group, network).await
+        let own = Network {
+            shared: &self.shared,
+            alloc: &self.alloc,
+            group: &self.group,
+            dir: &self.dir,
+        };
+        own.create(network).await
     }
 }
 
@@ -139,14 +146,4 @@ fn move_over(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()
     std::fs::rename(from, to)?;
     // The old allocation stays browsable.
     crate::alloc::dir::make(from, 0o777)
-}
-
-pub(crate) async fn remove_network(
-    shared: &Arc<Shared>,
-    alloc: &Allocation,
-    network: NetworkIsolation,
-) {
-    if let Err(error) = crate::network::remove(shared, alloc, &network).await {
-        tracing::warn!(alloc = %alloc.id, %error, "the network of an allocation cannot be removed");
-    }
 }

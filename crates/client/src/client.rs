@@ -104,6 +104,12 @@ impl Client {
         Arc::new(NodeApi::new(Arc::clone(&self.shared)))
     }
 
+    /// Has the agent's API served inside tasks that start from now on.
+    pub fn serve_in_tasks(&self, server: caravan_http::Server) {
+        // It is set once, right after the start.
+        let _ = self.shared.task_api.set(server);
+    }
+
     /// Makes a dynamic host volume on this node, or takes one up that is there already.
     ///
     /// # Errors
@@ -142,7 +148,7 @@ impl Client {
                 let _ = tokio::task::spawn_blocking(move || dir.destroy()).await;
             }
         }
-        shared.store.flush().await;
+        shared.store.close().await;
         for driver in shared.drivers.values() {
             driver.shutdown().await;
         }
@@ -237,6 +243,7 @@ fn spawn_all(shared: &Arc<Shared>) {
     tokio::spawn(updates::run(Arc::clone(shared)));
     tokio::spawn(services::run(Arc::clone(shared)));
     tokio::spawn(gc::run(Arc::clone(shared)));
+    tokio::spawn(fingerprint::neighbours::watch(Arc::clone(shared)));
     for driver in shared.drivers.values() {
         tokio::spawn(fingerprint::driver::watch(
             Arc::clone(shared),

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use caravan_model::{HostNetwork, HostVolumeInfo};
 
+use crate::consul::ConsulConfig;
+use crate::vault::VaultConfig;
+
 /// Settings of a node agent.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
@@ -59,6 +62,8 @@ pub struct ClientConfig {
     pub cni_config_dir: PathBuf,
     pub bridge_network_name: String,
     pub bridge_network_subnet: String,
+    /// Empty: no IPv6 inside.
+    pub bridge_network_subnet_ipv6: String,
     pub bridge_hairpin_mode: bool,
     pub service_discovery: bool,
     pub default_ineligible: bool,
@@ -67,6 +72,10 @@ pub struct ClientConfig {
     pub stop_tasks_on_shutdown: bool,
     pub template: TemplateConfig,
     pub artifact: ArtifactConfig,
+    /// None: services for Consul are not announced, and templates wait for its keys.
+    pub consul: Option<ConsulConfig>,
+    /// None: templates wait for secrets.
+    pub vault: Option<VaultConfig>,
 }
 
 /// What of the node is not for tasks.
@@ -119,24 +128,64 @@ impl Default for TemplateConfig {
     }
 }
 
-/// What downloads of artifacts may take.
+/// How artifacts are fetched, and what that may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactConfig {
+    /// The program that fetches: this one.
+    pub helper: PathBuf,
+    pub helper_args: Vec<String>,
+    /// Variables of the agent's environment that it gets.
+    pub variables: Vec<String>,
     pub http_read_timeout: Duration,
     pub http_max_bytes: u64,
     pub git_timeout: Duration,
+    pub hg_timeout: Duration,
+    pub s3_timeout: Duration,
+    pub gcs_timeout: Duration,
     pub decompression_max_bytes: u64,
     pub decompression_max_files: u64,
+    /// The kernel does not keep it inside the task's directory.
+    pub unsandboxed: bool,
+    /// What else it may use, as `<d|f>:<mode>:<path>`.
+    pub extra_paths: Vec<String>,
+    /// Links in artifacts may lead anywhere.
+    pub links_unchecked: bool,
+}
+
+/// No artifact takes longer than the longest of its timeouts and this, nor is it broken off before that.
+const LEAST_TIME: Duration = Duration::from_secs(30 * 60);
+
+impl ArtifactConfig {
+    /// How long a source may take.
+    pub(crate) fn timeout_of(&self, source: &str) -> Duration {
+        let own = match source.split_once("::").map(|(kind, _)| kind) {
+            Some("git") => self.git_timeout,
+            Some("hg") => self.hg_timeout,
+            Some("s3") => self.s3_timeout,
+            Some("gcs") => self.gcs_timeout,
+            _ => self.http_read_timeout,
+        };
+        own.max(LEAST_TIME) + Duration::from_secs(60)
+    }
 }
 
 impl Default for ArtifactConfig {
     fn default() -> Self {
         Self {
-            http_read_timeout: Duration::from_secs(30 * 60),
+            helper: "/proc/self/exe".into(),
+            helper_args: vec!["fetch-artifact".into()],
+            variables: Vec::new(),
+            http_read_timeout: LEAST_TIME,
             http_max_bytes: 100_000_000_000,
-            git_timeout: Duration::from_secs(30 * 60),
+            git_timeout: LEAST_TIME,
+            hg_timeout: LEAST_TIME,
+            s3_timeout: LEAST_TIME,
+            gcs_timeout: LEAST_TIME,
             decompression_max_bytes: 100_000_000_000,
             decompression_max_files: 4096,
+            unsandboxed: false,
+            extra_paths: Vec::new(),
+            links_unchecked: false,
         }
     }
 }
@@ -188,6 +237,7 @@ impl ClientConfig {
             cni_config_dir: "/opt/cni/config".into(),
             bridge_network_name: "nomad".into(),
             bridge_network_subnet: "172.26.64.0/20".into(),
+            bridge_network_subnet_ipv6: String::new(),
             bridge_hairpin_mode: false,
             service_discovery: true,
             default_ineligible: false,
@@ -195,6 +245,8 @@ impl ClientConfig {
             stop_tasks_on_shutdown: false,
             template: TemplateConfig::default(),
             artifact: ArtifactConfig::default(),
+            consul: None,
+            vault: None,
         }
     }
 

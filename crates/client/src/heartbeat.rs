@@ -1,6 +1,7 @@
 //! Registers the node, keeps it alive at the servers, and stops allocations that must not outlive contact.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caravan_model::{NodeStatus, UnixNanos};
@@ -32,7 +33,9 @@ async fn beat_forever(shared: &Arc<Shared>) {
             () = tokio::time::sleep(wait) => {}
             () = shared.registration.notified() => {
                 let settle = if shared.config.dev { SETTLE / 10 } else { SETTLE + clock::jitter(SETTLE) };
-                tokio::time::sleep(settle).await;
+                if !shared.registration_urgent.swap(false, Ordering::Relaxed) {
+                    tokio::time::sleep(settle).await;
+                }
                 beat = register(shared).await;
             }
         }
@@ -54,7 +57,7 @@ async fn beat_forever(shared: &Arc<Shared>) {
             }
             Err(error) => {
                 tracing::warn!(%error, "heartbeat failed");
-                stop_lonely(shared, clock::now());
+                stop_lonely(shared, clock::steady());
                 let most =
                     (beat.heartbeat_ttl / 2).clamp(Duration::from_secs(1), Duration::from_secs(30));
                 wait = Duration::from_millis(500) + clock::jitter(most);
@@ -81,7 +84,7 @@ async fn register(shared: &Arc<Shared>) -> Beat {
                     RETRY / 15 + clock::jitter(RETRY)
                 };
                 tracing::warn!(%error, "the node cannot register; it tries again");
-                stop_lonely(shared, clock::now());
+                stop_lonely(shared, clock::steady());
                 tokio::time::sleep(wait).await;
             }
         }
@@ -92,12 +95,12 @@ fn heard(shared: &Arc<Shared>, beat: &Beat) {
     if let Some(eligibility) = beat.eligibility {
         shared.change_node_quietly(|node| node.scheduling_eligibility = eligibility);
     }
-    shared.heard(clock::now());
+    shared.heard();
 }
 
 /// Stops the allocations that may not run on without contact (`stop_on_client_after`).
 fn stop_lonely(shared: &Arc<Shared>, now: UnixNanos) {
-    let heard = shared.last_heard();
+    let heard = shared.last_heard_steady();
     for runner in shared.runners() {
         let view = runner.view();
         let group = view

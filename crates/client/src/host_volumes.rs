@@ -56,10 +56,17 @@ pub(crate) async fn look(config: &ClientConfig, node: &mut Node) {
         let env = vec![("DHV_OPERATION".into(), "fingerprint".into())];
         match run::<Told>(&entry.path(), "fingerprint", env, FINGERPRINT_TIMEOUT).await {
             Ok(told) if told.error.is_empty() && !told.version.is_empty() => {
-                node.attributes.insert(format!("plugins.host_volume.{name}.version"), told.version);
+                node.attributes
+                    .insert(format!("plugins.host_volume.{name}.version"), told.version);
             }
-            Ok(told) => tracing::warn!(plugin = name, error = told.error, "a host volume plugin has no version"),
-            Err(error) => tracing::warn!(plugin = name, %error, "a host volume plugin does not answer"),
+            Ok(told) => tracing::warn!(
+                plugin = name,
+                error = told.error,
+                "a host volume plugin has no version"
+            ),
+            Err(error) => {
+                tracing::warn!(plugin = name, %error, "a host volume plugin does not answer")
+            }
         }
     }
 }
@@ -74,7 +81,10 @@ pub(crate) async fn make(shared: &Shared, volume: &HostVolume) -> Result<Made, S
     } else {
         let there = std::fs::metadata(&volume.host_path);
         there.map_err(|error| format!("could not find {}: {error}", volume.host_path))?;
-        Made { host_path: volume.host_path.clone(), capacity_bytes: volume.capacity_bytes }
+        Made {
+            host_path: volume.host_path.clone(),
+            capacity_bytes: volume.capacity_bytes,
+        }
     };
     let info = HostVolumeInfo {
         name: volume.name.clone(),
@@ -82,7 +92,8 @@ pub(crate) async fn make(shared: &Shared, volume: &HostVolume) -> Result<Made, S
         read_only: false,
         id: volume.id.clone(),
     };
-    shared.change_node(|node| {
+    // Whoever asked waits until the servers see it.
+    shared.change_node_soon(|node| {
         node.host_volumes.insert(info.name.clone(), info);
     });
     keep(shared);
@@ -102,8 +113,13 @@ pub(crate) async fn remove(shared: &Shared, volume: &HostVolume) -> Result<(), S
             by_plugin(shared, volume, "delete").await?;
         }
     }
-    shared.change_node(|node| {
-        if node.host_volumes.get(&volume.name).is_some_and(|info| info.id == volume.id) {
+    // Whoever asked waits until the servers see it.
+    shared.change_node_soon(|node| {
+        if node
+            .host_volumes
+            .get(&volume.name)
+            .is_some_and(|info| info.id == volume.id)
+        {
             node.host_volumes.remove(&volume.name);
         }
     });
@@ -114,7 +130,11 @@ pub(crate) async fn remove(shared: &Shared, volume: &HostVolume) -> Result<(), S
 /// Remembers the volumes that are there.
 fn keep(shared: &Shared) {
     let node = shared.node();
-    let dynamic: Vec<&HostVolumeInfo> = node.host_volumes.values().filter(|info| !info.id.is_empty()).collect();
+    let dynamic: Vec<&HostVolumeInfo> = node
+        .host_volumes
+        .values()
+        .filter(|info| !info.id.is_empty())
+        .collect();
     shared.store.put_node(STORED, &dynamic);
 }
 
@@ -129,34 +149,54 @@ fn path_of(config: &ClientConfig, volume: &HostVolume) -> Result<PathBuf, String
 
 fn mkdir(config: &ClientConfig, volume: &HostVolume) -> Result<Made, String> {
     let parameter = |name: &str, otherwise: &str| {
-        volume.parameters.get(name).map_or(otherwise, String::as_str).to_owned()
+        volume
+            .parameters
+            .get(name)
+            .map_or(otherwise, String::as_str)
+            .to_owned()
     };
     let number = |name: &str| -> Result<Option<u32>, String> {
         match parameter(name, "-1").as_str() {
             "-1" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| format!("invalid value for {name:?}: {text:?}")),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| format!("invalid value for {name:?}: {text:?}")),
         }
     };
     let mode = parameter("mode", "0700");
-    let mode = u32::from_str_radix(&mode, 8).map_err(|_| format!("invalid value for \"mode\": {mode:?}"))?;
+    let mode = u32::from_str_radix(&mode, 8)
+        .map_err(|_| format!("invalid value for \"mode\": {mode:?}"))?;
     let (uid, gid) = (number("uid")?, number("gid")?);
     let path = path_of(config, volume)?;
     let failed = |error: std::io::Error| format!("could not make {}: {error}", path.display());
     std::fs::create_dir_all(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     chown(&path, uid, gid).map_err(failed)?;
-    Ok(Made { host_path: path.to_string_lossy().into_owned(), capacity_bytes: 0 })
+    Ok(Made {
+        host_path: path.to_string_lossy().into_owned(),
+        capacity_bytes: 0,
+    })
 }
 
-async fn by_plugin(shared: &Shared, volume: &HostVolume, operation: &'static str) -> Result<Made, String> {
+async fn by_plugin(
+    shared: &Shared,
+    volume: &HostVolume,
+    operation: &'static str,
+) -> Result<Made, String> {
     let config = &shared.config;
     let plugin = Path::new(&volume.plugin_id);
     if plugin.components().count() != 1 || plugin.file_name() != Some(plugin.as_os_str()) {
         return Err(format!("{:?} is no name of a plugin", volume.plugin_id));
     }
     let program = config.host_volume_plugin_dir.join(plugin);
-    let made: BTreeMap<String, serde_json::Value> =
-        run(&program, operation, env(config, volume, operation)?, TIMEOUT).await?;
+    let made: BTreeMap<String, serde_json::Value> = run(
+        &program,
+        operation,
+        env(config, volume, operation)?,
+        TIMEOUT,
+    )
+    .await?;
     let value = serde_json::Value::from_iter(made);
     let told: Told = serde_json::from_value(value.clone()).unwrap_or_default();
     if !told.error.is_empty() {
@@ -165,11 +205,18 @@ async fn by_plugin(shared: &Shared, volume: &HostVolume, operation: &'static str
     if operation == "delete" {
         return Ok(Made::default());
     }
-    let made: Made = serde_json::from_value(value)
-        .map_err(|error| format!("plugin {:?} answered what cannot be read: {error}", volume.plugin_id))?;
+    let made: Made = serde_json::from_value(value).map_err(|error| {
+        format!(
+            "plugin {:?} answered what cannot be read: {error}",
+            volume.plugin_id
+        )
+    })?;
     match Path::new(&made.host_path).is_absolute() {
         true => Ok(made),
-        false => Err(format!("plugin {:?} made no folder: {:?}", volume.plugin_id, made.host_path)),
+        false => Err(format!(
+            "plugin {:?} made no folder: {:?}",
+            volume.plugin_id, made.host_path
+        )),
     }
 }
 
@@ -178,19 +225,32 @@ fn env(
     volume: &HostVolume,
     operation: &str,
 ) -> Result<Vec<(OsString, OsString)>, String> {
-    let parameters = serde_json::to_string(&volume.parameters).map_err(|error| error.to_string())?;
+    let parameters =
+        serde_json::to_string(&volume.parameters).map_err(|error| error.to_string())?;
     let mut env: Vec<(OsString, OsString)> = vec![
         ("DHV_OPERATION".into(), operation.into()),
-        ("DHV_VOLUMES_DIR".into(), config.host_volumes_dir.clone().into()),
-        ("DHV_PLUGIN_DIR".into(), config.host_volume_plugin_dir.clone().into()),
+        (
+            "DHV_VOLUMES_DIR".into(),
+            config.host_volumes_dir.clone().into(),
+        ),
+        (
+            "DHV_PLUGIN_DIR".into(),
+            config.host_volume_plugin_dir.clone().into(),
+        ),
         ("DHV_NODE_POOL".into(), volume.node_pool.clone().into()),
         ("DHV_NAMESPACE".into(), volume.namespace.as_str().into()),
         ("DHV_VOLUME_NAME".into(), volume.name.clone().into()),
         ("DHV_VOLUME_ID".into(), volume.id.clone().into()),
         ("DHV_NODE_ID".into(), volume.node_id.to_string().into()),
         ("DHV_PARAMETERS".into(), parameters.into()),
-        ("DHV_CAPACITY_MIN_BYTES".into(), volume.requested_capacity_min_bytes.to_string().into()),
-        ("DHV_CAPACITY_MAX_BYTES".into(), volume.requested_capacity_max_bytes.to_string().into()),
+        (
+            "DHV_CAPACITY_MIN_BYTES".into(),
+            volume.requested_capacity_min_bytes.to_string().into(),
+        ),
+        (
+            "DHV_CAPACITY_MAX_BYTES".into(),
+            volume.requested_capacity_max_bytes.to_string().into(),
+        ),
     ];
     if operation == "delete" {
         env.push(("DHV_CREATED_PATH".into(), volume.host_path.clone().into()));
@@ -207,7 +267,11 @@ async fn run<T: DeserializeOwned>(
 ) -> Result<T, String> {
     let name = program.display();
     let mut command = Command::new(program);
-    command.arg(operation).envs(env).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .arg(operation)
+        .envs(env)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let ended = tokio::time::timeout(timeout, command.output()).await;
     let output = ended
         .map_err(|_| format!("plugin {name} did not end within {timeout:?}"))?
@@ -215,10 +279,16 @@ async fn run<T: DeserializeOwned>(
     let read = serde_json::from_slice(&output.stdout);
     match (output.status.success(), read) {
         (true, Ok(read)) => Ok(read),
-        (true, Err(error)) => Err(format!("plugin {name} answered what cannot be read: {error}")),
+        (true, Err(error)) => Err(format!(
+            "plugin {name} answered what cannot be read: {error}"
+        )),
         (false, _) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(format!("plugin {name} failed: {}: {}", output.status, said.trim()))
+            Err(format!(
+                "plugin {name} failed: {}: {}",
+                output.status,
+                said.trim()
+            ))
         }
     }
 }
@@ -242,9 +312,14 @@ mod tests {
             plugin_id: MKDIR.to_owned(),
             ..HostVolume::default()
         };
-        volume.parameters.insert("mode".to_owned(), "0750".to_owned());
+        volume
+            .parameters
+            .insert("mode".to_owned(), "0750".to_owned());
         let made = mkdir(&config, &volume).expect("made");
-        let mode = std::fs::metadata(&made.host_path).expect("there").permissions().mode();
+        let mode = std::fs::metadata(&made.host_path)
+            .expect("there")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o7777, 0o750);
         volume.id = "../outside".to_owned();
         assert!(mkdir(&config, &volume).is_err());
@@ -253,8 +328,13 @@ mod tests {
     #[test]
     fn wrong_parameters_are_named() {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut volume = HostVolume { id: "ab".to_owned(), ..HostVolume::default() };
-        volume.parameters.insert("mode".to_owned(), "rwx".to_owned());
+        let mut volume = HostVolume {
+            id: "ab".to_owned(),
+            ..HostVolume::default()
+        };
+        volume
+            .parameters
+            .insert("mode".to_owned(), "rwx".to_owned());
         let error = mkdir(&config(dir.path()), &volume).expect_err("refused");
         assert_eq!(error, "invalid value for \"mode\": \"rwx\"");
     }

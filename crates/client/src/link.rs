@@ -146,6 +146,8 @@ pub enum What {
         namespace: NamespaceName,
         name: String,
     },
+    /// The names of the services of a namespace.
+    ServiceNames { namespace: NamespaceName },
     /// A variable that the task of an allocation may read.
     Variable {
         alloc: AllocId,
@@ -178,6 +180,7 @@ pub struct WantedIdentity {
 pub enum Found {
     Alloc(Option<Arc<Allocation>>),
     Services(Vec<Arc<ServiceRegistration>>),
+    ServiceNames(Vec<String>),
     /// Decrypted.
     Variable(Option<Box<Variable>>),
     Variables(Vec<String>),

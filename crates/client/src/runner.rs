@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use caravan_driver::{Driver, DriverError, DriverNetwork, NetworkIsolation, Started};
 use caravan_model::{
-    AllocDeploymentStatus, AllocId, AllocNetworkStatus, Allocation, ClientStatus, TaskEvent,
-    TaskGroup, TaskStates, task_event,
+    AllocDeploymentStatus, AllocId, AllocNetworkStatus, Allocation, ClientStatus, Job, Task,
+    TaskEvent, TaskGroup, TaskStates, task_event,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -15,12 +15,11 @@ use tokio::task::AbortHandle;
 use crate::alloc::dir::AllocDir;
 use crate::alloc::machine::{AllocMachine, Effect, Event, Limits};
 use crate::clock;
-use crate::hooks::{self, Context, Prepared};
+use crate::hooks::{self, Context, Prepared, Watches};
 use crate::shared::Shared;
 use crate::store::{Progress, Stored, StoredHandle};
 use crate::task::env::TaskEnv;
 use crate::task::machine::{Action, Failure, Input};
-use crate::templates::Watch;
 
 /// How an allocation stands, as others see it.
 #[derive(Clone, Debug)]
@@ -96,6 +95,13 @@ impl Runner {
         self.send(Event::Task(task.to_owned(), Input::Note(event)));
     }
 
+    /// Takes a check's result in; whether it matters for health is decided elsewhere.
+    pub(crate) fn check_stands(&self, result: crate::services::checks::CheckResult) {
+        if self.checks.put(result) {
+            self.send(Event::Checks(self.checks.for_health()));
+        }
+    }
+
     pub(crate) fn live(&self, task: &str) -> Option<Live> {
         self.live
             .lock()
@@ -142,13 +148,13 @@ impl Runner {
 struct Slot {
     prepared: Option<Prepared>,
     preparing: Option<AbortHandle>,
-    watch: Option<Watch>,
-    watching: Option<AbortHandle>,
+    watches: Watches,
+    watching: Vec<AbortHandle>,
 }
 
 impl Slot {
     fn stop_watching(&mut self) {
-        if let Some(watching) = self.watching.take() {
+        for watching in self.watching.drain(..) {
             watching.abort();
         }
     }
@@ -188,6 +194,7 @@ pub(crate) fn start(
     let most = caravan_model::Duration::from(shared.config.max_kill_timeout);
     let limits = Limits {
         max_kill_timeout: most,
+        consul: shared.consul.is_some(),
     };
     let mut machine = AllocMachine::new(&alloc, &group, limits, clock::now());
     let mut handles = Vec::new();
@@ -261,6 +268,7 @@ impl Actor {
         self.event(Event::Begin);
         self.publish_changes(true);
         let mut done = self.machine.is_done();
+        let mut jumps = clock::Jumps::new();
         loop {
             let wake = self.machine.wake_at();
             let sleep = async move {
@@ -274,14 +282,16 @@ impl Actor {
                 () = sleep => Some(Message::Event(Event::Tick)),
             };
             let Some(message) = message else { return };
+            if let Some(by) = jumps.look() {
+                tracing::warn!(alloc = %self.alloc.id, %by, "the clock was set");
+                self.machine.shift(by);
+            }
             if let Some(gone) = self.take(message) {
-                let _ = gone.send(());
-                return;
+                return self.leave(gone);
             }
             while let Ok(message) = messages.try_recv() {
                 if let Some(gone) = self.take(message) {
-                    let _ = gone.send(());
-                    return;
+                    return self.leave(gone);
                 }
             }
             self.publish_changes(false);
@@ -289,6 +299,15 @@ impl Actor {
                 self.shared.ended.notify_one();
             }
         }
+    }
+
+    /// Leaves the tasks as they are.
+    fn leave(mut self, gone: oneshot::Sender<()>) {
+        for slot in self.slots.values_mut() {
+            slot.stop_watching();
+        }
+        // Who asked may have gone.
+        let _ = gone.send(());
     }
 
     /// Takes tasks that were running before the agent restarted up again.
@@ -313,6 +332,7 @@ impl Actor {
                         env: Some(Arc::new(env)),
                     };
                     self.runner.set_live(&task, Some(live));
+                    self.resume(&task, &driver);
                     self.handle_now(Event::Task(task.clone(), Input::Readopted), now);
                     self.wait_for_exit(task, driver, task_id);
                 }
@@ -417,11 +437,18 @@ impl Actor {
             .iter()
             .map(|task| task.name.clone())
             .collect();
-        let (alloc, network) = (Arc::clone(&self.alloc), self.network.take());
+        let (alloc, group) = (Arc::clone(&self.alloc), Arc::clone(&self.group));
         let shared = Arc::clone(&self.shared);
+        self.network = None;
         tokio::spawn(async move {
-            if let Some(network) = network {
-                crate::alloc_hooks::remove_network(&shared, &alloc, network).await;
+            let network = crate::network::Network {
+                shared: &shared,
+                alloc: &alloc,
+                group: &group,
+                dir: &dir,
+            };
+            if let Err(error) = network.remove().await {
+                tracing::warn!(alloc = %alloc.id, %error, "the network of an allocation cannot be removed");
             }
             let removed = tokio::task::spawn_blocking(move || {
                 tasks.iter().for_each(|task| dir.remove_secrets(task))
@@ -436,7 +463,7 @@ impl Actor {
             Action::Abandon => self.abandon(task),
             Action::Start => self.start_task(task),
             Action::Announce => {
-                self.watch_templates(&task);
+                self.watch(&task);
                 let live = self.runner.live(&task);
                 let network = self.network_status.as_deref();
                 self.services
@@ -475,22 +502,7 @@ impl Actor {
                 .send(Message::Prepared(task, Box::new(Err(failure))));
             return;
         };
-        let notes = {
-            let (runner, task) = (Arc::clone(&self.runner), task.clone());
-            Arc::new(move |event: TaskEvent| runner.note(&task, event))
-        };
-        let context = Context {
-            shared: Arc::clone(&self.shared),
-            alloc: Arc::clone(&self.alloc),
-            job,
-            group: Arc::clone(&self.group),
-            task: spec,
-            dir: self.runner.dir.clone(),
-            driver,
-            again,
-            network: self.network.clone(),
-            notes,
-        };
+        let context = self.context(spec, job, driver, again);
         let runner = Arc::clone(&self.runner);
         let name = task.clone();
         let running = tokio::spawn(async move {
@@ -500,13 +512,50 @@ impl Actor {
         self.slots.entry(task).or_default().preparing = Some(running.abort_handle());
     }
 
-    fn watch_templates(&mut self, task: &str) {
-        let runner = Arc::clone(&self.runner);
+    fn context(&self, task: Task, job: Arc<Job>, driver: Arc<dyn Driver>, again: bool) -> Context {
+        let notes = {
+            let (runner, task) = (Arc::clone(&self.runner), task.name.clone());
+            Arc::new(move |event: TaskEvent| runner.note(&task, event))
+        };
+        Context {
+            shared: Arc::clone(&self.shared),
+            alloc: self.alloc_here(),
+            job,
+            group: Arc::clone(&self.group),
+            task,
+            dir: self.runner.dir.clone(),
+            driver,
+            again,
+            network: self.network.clone(),
+            notes,
+        }
+    }
+
+    /// Watches again what a task that ran on without an agent has.
+    fn resume(&mut self, task: &str, driver: &Arc<dyn Driver>) {
+        let spec = self.group.lookup_task(task).cloned();
+        let (Some(spec), Some(job)) = (spec, self.alloc.job.clone()) else {
+            return;
+        };
+        let context = self.context(spec, job, Arc::clone(driver), true);
+        self.slots.entry(task.to_owned()).or_default().watches = hooks::resume(&context);
+    }
+
+    /// The allocation with what is known here of its network.
+    fn alloc_here(&self) -> Arc<Allocation> {
+        let mut alloc = Arc::clone(&self.alloc);
+        if self.network_status.is_some() {
+            Arc::make_mut(&mut alloc)
+                .network_status
+                .clone_from(&self.network_status);
+        }
+        alloc
+    }
+
+    fn watch(&mut self, task: &str) {
         let slot = self.slots.entry(task.to_owned()).or_default();
         slot.stop_watching();
-        if let Some(watch) = slot.watch.take() {
-            slot.watching = Some(tokio::spawn(watch.run(runner)).abort_handle());
-        }
+        slot.watching = std::mem::take(&mut slot.watches).start(&self.runner);
     }
 
     fn abandon(&mut self, task: String) {
@@ -527,7 +576,7 @@ impl Actor {
         let slot = self.slots.entry(task.clone()).or_default();
         slot.preparing = None;
         let result = result.map(|mut prepared| {
-            slot.watch = prepared.watch.take();
+            slot.watches = std::mem::take(&mut prepared.watches);
             slot.prepared = Some(prepared);
         });
         self.event(Event::Task(task, Input::Prepared(result)));
@@ -590,7 +639,9 @@ impl Actor {
                     env,
                 });
                 // Containers are only measured once they ran for a while.
-                self.runner.samples.began(&task, started.handle.driver != "docker");
+                self.runner
+                    .samples
+                    .began(&task, started.handle.driver != "docker");
                 self.runner.set_live(&task, live);
                 Ok(())
             }

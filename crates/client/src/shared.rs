@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use caravan_driver::Driver;
-use caravan_model::{AllocId, Node, UnixNanos};
+use caravan_model::{AllocId, Node, ServiceRegistration, UnixNanos};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::config::ClientConfig;
+use crate::consul::Consul;
 use crate::link::{Caller, ServerLink};
 use crate::runner::Runner;
+use crate::services::catalogue::Outbox;
 use crate::store::Store;
 use crate::updates::Updates;
 
@@ -20,15 +23,21 @@ pub(crate) struct Shared {
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
     pub(crate) store: Store,
     pub(crate) updates: Updates,
-    pub(crate) services: crate::services::Outbox,
+    pub(crate) services: Outbox<ServiceRegistration>,
+    pub(crate) consul_services: Outbox<serde_json::Value>,
+    pub(crate) consul: Option<Arc<Consul>>,
     pub(crate) registration: tokio::sync::Notify,
+    /// Somebody waits for the next registration.
+    pub(crate) registration_urgent: std::sync::atomic::AtomicBool,
     node: RwLock<Arc<Node>>,
     runners: RwLock<BTreeMap<AllocId, Arc<Runner>>>,
-    /// When a server last answered a heartbeat.
-    last_heartbeat: RwLock<UnixNanos>,
+    /// When a server last answered a heartbeat, by the wall's clock and by the steady one.
+    last_heartbeat: RwLock<(UnixNanos, UnixNanos)>,
     pub(crate) contacted: tokio::sync::watch::Sender<bool>,
     pub(crate) meta: RwLock<crate::metadata::Metadata>,
     pub(crate) ended: tokio::sync::Notify,
+    /// What tasks are given as their API, once there is one.
+    pub(crate) task_api: tokio::sync::SetOnce<caravan_http::Server>,
     pub(crate) shutdown: CancellationToken,
     /// Held while the directories of an allocation are made: more at once would only wait for each other.
     pub(crate) making_dirs: tokio::sync::Semaphore,
@@ -46,20 +55,30 @@ impl Shared {
         node: Node,
         meta: crate::metadata::Metadata,
     ) -> Self {
+        let consul = config.consul.clone().and_then(|config| {
+            Consul::new(config)
+                .map_err(|error| tracing::error!(%error, "Consul cannot be used"))
+                .ok()
+                .map(Arc::new)
+        });
         Self {
             config,
             link,
             drivers,
             store,
             updates: Updates::default(),
-            services: crate::services::Outbox::default(),
+            services: Outbox::default(),
+            consul_services: Outbox::default(),
+            consul,
             registration: tokio::sync::Notify::new(),
+            registration_urgent: std::sync::atomic::AtomicBool::new(false),
             node: RwLock::new(Arc::new(node)),
             runners: RwLock::new(BTreeMap::new()),
-            last_heartbeat: RwLock::new(crate::clock::now()),
+            last_heartbeat: RwLock::new((clock::now(), clock::steady())),
             contacted: tokio::sync::watch::Sender::new(false),
             meta: RwLock::new(meta),
             ended: tokio::sync::Notify::new(),
+            task_api: tokio::sync::SetOnce::new(),
             shutdown: CancellationToken::new(),
             making_dirs: tokio::sync::Semaphore::new(MAKERS),
         }
@@ -81,6 +100,13 @@ impl Shared {
             self.registration.notify_one();
         }
         changed
+    }
+
+    /// Changes the node, and has it registered at once.
+    pub(crate) fn change_node_soon(&self, change: impl FnOnce(&mut Node)) {
+        self.registration_urgent
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        self.change_node(change);
     }
 
     /// Changes what the servers told, which they need not be told.
@@ -139,19 +165,28 @@ impl Shared {
             .remove(&id)
     }
 
-    pub(crate) fn heard(&self, now: UnixNanos) {
+    pub(crate) fn heard(&self) {
         *self
             .last_heartbeat
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = now;
+            .unwrap_or_else(PoisonError::into_inner) = (clock::now(), clock::steady());
         self.contacted
             .send_if_modified(|contacted| !std::mem::replace(contacted, true));
     }
 
+    /// When that was.
     pub(crate) fn last_heard(&self) -> UnixNanos {
-        *self
-            .last_heartbeat
+        self.last_heartbeat
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    /// By the steady clock, which tells how long ago that was.
+    pub(crate) fn last_heard_steady(&self) -> UnixNanos {
+        self.last_heartbeat
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
     }
 }

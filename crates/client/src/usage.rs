@@ -66,7 +66,9 @@ pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage 
     }
     let samples = runner.samples.lock();
     let taken = |(name, sample): (&String, &Sample)| match sample {
-        Sample::Taken(usage) if task.is_empty() || *name == task => Some((name.clone(), task_usage(usage))),
+        Sample::Taken(usage) if task.is_empty() || *name == task => {
+            Some((name.clone(), task_usage(usage)))
+        }
         _ => None,
     };
     let tasks: BTreeMap<String, TaskResourceUsage> = samples.iter().filter_map(taken).collect();

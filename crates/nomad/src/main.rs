@@ -1,4 +1,4 @@
-//! The `nomad` binary: hands its arguments to the supervisor, the agent or the command line.
+//! The `nomad` binary: hands its arguments to the supervisor, the fetching process, the agent or the command line.
 
 use std::process::ExitCode;
 
@@ -8,6 +8,8 @@ fn main() -> ExitCode {
     match first.as_deref().and_then(std::ffi::OsStr::to_str) {
         // Before any thread exists: the supervisor forks.
         Some("supervise") => exit_code(caravan_host::supervise_main(args)),
+        // What comes from elsewhere is handled by a process that is shut in.
+        Some("fetch-artifact") => exit_code(caravan_artifact::fetch_main()),
         Some("agent") => caravan_nomad::agent::main(text(args)),
         _ => caravan_cli::run(
             text(first.into_iter().chain(args)),

@@ -35,6 +35,31 @@ impl AllocDir {
         self.shared().join("logs")
     }
 
+    /// What the agent keeps of the allocation's network; no task writes there.
+    pub(crate) fn network(&self) -> PathBuf {
+        self.root.join(".network")
+    }
+
+    /// What the agent keeps of a task; no task writes there.
+    pub(crate) fn kept(&self, task: &str) -> PathBuf {
+        self.root.join(".kept").join(task)
+    }
+
+    /// Where a path of the task lies below the allocation's directory: paths are those that the task sees, or of the
+    /// host, or relative to the task's directory. `None` when it is neither in that nor in the shared directory.
+    pub(crate) fn place(&self, task: &str, path: &str) -> Option<PathBuf> {
+        let given = Path::new(path);
+        let below = match (given.strip_prefix(&self.root), given.strip_prefix("/alloc")) {
+            (Ok(host), _) => host.to_path_buf(),
+            (_, Ok(shared)) => Path::new("alloc").join(shared),
+            _ => Path::new(task).join(given.strip_prefix("/").unwrap_or(given)),
+        };
+        let clean = crate::api::contained::relative(&below)?;
+        let secret = clean.starts_with(Path::new(task).join("private"));
+        let own = clean.starts_with(task) || clean.starts_with("alloc");
+        (own && !secret).then_some(clean)
+    }
+
     pub(crate) fn task(&self, task: &str) -> TaskDirs {
         let root = self.root.join(task);
         TaskDirs {
@@ -176,6 +201,40 @@ fn unmount_below(dir: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_of_tasks_stay_theirs() {
+        let dir = AllocDir::new(
+            Path::new("/data/alloc"),
+            caravan_model::AllocId::from_u128(7),
+        );
+        let host = |path: &str| dir.root.join(path).display().to_string();
+        let place = |path: &str| {
+            dir.place("web", path)
+                .map(|path| path.display().to_string())
+        };
+        for (given, found) in [
+            ("local/x", "web/local/x"),
+            ("/local/x", "web/local/x"),
+            ("secrets/x", "web/secrets/x"),
+            ("../alloc/x", "alloc/x"),
+            ("/alloc/data", "alloc/data"),
+            (&host("web/local/y"), "web/local/y"),
+            (&host("alloc/y"), "alloc/y"),
+        ] {
+            assert_eq!(place(given).as_deref(), Some(found), "{given}");
+        }
+        for given in [
+            "../x",
+            "../other/secrets/x",
+            "../../x",
+            &host("other/local"),
+            "private/x",
+            "local/../../x",
+        ] {
+            assert_eq!(place(given), None, "{given}");
+        }
+    }
 
     #[test]
     fn directories_have_their_modes_and_go_away() {

@@ -29,6 +29,8 @@ struct Settings {
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     settings: Option<Settings>,
+    /// Checks in Consul count.
+    consul: bool,
     began: Option<UnixNanos>,
     checks: Vec<CheckState>,
     checks_since: Option<UnixNanos>,
@@ -49,7 +51,7 @@ impl Verdict {
     }
 }
 
-fn settings_of(alloc: &Allocation) -> Option<Settings> {
+fn settings_of(alloc: &Allocation, consul: bool) -> Option<Settings> {
     let job = alloc.job.as_ref()?;
     if job.is_batch_like()
         || alloc
@@ -86,7 +88,9 @@ fn settings_of(alloc: &Allocation) -> Option<Settings> {
         return None;
     }
     let counted = || {
-        let services = group.all_services().filter(|service| service.is_nomad());
+        let services = group
+            .all_services()
+            .filter(|service| service.is_nomad() || consul && service.is_consul());
         let checks =
             services.flat_map(|service| service.checks.iter().map(move |check| (service, check)));
         checks
@@ -130,7 +134,7 @@ fn look_at(tasks: &[TaskMachine]) -> Tasks {
             TaskPhase::Running if passing_by && stage_of_task(task) == Stage::Prestart => {
                 all = false
             }
-            TaskPhase::Running => latest = latest.max(state.started_at.0),
+            TaskPhase::Running => latest = latest.max(task.running_since().0),
             TaskPhase::Pending => all = false,
         }
     }
@@ -142,9 +146,10 @@ fn look_at(tasks: &[TaskMachine]) -> Tasks {
 }
 
 impl Health {
-    pub(crate) fn new(alloc: &Allocation) -> Self {
+    pub(crate) fn new(alloc: &Allocation, consul: bool) -> Self {
         Self {
-            settings: settings_of(alloc),
+            settings: settings_of(alloc, consul),
+            consul,
             began: None,
             checks: Vec::new(),
             checks_since: None,
@@ -153,12 +158,22 @@ impl Health {
 
     /// Takes over what the servers now say; a new deployment is watched from now on.
     pub(crate) fn update(&mut self, alloc: &Allocation, same_deployment: bool) {
-        let settings = settings_of(alloc);
+        let settings = settings_of(alloc, self.consul);
         if !same_deployment {
             self.began = None;
             self.settings = settings;
         } else if settings.is_none() {
             self.settings = None;
+        }
+    }
+
+    /// The clock was set: what was measured by it moves along.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        for time in [&mut self.began, &mut self.checks_since]
+            .into_iter()
+            .flatten()
+        {
+            *time = after(*time, by);
         }
     }
 

@@ -83,6 +83,8 @@ struct Stopping {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_kill_timeout: Duration,
+    /// Checks in Consul count for health.
+    pub(crate) consul: bool,
 }
 
 /// One allocation.
@@ -142,7 +144,7 @@ impl AllocMachine {
             group_delay: group.shutdown_delay.unwrap_or_default(),
             run_until: None,
             max_run: group.max_run_duration.filter(|most| most.0 > 0),
-            health: Health::new(alloc),
+            health: Health::new(alloc, limits.consul),
             deployment_status: alloc.deployment_status,
             deployment: alloc.deployment_id,
             limits,
@@ -205,10 +207,25 @@ impl AllocMachine {
             .all(|task| task.is_dead() || task.is_killed() || task.stage == Stage::Poststop)
     }
 
+    /// The clock was set: every deadline moves along.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        for task in &mut self.tasks {
+            task.shift(by);
+        }
+        self.health.shift(by);
+        if let Some(stopping) = &mut self.stopping {
+            stopping.from = after(stopping.from, by);
+        }
+        if let Some(until) = &mut self.run_until {
+            *until = after(*until, by);
+        }
+    }
+
     pub(crate) fn handle(&mut self, event: Event, now: UnixNanos) -> Vec<Effect> {
         let mut out = Vec::new();
         match event {
-            Event::Begin if self.phase == Phase::New => {
+            // One that had ended before the agent restarted needs nothing but a tidy end.
+            Event::Begin if self.phase == Phase::New && !self.has_ended() => {
                 self.phase = Phase::SettingUp;
                 out.push(Effect::SetUp);
             }
@@ -381,15 +398,18 @@ impl AllocMachine {
             self.announced = true;
             out.push(Effect::Announce);
         }
-        if self.tasks.iter().all(TaskMachine::is_dead) {
+        if self.has_ended() {
             self.phase = Phase::Done;
             out.push(Effect::TearDown);
         }
     }
 
+    fn has_ended(&self) -> bool {
+        self.tasks.iter().all(TaskMachine::is_dead)
+    }
+
     fn finish_early(&mut self, out: &mut Vec<Effect>) {
-        let ended = self.tasks.iter().all(TaskMachine::is_dead);
-        if ended && matches!(self.phase, Phase::New | Phase::SettingUp) {
+        if self.has_ended() && matches!(self.phase, Phase::New | Phase::SettingUp) {
             self.phase = Phase::Done;
             out.push(Effect::TearDown);
         }

@@ -28,7 +28,7 @@ pub(super) fn look(config: &ClientConfig, node: &mut Node) {
             }
         }
     }
-    let networks = networks(config);
+    let networks = crate::network::names(&config.cni_config_dir);
     let found = networks.into_iter().map(|name| NodeNetworkResource {
         mode: format!("cni/{name}"),
         ..NodeNetworkResource::default()
@@ -57,26 +57,4 @@ fn version_of(path: &std::path::Path) -> Option<String> {
                 .trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
                 .to_owned()
         })
-}
-
-/// Names of the configured networks.
-fn networks(config: &ClientConfig) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(&config.cni_config_dir) else {
-        return Vec::new();
-    };
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.sort();
-    let is_config = |path: &std::path::PathBuf| {
-        path.extension()
-            .is_some_and(|end| end == "conf" || end == "conflist" || end == "json")
-    };
-    let name = |path: std::path::PathBuf| {
-        let value: serde_json::Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        value.get("name")?.as_str().map(str::to_owned)
-    };
-    files
-        .into_iter()
-        .filter(is_config)
-        .filter_map(name)
-        .collect()
 }

@@ -18,6 +18,7 @@ mod cpu;
 pub(crate) mod driver;
 mod host;
 mod memory;
+pub(crate) mod neighbours;
 mod network;
 mod nomad;
 pub(crate) use memory::meminfo;

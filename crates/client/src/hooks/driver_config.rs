@@ -142,7 +142,7 @@ fn task_network(network: &NetworkResource) -> TaskNetwork {
     }
 }
 
-fn dns(context: &Context, env: &TaskEnv) -> Option<DnsConfig> {
+pub(super) fn dns(context: &Context, env: &TaskEnv) -> Option<DnsConfig> {
     let given = context.alloc.allocated_resources.as_ref()?;
     let dns = given.shared.networks.first()?.dns.as_ref()?;
     Some(DnsConfig {

@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use caravan_driver::{Driver, FsIsolation, MountConfig, NetworkIsolation, TaskConfig, TaskDirs};
 use caravan_model::{Allocation, Job, Task, TaskEvent, TaskGroup, task_event};
+use tokio::task::AbortHandle;
 
 use crate::alloc::dir::AllocDir;
+use crate::identities::Renewal;
+use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::task::env::{Dirs, Source, TaskEnv};
 use crate::task::machine::Failure;
 use crate::templates::Watch;
 
+mod artifacts;
 mod dispatch_payload;
 mod driver_config;
+mod identity;
+mod resolver;
+pub(crate) mod task_api;
 mod task_dir;
 mod templates;
 mod validate;
@@ -46,12 +53,33 @@ pub(crate) struct Draft {
 }
 
 /// Ready to start.
-#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) config: TaskConfig,
     pub(crate) env: Arc<TaskEnv>,
-    /// Templates that may change while it runs.
-    pub(crate) watch: Option<Watch>,
+    pub(crate) watches: Watches,
+}
+
+/// What is to be watched while the task runs.
+#[derive(Default)]
+pub(crate) struct Watches {
+    pub(crate) api: Option<task_api::TaskApi>,
+    pub(crate) templates: Option<Watch>,
+    pub(crate) identities: Option<Renewal>,
+}
+
+impl Watches {
+    /// Starts watching; each handle ends one watch.
+    pub(crate) fn start(self, runner: &Arc<Runner>) -> Vec<AbortHandle> {
+        let templates = self
+            .templates
+            .map(|watch| tokio::spawn(watch.run(Arc::clone(runner))));
+        let identities = self
+            .identities
+            .map(|watch| tokio::spawn(watch.run(Arc::clone(runner))));
+        let api = self.api.map(|api| tokio::spawn(api.run()));
+        let all = templates.into_iter().chain(identities).chain(api);
+        all.map(|watch| watch.abort_handle()).collect()
+    }
 }
 
 /// Why a hook failed.
@@ -69,6 +97,12 @@ impl HookError {
             recoverable: false,
             event: None,
         }
+    }
+
+    /// Another try may help.
+    pub(crate) fn recoverable(mut self) -> Self {
+        self.recoverable = true;
+        self
     }
 
     pub(crate) fn told_by(mut self, event: TaskEvent) -> Self {
@@ -166,14 +200,37 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
     }
     hook!("validate", validate::run(&context));
     hook!("task_dir", task_dir::run(&context).await);
+    let identities = hook!("identity", identity::run(&context, &mut draft).await);
     hook!("dispatch_payload", dispatch_payload::run(&context).await);
     hook!("volumes", volumes::run(&context, &mut draft));
-    let watch = hook!("template", templates::run(&context, &mut draft).await);
+    hook!(
+        "network",
+        resolver::run(&context, &context.env(&draft), &mut draft)
+    );
+    hook!(
+        "artifacts",
+        artifacts::run(&context, &context.env(&draft)).await
+    );
+    let api = task_api::bind(&context);
+    let templates = hook!("template", templates::run(&context, &mut draft).await);
     let env = context.env(&draft);
     let config = driver_config::build(&context, &env, draft);
     Ok(Prepared {
         config,
         env: Arc::new(env),
-        watch,
+        watches: Watches {
+            api,
+            templates,
+            identities,
+        },
     })
+}
+
+/// What is to be watched for a task that ran on while there was no agent.
+pub(crate) fn resume(context: &Context) -> Watches {
+    Watches {
+        api: task_api::bind(context),
+        templates: templates::resume(context),
+        identities: identity::resume(context),
+    }
 }

@@ -27,3 +27,19 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Option<W
         data,
     }))
 }
+
+/// Takes the templates of a running task up again.
+pub(super) fn resume(context: &Context) -> Option<Watch> {
+    if context.task.templates.iter().all(|template| template.once) {
+        return None;
+    }
+    let env = context.env(&Draft::default());
+    let templates = Templates::new(
+        &context.shared,
+        &context.alloc,
+        &context.task,
+        &context.dir,
+        &env,
+    );
+    Some(templates.resumed())
+}

@@ -11,6 +11,7 @@ use super::probe;
 use crate::alloc::health::CheckState;
 use crate::alloc::machine::{Event, Which};
 use crate::clock;
+use crate::consul::{Consul, escaped};
 use crate::runner::Runner;
 
 /// The last result of a check, as the API shows it.
@@ -60,7 +61,7 @@ impl Results {
     }
 
     /// Stores a result; says whether the check now stands differently.
-    fn put(&self, result: CheckResult) -> bool {
+    pub(crate) fn put(&self, result: CheckResult) -> bool {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let status = result.status;
         all.insert(result.id.clone(), result)
@@ -76,7 +77,7 @@ impl Results {
     }
 
     /// How those checks stand that decide on health.
-    fn for_health(&self) -> Vec<CheckState> {
+    pub(crate) fn for_health(&self) -> Vec<CheckState> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = all.values().filter(|result| result.mode == "healthiness");
         counted
@@ -98,6 +99,8 @@ pub(super) struct Job {
     pub(super) id: String,
     pub(super) counts: bool,
     pub(super) target: Result<(String, i64), String>,
+    /// Who else is told what came out, and under which name.
+    pub(super) told_to: Option<(Arc<Consul>, String)>,
 }
 
 /// What a probe found.
@@ -116,9 +119,10 @@ impl Job {
         loop {
             let outcome = self.probe().await;
             let status = if outcome.success { SUCCESS } else { FAILURE };
+            self.tell(&outcome).await;
             self.report(status, outcome.output, outcome.status_code);
             if let Some(watch) = &mut restart {
-                if watch.due(outcome.success, clock::now()) {
+                if watch.due(outcome.success, clock::steady()) {
                     self.restart_task();
                 }
             }
@@ -184,9 +188,25 @@ impl Job {
             status_code,
             timestamp: clock::now().seconds(),
         };
-        if self.runner.checks.put(result) {
-            self.runner
-                .send(Event::Checks(self.runner.checks.for_health()));
+        if self.told_to.is_none() {
+            self.runner.check_stands(result);
+        }
+    }
+
+    /// Tells Consul of a check that it cannot run itself.
+    async fn tell(&self, outcome: &Outcome) {
+        let Some((consul, id)) = &self.told_to else {
+            return;
+        };
+        let status = if outcome.success {
+            "passing"
+        } else {
+            "critical"
+        };
+        let body = serde_json::json!({"Status": status, "Output": outcome.output});
+        let path = format!("/v1/agent/check/update/{}", escaped(id));
+        if let Err(error) = consul.put(&path, &body).await {
+            tracing::debug!(%error, check = id, "Consul cannot be told of a check");
         }
     }
 
@@ -197,7 +217,7 @@ impl Job {
             .as_ref()
             .filter(|wanted| wanted.limit > 0)?;
         let patience = self.check.interval.0.saturating_mul(wanted.limit - 1);
-        let begin = clock::after(clock::now(), wanted.grace);
+        let begin = clock::after(clock::steady(), wanted.grace);
         Some(RestartWatch {
             begin,
             patience,

@@ -1,22 +1,22 @@
 //! Services of allocations: which instances there are, where they are reached, and telling the servers.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use caravan_model::{
-    AllocNetworkStatus, Allocation, NamespaceName, Service, ServiceCheck, ServiceRegistration,
-    TaskGroup, on_update,
+    AllocNetworkStatus, Allocation, Service, ServiceCheck, ServiceRegistration, TaskGroup,
+    on_update,
 };
-use tokio::sync::Notify;
 
-use crate::link::{LinkError, ServiceUpdate};
+use crate::consul::Consul;
 use crate::runner::{Live, Runner};
 use crate::shared::Shared;
 
 mod address;
+pub(crate) mod catalogue;
 pub(crate) mod check_id;
 pub(crate) mod checks;
+mod consul;
 mod probe;
 
 /// Whether a check decides on health.
@@ -29,69 +29,20 @@ pub(crate) fn counts_for_health(service: &Service, check: &ServiceCheck) -> bool
     mode != on_update::IGNORE
 }
 
-/// What is still to be told about services: the last word on each.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    waiting: Mutex<BTreeMap<(NamespaceName, String), Option<ServiceRegistration>>>,
-    some: Notify,
-}
-
-impl Outbox {
-    fn put(&self, key: (NamespaceName, String), registration: Option<ServiceRegistration>) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, registration);
-        self.some.notify_one();
-    }
-
-    /// Puts what could not be told back, unless there is something newer.
-    fn put_back(&self, batch: BTreeMap<(NamespaceName, String), Option<ServiceRegistration>>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, registration) in batch {
-            waiting.entry(key).or_insert(registration);
-        }
-    }
-
-    fn take(&self) -> BTreeMap<(NamespaceName, String), Option<ServiceRegistration>> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Tells the servers until the agent stops, and what is left after that.
+/// Tells the catalogues until the agent stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut wait = Duration::from_millis(100);
-    loop {
-        let batch = shared.services.take();
-        if batch.is_empty() {
-            tokio::select! {
-                () = shared.services.some.notified() => continue,
-                () = shared.shutdown.cancelled() => return,
-            }
+    let servers = catalogue::run(
+        &shared,
+        &shared.services,
+        catalogue::Servers(Arc::clone(&shared)),
+    );
+    match &shared.consul {
+        Some(consul) => {
+            let consul = Consul::clone(consul);
+            let told = catalogue::run(&shared, &shared.consul_services, consul);
+            tokio::join!(servers, told);
         }
-        let mut update = ServiceUpdate {
-            caller: shared.caller(),
-            upsert: Vec::new(),
-            delete: Vec::new(),
-        };
-        for (key, registration) in &batch {
-            match registration {
-                Some(registration) => update.upsert.push(registration.clone()),
-                None => update.delete.push(key.clone()),
-            }
-        }
-        match shared.link.update_services(update).await {
-            Ok(()) => wait = Duration::from_millis(100),
-            Err(LinkError::Refused(why)) => {
-                tracing::warn!(%why, "the servers refused service registrations")
-            }
-            Err(error) => {
-                tracing::debug!(%error, "cannot tell the servers about services");
-                shared.services.put_back(batch);
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(Duration::from_secs(1));
-            }
-        }
+        None => servers.await,
     }
 }
 
@@ -100,8 +51,15 @@ pub(crate) struct Announcer {
     shared: Arc<Shared>,
     runner: Arc<Runner>,
     /// By workload (task or `group-…`): what is announced.
-    announced: BTreeMap<String, Vec<(NamespaceName, String)>>,
+    announced: BTreeMap<String, Vec<Announced>>,
     checks: BTreeMap<String, Vec<tokio::task::AbortHandle>>,
+}
+
+/// An instance, and in which catalogue it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Announced {
+    key: catalogue::Key,
+    in_consul: bool,
 }
 
 struct Workload<'a> {
@@ -167,17 +125,16 @@ impl Announcer {
     fn announce(&mut self, alloc: &Allocation, group: &TaskGroup, workload: Workload<'_>) {
         self.stop_checks(&workload.name);
         let mut keys = Vec::new();
-        for service in workload
-            .services
-            .iter()
-            .filter(|service| service.is_nomad())
-        {
+        for service in workload.services {
+            let in_consul = service.is_consul();
+            if in_consul && self.shared.consul.is_none() {
+                // Nobody to tell: the tasks run all the same.
+                continue;
+            }
             let service = self.interpolated(service, group, &workload);
             match self.registration(alloc, &service, &workload) {
                 Ok(registration) => {
-                    let key = (registration.namespace.clone(), registration.id.clone());
-                    self.shared.services.put(key.clone(), Some(registration));
-                    keys.push(key);
+                    keys.push(self.tell(alloc, &service, &workload, registration, in_consul));
                 }
                 Err(why) => {
                     tracing::warn!(alloc = %alloc.id, service = service.name, why, "a service has no address")
@@ -190,7 +147,45 @@ impl Announcer {
             .insert(workload.name, keys.clone())
             .unwrap_or_default();
         for gone in before.into_iter().filter(|key| !keys.contains(key)) {
-            self.shared.services.put(gone, None);
+            self.forget(gone);
+        }
+    }
+
+    fn tell(
+        &self,
+        alloc: &Allocation,
+        service: &Service,
+        workload: &Workload<'_>,
+        registration: ServiceRegistration,
+        in_consul: bool,
+    ) -> Announced {
+        let key = (registration.namespace.clone(), registration.id.clone());
+        if in_consul {
+            let checks = service.checks.iter();
+            let targets: Vec<_> = checks
+                .map(|check| self.target(alloc, service, check, workload).ok())
+                .collect();
+            let instance = consul::Instance {
+                id: &registration.id,
+                service,
+                address: &registration.address,
+                port: registration.port,
+                canary: alloc.deployment_status.is_some_and(|status| status.canary),
+                targets: &targets,
+            };
+            let told = instance.registration();
+            self.shared.consul_services.put(key.clone(), Some(told));
+        } else {
+            self.shared.services.put(key.clone(), Some(registration));
+        }
+        Announced { key, in_consul }
+    }
+
+    fn forget(&self, gone: Announced) {
+        if gone.in_consul {
+            self.shared.consul_services.put(gone.key, None);
+        } else {
+            self.shared.services.put(gone.key, None);
         }
     }
 
@@ -286,47 +281,89 @@ impl Announcer {
         })
     }
 
-    fn start_checks(&mut self, alloc: &Allocation, service: &Service, workload: &Workload<'_>) {
+    fn target(
+        &self,
+        alloc: &Allocation,
+        service: &Service,
+        check: &ServiceCheck,
+        workload: &Workload<'_>,
+    ) -> Result<(String, i64), String> {
         let node = self.shared.node();
-        let driver = workload
-            .live
-            .as_ref()
-            .and_then(|live| live.network.as_ref());
-        for check in &service.checks {
-            let place = address::Place {
-                alloc,
-                node: &node,
-                task: workload.task,
-                driver,
-                network: workload.network,
-            };
-            let mode = if check.address_mode.is_empty() {
-                &service.address_mode
+        let place = address::Place {
+            alloc,
+            node: &node,
+            task: workload.task,
+            driver: workload
+                .live
+                .as_ref()
+                .and_then(|live| live.network.as_ref()),
+            network: workload.network,
+        };
+        let or = |own: &str, other: &str| {
+            if own.is_empty() {
+                other.to_owned()
             } else {
-                &check.address_mode
-            };
-            let label = if check.port_label.is_empty() {
-                &service.port_label
-            } else {
-                &check.port_label
-            };
-            let target = place.resolve(mode, label, "");
+                own.to_owned()
+            }
+        };
+        let mode = or(&check.address_mode, &service.address_mode);
+        let label = or(&check.port_label, &service.port_label);
+        place.resolve(&mode, &label, "")
+    }
+
+    fn start_checks(&mut self, alloc: &Allocation, service: &Service, workload: &Workload<'_>) {
+        let in_consul = service.is_consul();
+        let task = workload.task.unwrap_or_default().to_owned();
+        let id = ServiceRegistration::make_id(
+            alloc.id,
+            &workload.name,
+            &service.name,
+            &service.port_label,
+        );
+        let mut handles = Vec::new();
+        for (number, check) in service.checks.iter().enumerate() {
+            // Consul runs all but those inside the task.
+            if in_consul && check.r#type != "script" {
+                continue;
+            }
             let job = checks::Job {
                 runner: Arc::clone(&self.runner),
                 service: service.clone(),
                 check: check.clone(),
                 alloc_name: alloc.name.clone(),
-                task: workload.task.unwrap_or_default().to_owned(),
-                id: check_id::of(alloc, workload.task.unwrap_or_default(), service, check),
+                task: task.clone(),
+                id: check_id::of(alloc, &task, service, check),
                 counts: counts_for_health(service, check),
-                target,
+                target: self.target(alloc, service, check, workload),
+                told_to: self
+                    .shared
+                    .consul
+                    .as_ref()
+                    .filter(|_| in_consul)
+                    .map(|consul| (Arc::clone(consul), consul::check_id(&id, number))),
             };
-            let handle = tokio::spawn(job.run()).abort_handle();
-            self.checks
-                .entry(workload.name.clone())
-                .or_default()
-                .push(handle);
+            handles.push(tokio::spawn(job.run()).abort_handle());
         }
+        if let Some(consul) = self
+            .shared
+            .consul
+            .as_ref()
+            .filter(|_| in_consul && !service.checks.is_empty())
+        {
+            let follower = consul::Follower {
+                consul: Arc::clone(consul),
+                runner: Arc::clone(&self.runner),
+                id,
+                service: service.clone(),
+                alloc_name: alloc.name.clone(),
+                task,
+            };
+            handles.push(tokio::spawn(follower.run()).abort_handle());
+        }
+        self.checks
+            .entry(workload.name.clone())
+            .or_default()
+            .extend(handles);
     }
 
     fn stop_checks(&mut self, workload: &str) {
@@ -351,8 +388,8 @@ impl Announcer {
 
     fn withdraw(&mut self, workload: &str) {
         self.stop_checks(workload);
-        for key in self.announced.remove(workload).unwrap_or_default() {
-            self.shared.services.put(key, None);
+        for gone in self.announced.remove(workload).unwrap_or_default() {
+            self.forget(gone);
         }
     }
 

@@ -3,9 +3,11 @@
 //! One thread owns the file and commits everything that is waiting at once. What somebody waits for is committed
 //! without delay; the rest is collected for a moment first, as a start makes a handful of changes. An agent killed
 //! within that moment finds the missing again at the servers and in the records of its tasks. In dev mode nothing
-//! is kept. A file that cannot be read is put aside, so that the node works.
+//! is kept. A file that cannot be read is put aside, and one that cannot be written is tried again, so that the node
+//! works.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -57,7 +59,8 @@ enum Change {
 }
 
 struct Write {
-    change: Change,
+    /// None: the file is to be closed.
+    change: Option<Change>,
     done: Option<oneshot::Sender<()>>,
 }
 
@@ -84,25 +87,34 @@ impl Store {
     /// Opens the database in `dir`; a broken one is renamed and a new one made.
     pub(crate) fn open(dir: &Path) -> Result<(Self, Vec<Stored>), StoreError> {
         let path = dir.join("state.db");
+        let refused = |reason: String| StoreError {
+            path: path.display().to_string(),
+            reason,
+        };
         let (database, stored) = match open(&path) {
             Ok(found) => found,
-            Err(reason) => {
+            Err(OpenError::Unusable(reason)) => return Err(refused(reason)),
+            Err(OpenError::Damaged(reason)) => {
                 let aside = dir.join(format!("state.db.broken-{}", crate::clock::now().0));
                 tracing::error!(path = %path.display(), aside = %aside.display(), %reason,
                     "the client state database cannot be read and was put aside");
-                let error = |reason: String| StoreError {
-                    path: path.display().to_string(),
-                    reason,
-                };
                 std::fs::rename(&path, &aside)
-                    .map_err(|why| error(format!("{reason}; cannot rename it: {why}")))?;
-                open(&path).map_err(error)?
+                    .map_err(|why| refused(format!("{reason}; cannot rename it: {why}")))?;
+                open(&path).map_err(|error| refused(error.to_string()))?
             }
         };
         let (sender, receiver) = mpsc::channel();
+        let file = path.clone();
         std::thread::Builder::new()
             .name("client-state".into())
-            .spawn(move || write_all(&database, &receiver))
+            .spawn(move || {
+                let writer = Writer {
+                    path: file,
+                    database: Some(database),
+                    unwritten: Vec::new(),
+                };
+                writer.run(&receiver);
+            })
             .map_err(|why| StoreError {
                 path: path.display().to_string(),
                 reason: why.to_string(),
@@ -118,6 +130,7 @@ impl Store {
     fn send(&self, change: Change, done: Option<oneshot::Sender<()>>) {
         if let Some(writes) = &self.writes {
             // The thread ends with the last store only.
+            let change = Some(change);
             let _ = writes.send(Write { change, done });
         }
     }
@@ -170,23 +183,33 @@ impl Store {
         }
     }
 
-    /// Returns once everything handed in before is on disk.
-    pub(crate) async fn flush(&self) {
-        if self.writes.is_some() {
-            let (done, written) = oneshot::channel();
-            self.send(Change::Delete("node", Vec::new()), Some(done));
-            let _ = written.await;
+    /// Writes what is left and closes the file; what is handed in later is lost.
+    pub(crate) async fn close(&self) {
+        if let Some(writes) = &self.writes {
+            let (done, closed) = oneshot::channel();
+            let close = Write {
+                change: None,
+                done: Some(done),
+            };
+            if writes.send(close).is_ok() {
+                let _ = closed.await;
+            }
         }
     }
 }
 
 /// What was kept of the node under `key`, read before the store is opened.
 pub(crate) fn read_node<T: DeserializeOwned>(dir: &Path, key: &str) -> Option<T> {
-    let database = Database::open(dir.join("state.db")).ok()?;
-    let read = database.begin_read().ok()?;
-    let table = read.open_table(NODE).ok()?;
-    let found = table.get(key.as_bytes()).ok()??;
-    rmp_serde::from_slice(found.value()).ok()
+    let path = dir.join("state.db");
+    let read = || {
+        let database = Database::open(&path).ok()?;
+        let read = database.begin_read().ok()?;
+        let table = read.open_table(NODE).ok()?;
+        let found = table.get(key.as_bytes()).ok()??;
+        rmp_serde::from_slice(found.value()).ok()
+    };
+    // A damaged file, which is put aside later, may make the library panic.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).ok()?
 }
 
 /// Everything in the state database in `dir`, which no agent may use meanwhile.
@@ -221,19 +244,58 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("what is stored can always be encoded")
 }
 
-fn open(path: &Path) -> Result<(Database, Vec<Stored>), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+/// Why a database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    /// What is in it makes no sense: it is put aside.
+    #[error("{0}")]
+    Damaged(String),
+    /// It may be fine; the disk or another agent is in the way.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl From<redb::Error> for OpenError {
+    fn from(error: redb::Error) -> Self {
+        let text = error.to_string();
+        let in_the_way = match &error {
+            redb::Error::DatabaseAlreadyOpen => true,
+            redb::Error::Io(error) => matches!(
+                error.kind(),
+                ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::PermissionDenied
+            ),
+            _ => false,
+        };
+        if in_the_way {
+            Self::Unusable(text)
+        } else {
+            Self::Damaged(text)
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<Database, OpenError> {
     // A damaged file may also make the library panic.
     let opened = std::panic::catch_unwind(|| Database::create(path));
-    let database = opened
-        .map_err(|_| "damaged".to_owned())?
-        .map_err(|error| text(&error))?;
-    let write = database.begin_write().map_err(|error| text(&error))?;
-    for table in [ALLOCS, STATES, HANDLES, NODE] {
-        write.open_table(table).map_err(|error| text(&error))?;
-    }
-    write.commit().map_err(|error| text(&error))?;
-    let stored = load(&database).map_err(|error| text(&error))?;
+    let opened = opened.map_err(|_| OpenError::Damaged("damaged".to_owned()))?;
+    opened.map_err(|error| redb::Error::from(error).into())
+}
+
+fn open(path: &Path) -> Result<(Database, Vec<Stored>), OpenError> {
+    let database = create(path)?;
+    let opened = || -> Result<Vec<Stored>, redb::Error> {
+        let write = database.begin_write()?;
+        for table in [ALLOCS, STATES, HANDLES, NODE] {
+            write.open_table(table)?;
+        }
+        write.commit()?;
+        load(&database)
+    };
+    let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(opened));
+    let stored = opened.map_err(|_| OpenError::Damaged("damaged".to_owned()))??;
     Ok((database, stored))
 }
 
@@ -297,21 +359,99 @@ fn collect(first: Write, writes: &mpsc::Receiver<Write>) -> Vec<Write> {
     batch
 }
 
-fn write_all(database: &Database, writes: &mpsc::Receiver<Write>) {
-    while let Ok(first) = writes.recv() {
-        let batch = collect(first, writes);
-        if let Err(error) = commit(database, &batch) {
-            tracing::error!(%error, "the client state database cannot be written");
-        }
-        for write in batch {
-            if let Some(done) = write.done {
+/// How long a database that cannot be written is left alone.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Writes until the last store is gone. What a full or read-only disk does not take is kept here, the last word on each
+/// row, and written once it does: tasks do not wait for it.
+struct Writer {
+    path: PathBuf,
+    /// None after a failure: it is opened anew.
+    database: Option<Database>,
+    unwritten: Vec<Change>,
+}
+
+impl Writer {
+    fn run(mut self, writes: &mpsc::Receiver<Write>) {
+        loop {
+            let first = if self.unwritten.is_empty() {
+                writes
+                    .recv()
+                    .map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+            } else {
+                writes.recv_timeout(AGAIN)
+            };
+            let mut waiting = Vec::new();
+            let mut last = matches!(first, Err(mpsc::RecvTimeoutError::Disconnected));
+            let batch = first.map_or_else(|_| Vec::new(), |first| collect(first, writes));
+            for write in batch {
+                match write.change {
+                    Some(change) => self.take(change),
+                    None => last = true,
+                }
+                waiting.extend(write.done);
+            }
+            self.write();
+            if last {
+                self.database = None;
+            }
+            for done in waiting {
+                // Who asked may have gone.
                 let _ = done.send(());
+            }
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// A later word on a row takes the place of an earlier one, so that what is kept stays small.
+    fn take(&mut self, change: Change) {
+        if self.database.is_none() {
+            self.unwritten.retain(|old| !change.replaces(old));
+        }
+        self.unwritten.push(change);
+    }
+
+    fn write(&mut self) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let written = match self.database.take().map_or_else(|| create(&self.path), Ok) {
+            Ok(database) => commit(&database, &self.unwritten)
+                .map(|()| database)
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match written {
+            Ok(database) => {
+                self.database = Some(database);
+                self.unwritten.clear();
+            }
+            Err(error) => {
+                tracing::error!(%error, rows = self.unwritten.len(),
+                    "the client state database cannot be written; it is tried again");
             }
         }
     }
 }
 
-fn commit(database: &Database, batch: &[Write]) -> Result<(), redb::Error> {
+impl Change {
+    fn replaces(&self, old: &Self) -> bool {
+        match (self, old) {
+            (
+                Self::Put(table, key, _) | Self::Delete(table, key),
+                Self::Put(other, same, _) | Self::Delete(other, same),
+            ) => table == other && key == same,
+            (Self::Forget(id), Self::Put(_, key, _) | Self::Delete(_, key)) => {
+                key.starts_with(id.0.as_bytes())
+            }
+            _ => false,
+        }
+    }
+}
+
+fn commit(database: &Database, batch: &[Change]) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     {
         let mut allocs = write.open_table(ALLOCS)?;
@@ -319,7 +459,7 @@ fn commit(database: &Database, batch: &[Write]) -> Result<(), redb::Error> {
         let mut handles = write.open_table(HANDLES)?;
         let mut node = write.open_table(NODE)?;
         for each in batch {
-            match &each.change {
+            match each {
                 Change::Forget(id) => {
                     let key = alloc_key(*id);
                     allocs.remove(&*key)?;

@@ -43,24 +43,14 @@ async fn what_was_written_is_there_after_a_restart() {
     }
     store.forget(AllocId::from_u128(2));
     store.put_node("meta", &5_u8);
-    store.flush().await;
-    drop(store);
-    let (found, meta) = reopen(dir.path()).await;
+    store.close().await;
+    let meta: Option<u8> = read_node(dir.path(), "meta");
+    let (_store, found) = Store::open(dir.path()).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(*found[0].alloc, alloc(1));
     assert_eq!(found[0].handles[0].0, "a");
     assert!(found[0].progress.is_some());
     assert_eq!(meta, Some(5));
-}
-
-/// The writing thread lets go of the file a moment after the last store.
-async fn reopen(dir: &Path) -> (Vec<Stored>, Option<u8>) {
-    loop {
-        if let Some(meta) = read_node(dir, "meta") {
-            return (Store::open(dir).unwrap().1, Some(meta));
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
@@ -70,7 +60,7 @@ async fn a_damaged_file_is_put_aside() {
     let (store, found) = Store::open(dir.path()).unwrap();
     assert!(found.is_empty());
     store.put_alloc(&alloc(1));
-    store.flush().await;
+    store.close().await;
     let names: Vec<_> = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|e| e.unwrap().file_name())
@@ -80,4 +70,65 @@ async fn a_damaged_file_is_put_aside() {
             .iter()
             .any(|name| name.to_string_lossy().starts_with("state.db.broken-"))
     );
+}
+
+#[test]
+fn a_later_word_on_a_row_takes_the_place_of_an_earlier_one() {
+    let put = |bits: u128| Change::Put("allocs", alloc_key(AllocId::from_u128(bits)), Vec::new());
+    let handle = Change::Put("handles", task_key(AllocId::from_u128(1), "t"), Vec::new());
+    assert!(put(1).replaces(&put(1)) && !put(1).replaces(&put(2)) && !put(1).replaces(&handle));
+    let forget = Change::Forget(AllocId::from_u128(1));
+    assert!(forget.replaces(&put(1)) && forget.replaces(&handle) && !forget.replaces(&put(2)));
+}
+
+#[tokio::test]
+async fn what_a_full_disk_does_not_take_is_written_once_it_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let none: Option<&str> = None;
+    let mounted = nix::mount::mount(
+        none,
+        dir.path(),
+        Some("tmpfs"),
+        nix::mount::MsFlags::empty(),
+        Some("size=16m"),
+    );
+    if mounted.is_err() {
+        println!(
+            "SKIPPED: what_a_full_disk_does_not_take_is_written_once_it_does: needs the right to mount"
+        );
+        return;
+    }
+    let (store, _) = Store::open(dir.path()).unwrap();
+    store
+        .put_handle(AllocId::from_u128(1), "t", &handle("t"))
+        .await;
+    store.put_alloc(&alloc(1));
+    let hog = dir.path().join("hog");
+    let mut file = std::fs::File::create(&hog).unwrap();
+    while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+    // Enough that the database has to grow.
+    let large = "x".repeat(64 << 10);
+    for bits in 2..200 {
+        let mut one = alloc(bits);
+        one.name.clone_from(&large);
+        store.put_alloc(&one);
+    }
+    store
+        .put_handle(AllocId::from_u128(2), "t", &handle("t"))
+        .await;
+    drop(file);
+    std::fs::remove_file(&hog).unwrap();
+    store.put_alloc(&alloc(2));
+    store.put_alloc(&alloc(3));
+    for bits in 4..200 {
+        store.forget(AllocId::from_u128(bits));
+    }
+    store.close().await;
+    let (_store, found) = Store::open(dir.path()).unwrap();
+    assert_eq!(found.len(), 3);
+    assert_eq!(
+        found.iter().filter(|one| !one.handles.is_empty()).count(),
+        2
+    );
+    let _ = nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH);
 }

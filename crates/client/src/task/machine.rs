@@ -119,6 +119,8 @@ pub(crate) struct TaskMachine {
     /// A restart was asked for; whether it counts.
     restart: Option<bool>,
     ran: bool,
+    /// When its last run began, by a clock that was not set since.
+    since: UnixNanos,
 }
 
 const STOP_RETRY: Duration = Duration::from_secs(5);
@@ -168,6 +170,7 @@ impl TaskMachine {
             killed: false,
             restart: None,
             ran: false,
+            since: now,
         };
         machine.note(TaskEvent::new(event::RECEIVED, now));
         machine
@@ -177,12 +180,36 @@ impl TaskMachine {
     /// [`Input::Lost`] or their turn.
     pub(crate) fn restore(&mut self, state: TaskState) {
         self.ran = !state.started_at.is_zero();
+        self.since = UnixNanos(state.started_at.0);
         self.phase = if state.state == TaskPhase::Dead {
             Phase::Dead
         } else {
             Phase::Waiting
         };
         self.state = state;
+    }
+
+    /// The clock was set: every deadline moves along, so that waits last as long as they were to.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        self.tracker.shift(by);
+        self.since = after(self.since, by);
+        match &mut self.phase {
+            Phase::Delaying { until } | Phase::Backoff { until } => *until = after(*until, by),
+            Phase::Stopping {
+                again_at: Some(at), ..
+            } => *at = after(*at, by),
+            Phase::Stopping { again_at: None, .. }
+            | Phase::Waiting
+            | Phase::Preparing
+            | Phase::Starting
+            | Phase::Running
+            | Phase::Dead => {}
+        }
+    }
+
+    /// When its last run began.
+    pub(crate) fn running_since(&self) -> UnixNanos {
+        self.since
     }
 
     /// Takes settings of a new version of the job over that need no restart.
@@ -309,6 +336,7 @@ impl TaskMachine {
         self.ran = true;
         self.state.state = TaskPhase::Running;
         self.state.started_at = stamp(now);
+        self.since = now;
         self.note(TaskEvent::new(event::STARTED, now));
         if self.killed {
             self.begin_stop(now, out);

@@ -5,6 +5,8 @@ use caravan_model::task_event::{
 };
 use caravan_model::{Duration, RestartPolicy, UnixNanos, restart_mode};
 
+use crate::clock::after;
+
 /// Why a decision is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -51,6 +53,11 @@ impl Tracker {
             window: now,
             random: seed | 1,
         }
+    }
+
+    /// The clock was set: what was measured by it moves along.
+    pub(crate) fn shift(&mut self, by: Duration) {
+        self.window = after(self.window, by);
     }
 
     /// The policy of a new version of the job.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan_model::{ChangeScript, TaskEvent, change_mode, task_event};
+use caravan_model::{ChangeScript, TaskEvent, WaitConfig, change_mode, task_event};
 
 use super::data::Data;
 use super::{LOOK, Rendered, TemplateFailure, Templates};
@@ -23,12 +23,17 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches until it is aborted.
     pub(crate) async fn run(mut self, runner: Arc<Runner>) {
+        // One that was taken up again knows nothing yet.
+        let mut resumed = self.data.is_empty();
         loop {
-            tokio::time::sleep(LOOK).await;
             let mut data = self.data.clone();
-            let needs = data.needs().into_iter();
-            if !self.templates.fetch(&mut data, needs).await {
-                continue;
+            if !std::mem::take(&mut resumed) {
+                tokio::time::sleep(LOOK).await;
+                let needs = data.needs().into_iter();
+                if !self.templates.fetch(&mut data, needs).await {
+                    continue;
+                }
+                self.settle(&mut data).await;
             }
             if let Err(failure) = self.take(&runner, data).await {
                 let why = TaskEvent::new(task_event::KILLING, clock::now())
@@ -45,6 +50,35 @@ impl Watch {
         }
     }
 
+    /// Waits until what changes has settled, where a template asks for that.
+    async fn settle(&self, data: &mut Data) {
+        let waits = self
+            .templates
+            .replaced
+            .iter()
+            .filter_map(|template| template.wait.as_ref());
+        let longest = |of: fn(&WaitConfig) -> Option<caravan_model::Duration>| {
+            waits
+                .clone()
+                .filter_map(of)
+                .map(caravan_model::Duration::to_std)
+                .max()
+        };
+        let Some(quiet) = longest(|wait| wait.min) else {
+            return;
+        };
+        let most = longest(|wait| wait.max).unwrap_or(quiet * 4);
+        let until = tokio::time::Instant::now() + most;
+        loop {
+            tokio::time::sleep(quiet).await;
+            let needs = data.needs().into_iter();
+            let changed = self.templates.fetch(data, needs).await;
+            if !changed || tokio::time::Instant::now() >= until {
+                return;
+            }
+        }
+    }
+
     async fn take(&mut self, runner: &Arc<Runner>, mut data: Data) -> Result<(), TemplateFailure> {
         let (mut rendered, mut missing) = self.templates.pass(&data)?;
         while self
@@ -55,7 +89,7 @@ impl Watch {
             (rendered, missing) = self.templates.pass(&data)?;
         }
         self.data = data;
-        // What lost its data stays as it was.
+        // What lost its data stays as it was, and so does the rest until it is back.
         if !missing.is_empty() || rendered == self.rendered {
             return Ok(());
         }
@@ -143,7 +177,7 @@ impl Watch {
     }
 
     async fn script(&self, runner: &Runner, script: &ChangeScript) -> Result<(), TemplateFailure> {
-        let (command, args) = (&script.command, script.args.join(" "));
+        let (command, args) = (&script.command, format!("[{}]", script.args.join(" ")));
         let Some(live) = runner.live(&self.templates.task.name) else {
             return Ok(());
         };

@@ -1,42 +1,73 @@
 //! What templates are made of besides their environment, as it was last seen.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use caravan_model::{AllocId, NamespaceName, ServiceRegistration};
-
-use crate::link::{Found, Lookup, What};
-use crate::shared::Shared;
+use caravan_model::ServiceRegistration;
 
 /// Something a template asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
-    Variable(String),
-    /// A variable that may be missing.
-    OptionalVariable(String),
+    /// A variable; it may be missing when it is optional.
+    Variable {
+        path: String,
+        optional: bool,
+    },
     Variables(String),
     Service(String),
+    /// The names of all services.
+    ServiceNames,
+    /// A key of Consul; it may be missing when it is optional.
+    Key {
+        path: String,
+        optional: bool,
+    },
+    /// The keys of Consul below a prefix.
+    Keys(String),
+    /// The healthy instances of a service in Consul.
+    ConsulService(String),
+    ConsulServiceNames,
+    /// A secret of Vault.
+    Secret(String),
 }
 
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Need {
+    /// As the reference names it in events.
+    pub(super) fn name(&self, namespace: &str, region: &str) -> String {
         match self {
-            Self::Variable(path) | Self::OptionalVariable(path) => {
-                write!(f, "nomad.var.block({path})")
-            }
-            Self::Variables(prefix) => write!(f, "nomad.var.list({prefix})"),
-            Self::Service(name) => write!(f, "nomad.service({name})"),
+            Self::Variable { path, .. } => format!("nomad.var.block({path}@{namespace}.{region})"),
+            Self::Variables(prefix) => format!("nomad.var.list({prefix}@{namespace}.{region})"),
+            Self::Service(name) => format!("nomad.service({name})"),
+            Self::ServiceNames => "nomad.services".to_owned(),
+            Self::Key { path, .. } => format!("kv.block({path})"),
+            Self::Keys(prefix) => format!("kv.list({prefix})"),
+            Self::ConsulService(name) => format!("health.service({name}|passing)"),
+            Self::ConsulServiceNames => "catalog.services".to_owned(),
+            Self::Secret(path) => format!("vault.read({path})"),
         }
+    }
+
+    /// Whether a template can do without it.
+    pub(super) fn is_optional(&self) -> bool {
+        matches!(
+            self,
+            Self::Variable { optional: true, .. } | Self::Key { optional: true, .. }
+        )
     }
 }
 
-/// What was found; `None` when it is known not to exist.
+/// What was found.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    Variable(Option<BTreeMap<String, String>>),
-    Paths(Vec<String>),
+    /// It is known not to exist.
+    Absent,
+    Items(BTreeMap<String, String>),
+    Names(Vec<String>),
     Services(Vec<Arc<ServiceRegistration>>),
+    Text(String),
+    Pairs(Vec<(String, String)>),
+    /// As the other side gives it.
+    Json(serde_json::Value),
 }
 
 /// Everything that was fetched.
@@ -60,56 +91,8 @@ impl Data {
         self.0.keys().cloned().collect()
     }
 
-    #[cfg(test)]
-    pub(super) fn put(&mut self, need: Need, value: Value) {
-        self.0.insert(need, value);
-    }
-
-    /// Looks one thing up; says whether something new was learned.
-    pub(super) async fn fetch(
-        &mut self,
-        shared: &Shared,
-        alloc: AllocId,
-        namespace: &NamespaceName,
-        task: &str,
-        need: Need,
-    ) -> bool {
-        let task = task.to_owned();
-        let what = match &need {
-            Need::Variable(path) | Need::OptionalVariable(path) => What::Variable {
-                alloc,
-                task,
-                path: path.clone(),
-            },
-            Need::Variables(prefix) => What::Variables {
-                alloc,
-                task,
-                prefix: prefix.clone(),
-            },
-            Need::Service(name) => What::Service {
-                namespace: namespace.clone(),
-                name: name.clone(),
-            },
-        };
-        let value = match shared
-            .link
-            .lookup(Lookup {
-                caller: shared.caller(),
-                what,
-            })
-            .await
-        {
-            Ok(Found::Variable(found)) => {
-                Value::Variable(found.map(|variable| variable.items.unwrap_or_default()))
-            }
-            Ok(Found::Variables(paths)) => Value::Paths(paths),
-            Ok(Found::Services(services)) => Value::Services(services),
-            Ok(_) => return false,
-            Err(error) => {
-                tracing::debug!(%error, %need, "a template cannot be fed");
-                return false;
-            }
-        };
+    /// Says whether it is new.
+    pub(super) fn put(&mut self, need: Need, value: Value) -> bool {
         let old = self.0.insert(need, value.clone());
         old != Some(value)
     }

@@ -35,7 +35,7 @@ impl Pass {
         let found = self.data.get(&need);
         let absent = match found {
             None => true,
-            Some(data::Value::Variable(None)) => matches!(need, Need::Variable(_)),
+            Some(data::Value::Absent) => !need.is_optional(),
             Some(_) => false,
         };
         if absent {

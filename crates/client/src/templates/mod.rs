@@ -4,11 +4,11 @@
 //! again, until nothing is missing.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan_model::{AllocId, Task, TaskEvent, Template, task_event};
+use caravan_model::{Task, TaskEvent, Template, task_event};
 
 use crate::alloc::dir::AllocDir;
 use crate::api::contained;
@@ -22,11 +22,13 @@ mod data;
 mod engine;
 mod envfile;
 mod functions;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use change::Watch;
 use data::{Data, Need};
+use sources::Source;
 
 /// How often a template that waits for something looks again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -43,8 +45,8 @@ pub(crate) struct TemplateFailure(pub(crate) String);
 /// The templates of one task.
 pub(crate) struct Templates {
     shared: Arc<Shared>,
-    alloc: AllocId,
-    namespace: caravan_model::NamespaceName,
+    sources: Vec<Box<dyn Source>>,
+    namespace: String,
     task: Task,
     dir: AllocDir,
     /// Everything `env` can read.
@@ -74,10 +76,16 @@ impl Templates {
             source_path: env.replace(&template.source_path),
             ..template.clone()
         });
-        Self {
+        let servers = sources::Servers {
             shared: Arc::clone(shared),
             alloc: alloc.id,
             namespace: alloc.namespace.clone(),
+            task: task.name.clone(),
+        };
+        Self {
+            shared: Arc::clone(shared),
+            sources: sources(servers, task),
+            namespace: alloc.namespace.to_string(),
             task: task.clone(),
             dir: dir.clone(),
             env: env.all(),
@@ -107,7 +115,7 @@ impl Templates {
             if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
                 said = Some(tokio::time::Instant::now());
                 let event = TaskEvent::new(task_event::TEMPLATE, clock::now());
-                notes(event.message(missing_text(&missing)));
+                notes(event.message(self.missing_text(&missing)));
             }
             tokio::time::sleep(AGAIN).await;
             self.fetch(&mut data, missing.into_iter()).await;
@@ -169,18 +177,7 @@ impl Templates {
 
     /// Where a path of the task lies below the allocation's directory.
     fn place(&self, path: &str) -> Result<PathBuf, TemplateFailure> {
-        let task = &self.task.name;
-        let given = Path::new(path);
-        let below = match given.strip_prefix(&self.dir.root) {
-            Ok(host) => host.to_path_buf(),
-            Err(_) => match given.strip_prefix("/alloc") {
-                Ok(rest) => Path::new("alloc").join(rest),
-                Err(_) => Path::new(task).join(given.strip_prefix("/").unwrap_or(given)),
-            },
-        };
-        let clean = contained::relative(&below);
-        let own = |path: &PathBuf| path.starts_with(task) || path.starts_with("alloc");
-        clean.filter(own).ok_or_else(|| {
+        self.dir.place(&self.task.name, path).ok_or_else(|| {
             TemplateFailure(format!("template path {path:?} escapes the task directory"))
         })
     }
@@ -210,17 +207,57 @@ impl Templates {
     async fn fetch(&self, data: &mut Data, needs: impl Iterator<Item = Need>) -> bool {
         let mut found = false;
         for need in needs {
-            found |= data
-                .fetch(
-                    &self.shared,
-                    self.alloc,
-                    &self.namespace,
-                    &self.task.name,
-                    need,
-                )
-                .await;
+            let Some(source) = self.sources.iter().find(|source| source.has(&need)) else {
+                continue;
+            };
+            if let Some(value) = source.fetch(&need).await {
+                found |= data.put(need, value);
+            }
         }
         found
+    }
+
+    /// What is on disk from before, as if it had just been rendered.
+    fn on_disk(&self) -> Rendered {
+        let mut out = Rendered::default();
+        for template in &self.replaced {
+            let mut text = String::new();
+            let opened = self.place(&template.dest_path).ok().and_then(|place| {
+                contained::open(&self.dir.root, &place, rustix::fs::OFlags::RDONLY).ok()
+            });
+            if let Some(mut file) = opened {
+                // What cannot be read differs from what will be rendered.
+                let _ = std::io::Read::read_to_string(&mut file, &mut text);
+            }
+            if template.envvars {
+                out.vars.extend(envfile::parse(&text).unwrap_or_default());
+            }
+            out.texts.push(text);
+        }
+        out
+    }
+
+    /// Takes up templates of a task that ran on while there was no agent.
+    pub(crate) fn resumed(self) -> Watch {
+        let rendered = self.on_disk();
+        Watch {
+            templates: Arc::new(self),
+            rendered,
+            data: Data::default(),
+        }
+    }
+
+    fn missing_text(&self, missing: &[Need]) -> String {
+        let region = &self.shared.config.region;
+        let named = missing
+            .iter()
+            .take(3)
+            .map(|need| need.name(&self.namespace, region));
+        let names: Vec<String> = named.collect();
+        match missing.len().saturating_sub(3) {
+            0 => format!("Missing: {}", names.join(", ")),
+            more => format!("Missing: {}, and {more} more", names.join(", ")),
+        }
     }
 
     /// Whether anything can change while the task runs.
@@ -229,17 +266,29 @@ impl Templates {
     }
 }
 
-fn owner_id(id: Option<i64>) -> Option<u32> {
-    id.and_then(|id| u32::try_from(id).ok())
+fn sources(servers: sources::Servers, task: &Task) -> Vec<Box<dyn Source>> {
+    let mut all: Vec<Box<dyn Source>> = vec![Box::new(servers.clone())];
+    if let Some(consul) = &servers.shared.consul {
+        all.push(Box::new(Arc::clone(consul)));
+    }
+    if let (Some(config), Some(block)) = (servers.shared.config.vault.clone(), &task.vault) {
+        let cluster = if block.cluster.is_empty() {
+            "default"
+        } else {
+            &block.cluster
+        };
+        all.push(Box::new(sources::Secrets {
+            identity: format!("vault_{cluster}"),
+            role: block.role.clone(),
+            servers,
+            config,
+            vault: tokio::sync::Mutex::new(None),
+        }));
+    }
+    all.push(Box::new(sources::Nowhere));
+    all
 }
 
-fn missing_text(missing: &[Need]) -> String {
-    let names: Vec<String> = missing.iter().take(3).map(ToString::to_string).collect();
-    let more = missing.len().saturating_sub(3);
-    let more = if more > 0 {
-        format!(", and {more} more")
-    } else {
-        String::new()
-    };
-    format!("Missing: {}{more}", names.join(", "))
+fn owner_id(id: Option<i64>) -> Option<u32> {
+    id.and_then(|id| u32::try_from(id).ok())
 }

@@ -51,13 +51,16 @@ fn text_functions() {
 fn what_is_missing_is_asked_for_and_then_used() {
     let source = "{{ with nomadVar \"nomad/jobs/web\" }}{{ .key }}{{ end }}";
     let mut data = Data::default();
-    let need = Need::Variable("nomad/jobs/web".into());
+    let need = Need::Variable {
+        path: "nomad/jobs/web".into(),
+        optional: false,
+    };
     assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
-    data.put(need.clone(), Value::Variable(None));
+    data.put(need.clone(), Value::Absent);
     assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
     data.put(
         need,
-        Value::Variable(Some(BTreeMap::from([("key".into(), "v".into())]))),
+        Value::Items(BTreeMap::from([("key".into(), "v".into())])),
     );
     assert_eq!(run(source, &data).unwrap(), ("v".to_owned(), Vec::new()));
 }

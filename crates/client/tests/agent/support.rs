@@ -3,42 +3,55 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use caravan_client::link::{
     AllocUpdate, Allocations, Beat, Found, Heartbeat, Lookup, NodeEvents, Pull, Pulled,
-    ServiceUpdate, What,
+    ServiceUpdate, SignedIdentity, WantedIdentity, What,
 };
 use caravan_client::{Client, ClientConfig, LinkError, ServerLink};
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
+use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, Op};
 use caravan_model::{
     AllocId, AllocatedCpuResources, AllocatedMemoryResources, AllocatedResources,
-    AllocatedTaskResources, Allocation, DesiredStatus, Job, Node, NodeStatus, RestartPolicy, Task,
-    TaskGroup,
+    AllocatedTaskResources, Allocation, ClientStatus, DesiredStatus, Job, Node, NodeStatus,
+    RestartPolicy, Task, TaskGroup, Variable,
 };
+use futures::StreamExt;
+use serde_json::json;
 use tokio::sync::watch;
 
 /// What the servers know.
 #[derive(Clone, Default)]
-pub struct Known {
-    pub index: u64,
-    pub node: Option<Node>,
-    pub ready: bool,
-    pub wanted: BTreeMap<AllocId, Arc<Allocation>>,
-    pub told: BTreeMap<AllocId, Allocation>,
-    pub services: BTreeMap<String, String>,
+pub(crate) struct Known {
+    pub(crate) index: u64,
+    pub(crate) node: Option<Node>,
+    pub(crate) ready: bool,
+    pub(crate) wanted: BTreeMap<AllocId, Arc<Allocation>>,
+    pub(crate) told: BTreeMap<AllocId, Allocation>,
+    pub(crate) services: BTreeMap<String, String>,
+    /// By path.
+    pub(crate) variables: BTreeMap<String, BTreeMap<String, String>>,
+    /// How long signed identities last.
+    pub(crate) identity_life: Option<Duration>,
+    /// How many identities were signed.
+    pub(crate) signed: usize,
+    /// How long a heartbeat may take; ten seconds when it is zero.
+    pub(crate) beat: Duration,
+    /// Nothing is answered.
+    pub(crate) unreachable: bool,
 }
 
 /// Servers that do what a test says.
-pub struct Servers {
+pub(crate) struct Servers {
     known: Mutex<Known>,
     changed: watch::Sender<u64>,
 }
 
 impl Servers {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let known = Known {
             index: 1,
             ..Known::default()
@@ -49,7 +62,7 @@ impl Servers {
         })
     }
 
-    pub fn known(&self) -> Known {
+    pub(crate) fn known(&self) -> Known {
         self.known.lock().unwrap().clone()
     }
 
@@ -61,25 +74,65 @@ impl Servers {
         answer
     }
 
-    pub fn want(&self, mut alloc: Allocation) {
+    pub(crate) fn want(&self, mut alloc: Allocation) {
         self.change(|known| {
             alloc.alloc_modify_index = known.index;
             known.wanted.insert(alloc.id, Arc::new(alloc));
         });
     }
 
-    pub fn stop(&self, id: AllocId) {
+    pub(crate) fn stop(&self, id: AllocId) {
         let mut alloc = Allocation::clone(&self.known().wanted[&id]);
         alloc.desired_status = DesiredStatus::Stop;
         self.want(alloc);
     }
 
-    pub fn forget(&self, id: AllocId) {
+    pub(crate) fn forget(&self, id: AllocId) {
         self.change(|known| known.wanted.remove(&id));
     }
 
+    /// Changes what the servers know besides.
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Known)) {
+        self.change(change);
+    }
+
+    fn reached(&self) -> Result<(), LinkError> {
+        if self.known().unreachable {
+            return Err(LinkError::Unavailable("cut off".into()));
+        }
+        Ok(())
+    }
+
+    fn beat(&self) -> Beat {
+        let beat = self.known().beat;
+        let beat = if beat.is_zero() {
+            Duration::from_secs(10)
+        } else {
+            beat
+        };
+        Beat {
+            heartbeat_ttl: beat,
+            ..Beat::default()
+        }
+    }
+
+    fn sign(&self, wanted: WantedIdentity) -> SignedIdentity {
+        self.change(|known| {
+            known.signed += 1;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let expires = known
+                .identity_life
+                .map_or(0, |life| (now + life).as_nanos());
+            SignedIdentity {
+                token: format!("{}-{}", wanted.identity, known.signed),
+                expires: i64::try_from(expires).unwrap(),
+                wanted,
+            }
+        })
+    }
+
     /// Waits until what is known is as wanted; a test that waits in vain fails.
-    pub async fn until(&self, what: &str, done: impl Fn(&Known) -> bool) -> Known {
+    pub(crate) async fn until(&self, what: &str, done: impl Fn(&Known) -> bool) -> Known {
         let mut changed = self.changed.subscribe();
         let wait = async {
             loop {
@@ -100,19 +153,15 @@ impl Servers {
 #[async_trait]
 impl ServerLink for Servers {
     async fn register(&self, node: Node) -> Result<Beat, LinkError> {
+        self.reached()?;
         self.change(|known| known.node = Some(node));
-        Ok(Beat {
-            heartbeat_ttl: Duration::from_secs(10),
-            ..Beat::default()
-        })
+        Ok(self.beat())
     }
 
     async fn heartbeat(&self, request: Heartbeat) -> Result<Beat, LinkError> {
+        self.reached()?;
         self.change(|known| known.ready = request.status == NodeStatus::Ready);
-        Ok(Beat {
-            heartbeat_ttl: Duration::from_secs(10),
-            ..Beat::default()
-        })
+        Ok(self.beat())
     }
 
     async fn pull(&self, request: Pull) -> Result<Pulled, LinkError> {
@@ -135,6 +184,7 @@ impl ServerLink for Servers {
     }
 
     async fn update_allocs(&self, update: AllocUpdate) -> Result<(), LinkError> {
+        self.reached()?;
         self.change(|known| {
             known
                 .told
@@ -163,21 +213,115 @@ impl ServerLink for Servers {
     }
 
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {
+        self.reached()?;
         Ok(match request.what {
             What::Alloc(id) => Found::Alloc(self.known().wanted.get(&id).cloned()),
+            What::ServiceNames { .. } => Found::ServiceNames(Vec::new()),
             What::Service { .. } => Found::Services(Vec::new()),
-            What::Variable { .. } => Found::Variable(None),
-            What::Variables { .. } => Found::Variables(Vec::new()),
-            What::Identities { .. } => Found::Identities(Vec::new()),
+            What::Variable { path, .. } => {
+                let items = self.known().variables.get(&path).cloned();
+                Found::Variable(items.map(|items| {
+                    Box::new(Variable {
+                        path,
+                        items: Some(items),
+                        ..Variable::default()
+                    })
+                }))
+            }
+            What::Variables { prefix, .. } => {
+                let paths = self.known().variables.into_keys();
+                Found::Variables(paths.filter(|path| path.starts_with(&prefix)).collect())
+            }
+            What::Identities { wanted, .. } => {
+                let all = wanted.into_iter().map(|wanted| self.sign(wanted));
+                Found::Identities(all.collect())
+            }
         })
     }
 }
 
+/// The allocation of most tests.
+pub(crate) fn id() -> AllocId {
+    AllocId::from_u128(own())
+}
+
+/// The number of the allocation of most tests: another for each test, as they run side by side and share the host.
+pub(crate) fn own() -> u128 {
+    thread_local! {
+        static OWN: u128 = uuid::Uuid::new_v4().as_u128();
+    }
+    OWN.with(|own| *own)
+}
+
+/// Whether it was told to be so.
+pub(crate) fn is(known: &Known, status: ClientStatus) -> bool {
+    known
+        .told
+        .get(&id())
+        .is_some_and(|alloc| alloc.client_status == status)
+}
+
+/// One task that runs this script.
+pub(crate) fn shell(script: &str) -> Vec<Task> {
+    vec![task(
+        "t",
+        "raw_exec",
+        json!({"command": "/bin/sh", "args": ["-c", script]}),
+    )]
+}
+
+/// Asks the node itself.
+pub(crate) async fn ask(
+    client: &Client,
+    op: Op,
+    query: &[(&str, &str)],
+    body: &str,
+) -> Result<Vec<u8>, ApiError> {
+    let mut request = ApiRequest::internal(op);
+    request.params.0.push(("id".into(), id().to_string()));
+    for (name, value) in query {
+        request
+            .query
+            .0
+            .push(((*name).to_owned(), (*value).to_owned()));
+    }
+    request.body = body.to_owned().into();
+    let Answer { body, .. } = client.api().call(request).await?;
+    Ok(match body {
+        Body::Bytes(bytes) => bytes.to_vec(),
+        Body::Stream(mut stream) => {
+            let mut all = Vec::new();
+            while let Some(piece) = stream.next().await {
+                all.extend_from_slice(&piece.unwrap());
+            }
+            all
+        }
+        Body::Empty | Body::Session(_) => Vec::new(),
+    })
+}
+
+/// What the task wrote.
+pub(crate) async fn logs(client: &Client) -> String {
+    let query = [("task", "t"), ("type", "stdout"), ("plain", "true")];
+    String::from_utf8(ask(client, Op::ClientFsLogs, &query, "").await.unwrap()).unwrap()
+}
+
 /// Starts a node agent on a directory.
-pub async fn client(servers: &Arc<Servers>, dir: &Path, dev: bool) -> Arc<Client> {
+pub(crate) async fn client(servers: &Arc<Servers>, dir: &Path, dev: bool) -> Arc<Client> {
+    client_with(servers, dir, |config| config.dev = dev).await
+}
+
+/// The same, with changes to its settings.
+pub(crate) async fn client_with(
+    servers: &Arc<Servers>,
+    dir: &Path,
+    change: impl FnOnce(&mut ClientConfig),
+) -> Arc<Client> {
     let mut config = ClientConfig::new("node", dir);
-    config.dev = dev;
     config.network_interface = "lo".into();
+    config.artifact.helper = env!("CARGO_BIN_EXE_caravan-client-fetch").into();
+    config.artifact.helper_args.clear();
+    change(&mut config);
     let settings = Settings {
         plugins: [("raw_exec".to_owned(), serde_json::json!({"enabled": true}))].into(),
         mock: true,
@@ -194,7 +338,7 @@ pub async fn client(servers: &Arc<Servers>, dir: &Path, dev: bool) -> Arc<Client
 }
 
 /// A task of this driver.
-pub fn task(name: &str, driver: &str, config: serde_json::Value) -> Task {
+pub(crate) fn task(name: &str, driver: &str, config: serde_json::Value) -> Task {
     let serde_json::Value::Object(config) = config else {
         panic!("config is an object")
     };
@@ -215,7 +359,7 @@ pub fn task(name: &str, driver: &str, config: serde_json::Value) -> Task {
 }
 
 /// An allocation of these tasks.
-pub fn alloc(bits: u128, kind: &str, tasks: Vec<Task>) -> Allocation {
+pub(crate) fn alloc(bits: u128, kind: &str, tasks: Vec<Task>) -> Allocation {
     let given = |task: &Task| {
         let given = AllocatedTaskResources {
             cpu: AllocatedCpuResources {
@@ -249,6 +393,7 @@ pub fn alloc(bits: u128, kind: &str, tasks: Vec<Task>) -> Allocation {
     Allocation {
         id: AllocId::from_u128(bits),
         name: "j.g[0]".into(),
+        namespace: "default".into(),
         job_id: "j".into(),
         task_group: "g".into(),
         job: Some(Arc::new(job)),
@@ -258,10 +403,54 @@ pub fn alloc(bits: u128, kind: &str, tasks: Vec<Task>) -> Allocation {
 }
 
 /// The types of a task's events.
-pub fn events(alloc: &Allocation, task: &str) -> Vec<String> {
+pub(crate) fn events(alloc: &Allocation, task: &str) -> Vec<String> {
     alloc.task_states[task]
         .events
         .iter()
         .map(|event| event.r#type.to_string())
+        .collect()
+}
+
+/// The directory of the allocation of most tests.
+pub(crate) fn alloc_dir(dir: &Path) -> std::path::PathBuf {
+    dir.join("alloc").join(id().to_string())
+}
+
+/// Asks again until there is an answer, without waiting for time.
+pub(crate) async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            match ask() {
+                Some(answer) => return answer,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    match tokio::time::timeout(Duration::from_secs(30), wait).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("waited in vain for {what}"),
+    }
+}
+
+/// Changes the job's only group.
+pub(crate) fn with_group(alloc: Allocation, change: impl FnOnce(&mut TaskGroup)) -> Allocation {
+    let mut alloc = alloc;
+    let mut job = Job::clone(alloc.job.as_ref().unwrap());
+    change(&mut job.task_groups[0]);
+    alloc.job = Some(Arc::new(job));
+    alloc
+}
+
+/// Says that a test cannot run here.
+pub(crate) fn skipped(name: &str, reason: &str) {
+    println!("SKIPPED: {name}: {reason}");
+}
+
+/// The display texts of a task's events.
+pub(crate) fn messages(alloc: &Allocation, task: &str) -> Vec<String> {
+    let events = &alloc.task_states[task].events;
+    events
+        .iter()
+        .map(|event| event.display_message().to_string())
         .collect()
 }

@@ -1,64 +1,10 @@
-//! The node agent against servers in memory, with real processes.
+//! Tasks run, restart, are stopped, and outlive the agent.
 
-mod support;
-
-use caravan_client::Client;
-use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, Op};
-use caravan_model::{AllocId, Allocation, ClientStatus, TaskPhase};
-use futures::StreamExt;
+use caravan_http::Op;
+use caravan_model::{Allocation, ClientStatus, TaskPhase};
 use serde_json::json;
-use support::{Servers, alloc, client, events, task};
 
-const ID: AllocId = AllocId::from_u128(7);
-
-fn is(known: &support::Known, status: ClientStatus) -> bool {
-    known
-        .told
-        .get(&ID)
-        .is_some_and(|alloc| alloc.client_status == status)
-}
-
-fn shell(script: &str) -> Vec<caravan_model::Task> {
-    vec![task(
-        "t",
-        "raw_exec",
-        json!({"command": "/bin/sh", "args": ["-c", script]}),
-    )]
-}
-
-async fn ask(
-    client: &Client,
-    op: Op,
-    query: &[(&str, &str)],
-    body: &str,
-) -> Result<Vec<u8>, ApiError> {
-    let mut request = ApiRequest::internal(op);
-    request.params.0.push(("id".into(), ID.to_string()));
-    for (name, value) in query {
-        request
-            .query
-            .0
-            .push(((*name).to_owned(), (*value).to_owned()));
-    }
-    request.body = body.to_owned().into();
-    let Answer { body, .. } = client.api().call(request).await?;
-    Ok(match body {
-        Body::Bytes(bytes) => bytes.to_vec(),
-        Body::Stream(mut stream) => {
-            let mut all = Vec::new();
-            while let Some(piece) = stream.next().await {
-                all.extend_from_slice(&piece.unwrap());
-            }
-            all
-        }
-        Body::Empty | Body::Session(_) => Vec::new(),
-    })
-}
-
-async fn logs(client: &Client) -> String {
-    let query = [("task", "t"), ("type", "stdout"), ("plain", "true")];
-    String::from_utf8(ask(client, Op::ClientFsLogs, &query, "").await.unwrap()).unwrap()
-}
+use crate::support::{Servers, alloc, ask, client, events, id, is, logs, own, shell, task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_task_runs_and_is_told_of() {
@@ -66,14 +12,14 @@ async fn a_batch_task_runs_and_is_told_of() {
     let client = client(&servers, dir.path(), true).await;
     servers.until("a ready node", |known| known.ready).await;
     servers.want(alloc(
-        7,
+        own(),
         "batch",
         shell("echo hello $NOMAD_ALLOC_INDEX; echo oops >&2"),
     ));
     let known = servers
         .until("its end", |known| is(known, ClientStatus::Complete))
         .await;
-    let told = &known.told[&ID];
+    let told = &known.told[&id()];
     assert_eq!(told.client_description, "All tasks have completed");
     assert_eq!(
         events(told, "t"),
@@ -96,8 +42,8 @@ async fn a_batch_task_runs_and_is_told_of() {
         .await
         .unwrap_err();
     assert_eq!(escape.message, "Path escapes the alloc directory");
-    servers.forget(ID);
-    let root = dir.path().join("alloc").join(ID.to_string());
+    servers.forget(id());
+    let root = dir.path().join("alloc").join(id().to_string());
     while root.exists() {
         tokio::task::yield_now().await;
     }
@@ -109,7 +55,7 @@ async fn a_failing_task_restarts_and_fails() {
     let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
     let client = client(&servers, dir.path(), true).await;
     servers.want(alloc(
-        7,
+        own(),
         "batch",
         vec![task("t", "mock_driver", json!({"exit_code": 3}))],
     ));
@@ -126,7 +72,7 @@ async fn a_failing_task_restarts_and_fails() {
         "Terminated",
         "Not Restarting",
     ];
-    assert_eq!(events(&known.told[&ID], "t"), expected);
+    assert_eq!(events(&known.told[&id()], "t"), expected);
     client.shutdown().await;
 }
 
@@ -135,7 +81,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
     let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
     let client = client(&servers, dir.path(), true).await;
     let script = "trap 'echo usr1' USR1; echo up; while true; do sleep 0.05; done";
-    servers.want(alloc(7, "service", shell(script)));
+    servers.want(alloc(own(), "service", shell(script)));
     servers
         .until("its start", |known| is(known, ClientStatus::Running))
         .await;
@@ -160,13 +106,13 @@ async fn a_service_is_restarted_signalled_and_stopped() {
         alloc.task_states["t"].restarts == 1 && alloc.task_states["t"].state == TaskPhase::Running
     };
     servers
-        .until("its restart", |known| again(&known.told[&ID]))
+        .until("its restart", |known| again(&known.told[&id()]))
         .await;
-    servers.stop(ID);
+    servers.stop(id());
     let known = servers
         .until("its end", |known| is(known, ClientStatus::Complete))
         .await;
-    let seen = events(&known.told[&ID], "t");
+    let seen = events(&known.told[&id()], "t");
     assert_eq!(seen[seen.len() - 3..], ["Killing", "Terminated", "Killed"]);
     let error = ask(&client, Op::ClientAllocRestart, &[], "{}")
         .await
@@ -181,7 +127,7 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
     let first = client(&servers, dir.path(), false).await;
     let id = first.node_id();
     servers.want(alloc(
-        7,
+        own(),
         "service",
         shell("echo $$; while [ ! -e $NOMAD_TASK_DIR/end ]; do sleep 0.02; done; exit 4"),
     ));
@@ -191,7 +137,7 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
     while logs(&first).await.is_empty() {
         tokio::task::yield_now().await;
     }
-    let before = servers.known().told[&ID].clone();
+    let before = servers.known().told[&id()].clone();
     first.shutdown().await;
     drop(first);
     let second = client(&servers, dir.path(), false).await;
@@ -200,14 +146,14 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
         .until("the node's return", |known| known.ready)
         .await;
     assert_eq!(
-        events(&servers.known().told[&ID], "t"),
+        events(&servers.known().told[&id()], "t"),
         events(&before, "t")
     );
     assert_eq!(logs(&second).await.lines().count(), 1);
     let end = dir
         .path()
         .join("alloc")
-        .join(ID.to_string())
+        .join(id().to_string())
         .join("t/local/end");
     std::fs::write(end, "").unwrap();
     let failed = |alloc: &Allocation| {
@@ -217,12 +163,12 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
             .any(|event| event.display_message() == "Exit Code: 4")
     };
     servers
-        .until("its exit code", |known| failed(&known.told[&ID]))
+        .until("its exit code", |known| failed(&known.told[&id()]))
         .await;
-    servers.stop(ID);
+    servers.stop(id());
     servers
         .until("its end", |known| {
-            known.told[&ID].task_states["t"].state == TaskPhase::Dead
+            known.told[&id()].task_states["t"].state == TaskPhase::Dead
         })
         .await;
     second.shutdown().await;

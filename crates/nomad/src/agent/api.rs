@@ -61,6 +61,9 @@ pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken
         false => None,
     };
     let http = HttpServer::new(gateway, http_settings(config));
+    if let Some(node) = &node {
+        node.serve_in_tasks(http.clone());
+    }
     for listener in listeners {
         let (http, closing) = (http.clone(), closing.clone());
         tokio::spawn(async move { http.serve(Listener::Tcp(listener), closing).await });

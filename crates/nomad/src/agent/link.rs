@@ -3,12 +3,12 @@
 use async_trait::async_trait;
 use caravan_client::link::{
     AllocUpdate, Allocations, Beat, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
-    ServiceUpdate, What,
+    ServiceUpdate, SignedIdentity, WantedIdentity, What,
 };
 use caravan_client::RpcLink;
-use caravan_model::Node;
+use caravan_model::{AllocId, Node, NodeId};
 use caravan_rpc::{Channel, Handler, Peer};
-use caravan_server::{NodeError, NodeService};
+use caravan_server::{IdentityOf, NodeError, NodeService};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -30,6 +30,16 @@ impl InProcess {
     fn beat(&self, ttl: caravan_model::Duration) -> Beat {
         Beat { heartbeat_ttl: ttl.to_std(), servers: (self.servers)(), eligibility: None }
     }
+
+    fn sign(&self, node: NodeId, alloc: AllocId, wanted: WantedIdentity) -> Result<SignedIdentity, LinkError> {
+        let of = if wanted.is_service {
+            IdentityOf::Service(&wanted.workload)
+        } else {
+            IdentityOf::Task(&wanted.workload)
+        };
+        let signed = self.service.sign(node, alloc, of, &wanted.identity).map_err(link_error)?;
+        Ok(SignedIdentity { token: signed.token, expires: signed.expires, wanted })
+    }
 }
 
 fn link_error(error: NodeError) -> LinkError {
@@ -37,7 +47,7 @@ fn link_error(error: NodeError) -> LinkError {
         NodeError::Unknown(_) => LinkError::NodeNotFound,
         NodeError::Propose(caravan_server::ProposeError::Refused(refused)) => LinkError::Refused(refused.to_string()),
         NodeError::Propose(error) => LinkError::Unavailable(error.to_string()),
-        NodeError::NotReady { .. } => LinkError::Unavailable(error.to_string()),
+        NodeError::NotReady { .. } | NodeError::Keys(_) => LinkError::Unavailable(error.to_string()),
         NodeError::Invalid(text) => LinkError::Refused(text),
     }
 }
@@ -80,14 +90,24 @@ impl ServerLink for InProcess {
     }
 
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {
+        let node = request.caller.node_id;
         match request.what {
             What::Alloc(id) => Ok(Found::Alloc(self.service.allocation(id))),
             What::Service { namespace, name } => {
                 Ok(Found::Services(self.service.service_instances(&namespace, &name)))
             }
-            What::Variable { .. } => Ok(Found::Variable(None)),
-            What::Variables { .. } => Ok(Found::Variables(Vec::new())),
-            What::Identities { .. } => Ok(Found::Identities(Vec::new())),
+            What::ServiceNames { namespace } => Ok(Found::ServiceNames(self.service.service_names(&namespace))),
+            What::Variable { alloc, task, path } => {
+                let found = self.service.variable(node, alloc, &task, &path).map_err(link_error)?;
+                Ok(Found::Variable(found.map(Box::new)))
+            }
+            What::Variables { alloc, task, prefix } => {
+                self.service.variable_paths(node, alloc, &task, &prefix).map(Found::Variables).map_err(link_error)
+            }
+            What::Identities { alloc, wanted } => {
+                let signed = wanted.into_iter().map(|wanted| self.sign(node, alloc, wanted));
+                signed.collect::<Result<_, _>>().map(Found::Identities)
+            }
         }
     }
 }

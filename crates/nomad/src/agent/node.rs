@@ -1,11 +1,14 @@
 //! Starts the client room from the agent's configuration.
 
-use crate::config::AgentConfig;
-use caravan_client::{Client, ClientConfig, GcConfig, Reserved, ServerLink};
+use crate::config::{AgentConfig, settings};
+use caravan_client::{
+    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Reserved, ServerLink, TemplateConfig, VaultConfig,
+};
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
 use caravan_model::{HostNetwork, HostVolumeInfo};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The drivers that the configuration may speak of.
@@ -106,15 +109,86 @@ fn resolve(config: &AgentConfig) -> ClientConfig {
         node_max_allocs: i64::from(client.node_max_allocs),
         disable_remote_exec: client.disable_remote_exec,
         cgroup_parent: client.cgroup_parent.clone(),
+        cni_paths: cni_paths(&client.cni_path, &defaults),
         cni_config_dir: client.cni_config_dir.clone(),
         bridge_network_name: client.bridge_network_name.clone(),
         bridge_network_subnet: client.bridge_network_subnet.clone(),
+        bridge_network_subnet_ipv6: client.bridge_network_subnet_ipv6.clone(),
         bridge_hairpin_mode: client.bridge_network_hairpin_mode,
         service_discovery: client.nomad_service_discovery,
         default_ineligible: client.default_ineligible,
         gc_volumes_on_node_gc: client.gc_volumes_on_node_gc,
+        template: templates(client),
+        artifact: artifacts(client),
+        consul: consul(config),
+        vault: vault(config),
         ..defaults
     }
+}
+
+fn templates(client: &settings::Client) -> TemplateConfig {
+    let template = &client.template;
+    TemplateConfig {
+        function_denylist: [&template.function_denylist[..], &template.function_blacklist].concat(),
+        disable_file_sandbox: template.disable_file_sandbox,
+    }
+}
+
+/// The Consul that the configuration speaks of; one it does not mention is not looked for.
+fn consul(config: &AgentConfig) -> Option<ConsulConfig> {
+    let consul = config.settings.consul.0.get("default")?;
+    let named = std::env::var_os("CONSUL_HTTP_ADDR").is_some();
+    if !named && *consul == settings::Consul::default() {
+        return None;
+    }
+    let token = Some(consul.token.clone()).filter(|token| !token.is_empty());
+    Some(ConsulConfig {
+        address: consul.address.clone(),
+        tls: consul.ssl,
+        verify: consul.verify_ssl,
+        token: token.or_else(|| std::env::var("CONSUL_HTTP_TOKEN").ok()).unwrap_or_default(),
+        namespace: consul.namespace.clone(),
+        timeout: consul.timeout,
+    })
+}
+
+fn vault(config: &AgentConfig) -> Option<VaultConfig> {
+    let vault = config.settings.vault.0.get("default").filter(|vault| vault.enabled == Some(true))?;
+    Some(VaultConfig {
+        address: vault.address.clone(),
+        namespace: vault.namespace.clone(),
+        verify: !vault.tls_skip_verify,
+        login_path: vault.jwt_auth_backend_path.clone(),
+        role: vault.create_from_role.clone(),
+    })
+}
+
+fn artifacts(client: &settings::Client) -> ArtifactConfig {
+    let artifact = &client.artifact;
+    let variables = artifact.set_environment_variables.split(',').map(str::trim).filter(|name| !name.is_empty());
+    ArtifactConfig {
+        variables: variables.map(str::to_owned).collect(),
+        http_read_timeout: artifact.http_read_timeout,
+        http_max_bytes: artifact.http_max_size.0,
+        git_timeout: artifact.git_timeout,
+        hg_timeout: artifact.hg_timeout,
+        s3_timeout: artifact.s3_timeout,
+        gcs_timeout: artifact.gcs_timeout,
+        decompression_max_bytes: artifact.decompression_size_limit.0,
+        decompression_max_files: u64::from(artifact.decompression_file_count_limit),
+        unsandboxed: artifact.disable_filesystem_isolation,
+        extra_paths: artifact.filesystem_isolation_extra_paths.clone(),
+        links_unchecked: artifact.disable_artifact_inspection,
+        ..ArtifactConfig::default()
+    }
+}
+
+/// Where CNI plugins are; where nothing else was said, also where Debian puts them.
+fn cni_paths(configured: &str, defaults: &ClientConfig) -> Vec<PathBuf> {
+    if configured == settings::Client::default().cni_path {
+        return defaults.cni_paths.clone();
+    }
+    configured.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
 }
 
 fn signed(number: u64) -> i64 {

@@ -58,6 +58,7 @@ impl Story {
         let group = alloc.job.as_ref().unwrap().task_groups[0].clone();
         let limits = Limits {
             max_kill_timeout: Duration::from_secs(30),
+            consul: false,
         };
         let machine = AllocMachine::new(&alloc, &group, limits, UnixNanos(0));
         let mut story = Self {

@@ -242,3 +242,24 @@ fn a_readopted_task_runs_on_without_a_new_event() {
     task.handle(Input::Exited(ExitResult::exited(1)), at(21));
     assert_eq!(task.state.restarts, 1);
 }
+
+#[test]
+fn a_clock_that_was_set_makes_no_wait_longer_or_shorter() {
+    const HOUR: i64 = 3600;
+    for jump in [HOUR, -HOUR] {
+        let mut task = machine(true);
+        run(&mut task);
+        task.handle(Input::Exited(ExitResult::exited(1)), at(10));
+        let before = task.wake_at().unwrap().0;
+        task.shift(Duration::from_secs(0));
+        assert_eq!(task.wake_at().unwrap().0, before);
+        task.shift(Duration(jump * SECOND));
+        let due = task.wake_at().unwrap();
+        assert_eq!(due.0 - before, jump * SECOND);
+        assert!(task.handle(Input::Tick, UnixNanos(due.0 - 1)).is_empty());
+        assert_eq!(
+            task.handle(Input::Tick, due),
+            [Action::Prepare { again: true }]
+        );
+    }
+}

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use caravan_model::ServiceRegistration;
 use gotmpl::{Template, TemplateError, Value};
 use sha2::{Digest, Sha256};
 
-use super::data::{self, Need};
 use super::engine::Pass;
 use crate::api::contained;
+
+mod collections;
+mod formats;
+mod lookups;
 
 type Answer = Result<Value, TemplateError>;
 type Function = fn(&Pass, &[Value]) -> Answer;
@@ -70,29 +72,6 @@ const FUNCTIONS: &[(&str, Function)] = &[
         Ok(string(found.map_or_else(|| text(args, 1), Ok)?))
     }),
     ("file", file),
-    ("nomadVar", |pass, args| {
-        variable(pass, Need::Variable(text(args, 0)?))
-    }),
-    ("nomadVarExists", |pass, args| {
-        let found = pass.ask(Need::OptionalVariable(text(args, 0)?));
-        Ok(Value::Bool(matches!(
-            found,
-            Some(data::Value::Variable(Some(_)))
-        )))
-    }),
-    ("nomadVarList", variables),
-    ("nomadVarListSafe", variables),
-    ("nomadService", services),
-    ("key", no_consul),
-    ("keyExists", no_consul),
-    ("keyOrDefault", no_consul),
-    ("service", no_consul),
-    ("services", no_consul),
-    ("ls", no_consul),
-    ("tree", no_consul),
-    ("secret", |_, _| {
-        Err(fail("no Vault is configured on this node"))
-    }),
     ("toLower", |_, args| {
         Ok(string(text(args, 0)?.to_lowercase()))
     }),
@@ -277,7 +256,13 @@ const FUNCTIONS: &[(&str, Function)] = &[
 
 /// Gives every function to the engine; denied ones fail when they are called.
 pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]) -> Template {
-    for (name, function) in FUNCTIONS {
+    let all = [
+        FUNCTIONS,
+        lookups::FUNCTIONS,
+        collections::FUNCTIONS,
+        formats::FUNCTIONS,
+    ];
+    for (name, function) in all.into_iter().flatten() {
         let pass = Arc::clone(pass);
         engine = engine.func(name, move |args: &[Value]| function(&pass, args));
     }
@@ -285,10 +270,6 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
         engine = engine.func(name, |_: &[Value]| Err(fail("function is disabled")));
     }
     engine
-}
-
-fn no_consul(_: &Pass, _: &[Value]) -> Answer {
-    Err(fail("no Consul is configured on this node"))
 }
 
 fn number(args: &[Value], at: usize) -> Result<i64, TemplateError> {
@@ -361,66 +342,6 @@ fn file(pass: &Pass, args: &[Value]) -> Answer {
     std::io::Read::read_to_string(&mut opened, &mut content)
         .map_err(|error| fail(format!("{path}: {error}")))?;
     Ok(string(content))
-}
-
-fn variable(pass: &Pass, need: Need) -> Answer {
-    match pass.ask(need) {
-        Some(data::Value::Variable(Some(items))) => Ok(map(items
-            .iter()
-            .map(|(key, value)| (key.clone(), string(value))))),
-        _ => Ok(Value::Nil),
-    }
-}
-
-fn variables(pass: &Pass, args: &[Value]) -> Answer {
-    let prefix = if args.is_empty() {
-        String::new()
-    } else {
-        text(args, 0)?
-    };
-    match pass.ask(Need::Variables(prefix)) {
-        Some(data::Value::Paths(paths)) => Ok(list(
-            paths
-                .iter()
-                .map(|path| map([("Path".to_owned(), string(path))])),
-        )),
-        _ => Ok(list([])),
-    }
-}
-
-fn services(pass: &Pass, args: &[Value]) -> Answer {
-    // `nomadService "name"`, or with a count and a hash before it.
-    let name = text(args, args.len().saturating_sub(1))?;
-    let Some(data::Value::Services(found)) = pass.ask(Need::Service(name)) else {
-        return Ok(list([]));
-    };
-    let mut found: Vec<&Arc<ServiceRegistration>> = found.iter().collect();
-    if args.len() == 3 {
-        let hash = text(args, 1)?;
-        let rank = |service: &&Arc<ServiceRegistration>| {
-            Sha256::digest(format!("{hash}{}", service.alloc_id)).to_vec()
-        };
-        found.sort_by_key(rank);
-        found.truncate(usize::try_from(number(args, 0)?).unwrap_or(0));
-    }
-    Ok(list(
-        found.into_iter().map(|service| service_value(service)),
-    ))
-}
-
-fn service_value(service: &ServiceRegistration) -> Value {
-    map([
-        ("ID".to_owned(), string(&service.id)),
-        ("Name".to_owned(), string(&service.service_name)),
-        ("Address".to_owned(), string(&service.address)),
-        ("Port".to_owned(), Value::Int(service.port)),
-        ("Tags".to_owned(), list(service.tags.iter().map(string))),
-        ("JobID".to_owned(), string(service.job_id.as_str())),
-        ("AllocID".to_owned(), string(service.alloc_id.to_string())),
-        ("NodeID".to_owned(), string(service.node_id.to_string())),
-        ("Datacenter".to_owned(), string(&service.datacenter)),
-        ("Namespace".to_owned(), string(service.namespace.as_str())),
-    ])
 }
 
 fn from_json(value: &serde_json::Value) -> Value {

@@ -21,9 +21,6 @@ use super::setting::{ByName, Labelled, section};
 
 /// Why options that only make sense elsewhere, or come later, do nothing yet.
 mod later {
-    pub(super) const CONSUL: &str =
-        "Consul is not supported yet; services with no provider use the built-in one";
-    pub(super) const VAULT: &str = "Vault is not supported yet";
     pub(super) const ACL: &str = "access control is not built yet";
     pub(super) const KEYRING: &str = "only the built-in key provider \"aead\" exists yet";
     pub(super) const AUDIT: &str = "the audit log is not built yet";
@@ -35,10 +32,6 @@ mod later {
     pub(super) const AUTOPILOT: &str = "autopilot is not built yet";
     pub(super) const RAFT_STORE: &str = "there is one log store, and it has none of these settings";
     pub(super) const SINK: &str = "metrics are served at /v1/metrics and not pushed anywhere yet";
-    pub(super) const TEMPLATE: &str = "templates are not built yet";
-    pub(super) const ARTIFACT: &str = "artifacts are not built yet";
-    pub(super) const CNI: &str = "CNI networks are not built yet";
-    pub(super) const BRIDGE: &str = "bridge networks are not built yet";
     pub(super) const CLOUD: &str = "cloud discovery and the intro token are not built yet";
     pub(super) const UI: &str = "the web UI is not built yet";
 }
@@ -77,8 +70,8 @@ section! {
         server: Server = Server::default();
         acl: Acl = Acl::default(), later later::ACL;
         tls: Tls = Tls::default();
-        consul: ByName<Consul> = ByName::default(), later later::CONSUL;
-        vault: ByName<Vault> = ByName::default(), later later::VAULT;
+        consul: ByName<Consul> = ByName::default();
+        vault: ByName<Vault> = ByName::default();
         telemetry: Telemetry = Telemetry::default();
         ui: Ui = Ui::default();
         autopilot: Autopilot = Autopilot::default(), later later::AUTOPILOT;

@@ -1,0 +1,159 @@
+//! A Consul agent beside this node, over its HTTP API.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Where the agent is and how it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsulConfig {
+    /// `host:port`.
+    pub address: String,
+    pub tls: bool,
+    pub verify: bool,
+    pub token: String,
+    /// Empty: that of the token.
+    pub namespace: String,
+    pub timeout: Duration,
+}
+
+impl Default for ConsulConfig {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:8500".into(),
+            tls: false,
+            verify: true,
+            token: String::new(),
+            namespace: String::new(),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why Consul does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConsulError {
+    #[error("Consul cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("Consul answers {0}: {1}")]
+    Refused(u16, String),
+}
+
+/// The agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Consul {
+    config: ConsulConfig,
+    http: reqwest::Client,
+}
+
+/// A client of HTTP for what runs beside the node.
+pub(crate) fn http_client(
+    timeout: Duration,
+    verify: bool,
+) -> Result<reqwest::Client, reqwest::Error> {
+    // Whoever comes first sets it; it is the same everywhere.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder()
+        .timeout(timeout)
+        .no_proxy()
+        .tls_danger_accept_invalid_certs(!verify)
+        .build()
+}
+
+fn unreachable(error: reqwest::Error) -> ConsulError {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        text = inner.to_string();
+        source = inner.source();
+    }
+    ConsulError::Unreachable(text)
+}
+
+impl Consul {
+    pub(crate) fn new(config: ConsulConfig) -> Result<Self, reqwest::Error> {
+        let http = http_client(config.timeout, config.verify)?;
+        Ok(Self { config, http })
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let scheme = if self.config.tls { "https" } else { "http" };
+        let mut url = format!("{scheme}://{}{path}", self.config.address);
+        if !self.config.namespace.is_empty() {
+            let between = if path.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{between}ns={}", self.config.namespace));
+        }
+        let request = self.http.request(method, url);
+        if self.config.token.is_empty() {
+            request
+        } else {
+            request.header("X-Consul-Token", &self.config.token)
+        }
+    }
+
+    /// What is at a path; `None` when there is nothing.
+    pub(crate) async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ConsulError> {
+        let answer = self
+            .request(reqwest::Method::GET, path)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unreachable)?;
+        match status.as_u16() {
+            404 => Ok(None),
+            _ if status.is_success() => Ok(Some(body.to_vec())),
+            code => Err(refused(code, &body)),
+        }
+    }
+
+    /// The same, read as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, ConsulError> {
+        let Some(bytes) = self.get(path).await? else {
+            return Ok(None);
+        };
+        let read = serde_json::from_slice(&bytes);
+        read.map(Some)
+            .map_err(|error| ConsulError::Refused(200, error.to_string()))
+    }
+
+    /// Has the agent take something in.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<(), ConsulError> {
+        let request = self
+            .request(reqwest::Method::PUT, path)
+            .body(body.to_string());
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        let body = answer.bytes().await.unwrap_or_default();
+        Err(refused(status.as_u16(), &body))
+    }
+}
+
+fn refused(code: u16, body: &[u8]) -> ConsulError {
+    ConsulError::Refused(
+        code,
+        String::from_utf8_lossy(&body[..body.len().min(512)])
+            .trim()
+            .to_owned(),
+    )
+}
+
+/// A part of a path, so that what is in it cannot end it.
+pub(crate) fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte);
+    let each = text.bytes().map(|byte| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    each.collect()
+}

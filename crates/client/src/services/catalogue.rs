@@ -1,0 +1,171 @@
+//! Where services are announced: the servers' catalogue and Consul's, each behind the same trait. What is still to be
+//! told waits in an outbox, the last word on each.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use caravan_model::{NamespaceName, ServiceRegistration};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::consul::{Consul, ConsulError, escaped};
+use crate::link::{LinkError, ServiceUpdate};
+use crate::shared::Shared;
+
+/// Namespace and id of an instance.
+pub(crate) type Key = (NamespaceName, String);
+type Batch<E> = BTreeMap<Key, Option<E>>;
+
+/// What is still to be told: `None` withdraws.
+pub(crate) struct Outbox<E> {
+    waiting: Mutex<Batch<E>>,
+    some: Notify,
+}
+
+impl<E> Default for Outbox<E> {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::new(BTreeMap::new()),
+            some: Notify::new(),
+        }
+    }
+}
+
+impl<E> Outbox<E> {
+    pub(super) fn put(&self, key: Key, entry: Option<E>) {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, entry);
+        self.some.notify_one();
+    }
+
+    /// Puts what could not be told back, unless there is something newer.
+    fn put_back(&self, batch: Batch<E>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, entry) in batch {
+            waiting.entry(key).or_insert(entry);
+        }
+    }
+
+    fn take(&self) -> Batch<E> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Somewhere that services are announced.
+#[async_trait]
+pub(super) trait Catalogue: Send + Sync {
+    /// What it wants to know of an instance.
+    type Entry: Send + Sync;
+
+    /// Tells it; what has to be told again comes back.
+    async fn tell(&self, batch: Batch<Self::Entry>) -> Batch<Self::Entry>;
+
+    /// The longest wait between tries.
+    fn patience(&self) -> Duration;
+}
+
+/// Tells a catalogue until the agent stops, and what is left after that.
+pub(super) async fn run<C: Catalogue>(shared: &Shared, outbox: &Outbox<C::Entry>, catalogue: C) {
+    const SOON: Duration = Duration::from_millis(100);
+    let mut wait = SOON;
+    loop {
+        let batch = outbox.take();
+        if batch.is_empty() {
+            tokio::select! {
+                () = outbox.some.notified() => continue,
+                () = shared.shutdown.cancelled() => return,
+            }
+        }
+        let again = catalogue.tell(batch).await;
+        if again.is_empty() {
+            wait = SOON;
+            continue;
+        }
+        outbox.put_back(again);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = shared.shutdown.cancelled() => return,
+        }
+        wait = (wait * 2).min(catalogue.patience());
+    }
+}
+
+/// The catalogue of the cluster.
+pub(super) struct Servers(pub(super) Arc<Shared>);
+
+#[async_trait]
+impl Catalogue for Servers {
+    type Entry = ServiceRegistration;
+
+    async fn tell(&self, batch: Batch<ServiceRegistration>) -> Batch<ServiceRegistration> {
+        let mut update = ServiceUpdate {
+            caller: self.0.caller(),
+            upsert: Vec::new(),
+            delete: Vec::new(),
+        };
+        for (key, registration) in &batch {
+            match registration {
+                Some(registration) => update.upsert.push(registration.clone()),
+                None => update.delete.push(key.clone()),
+            }
+        }
+        match self.0.link.update_services(update).await {
+            Ok(()) => Batch::new(),
+            Err(LinkError::Refused(why)) => {
+                tracing::warn!(%why, "the servers refused service registrations");
+                Batch::new()
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot tell the servers about services");
+                batch
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+#[async_trait]
+impl Catalogue for Consul {
+    type Entry = Value;
+
+    async fn tell(&self, batch: Batch<Value>) -> Batch<Value> {
+        let mut again = Batch::new();
+        for (key, entry) in batch {
+            let told = match &entry {
+                Some(entry) => {
+                    self.put(
+                        "/v1/agent/service/register?replace-existing-checks=true",
+                        entry,
+                    )
+                    .await
+                }
+                None => {
+                    let path = format!("/v1/agent/service/deregister/{}", escaped(&key.1));
+                    self.put(&path, &Value::Null).await
+                }
+            };
+            match told {
+                Ok(()) => {}
+                Err(ConsulError::Refused(code, why)) if (400..500).contains(&code) => {
+                    tracing::warn!(service = key.1, code, why, "Consul refused a service");
+                }
+                Err(error) => {
+                    tracing::debug!(%error, service = key.1, "cannot tell Consul about a service");
+                    again.insert(key, entry);
+                }
+            }
+        }
+        again
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+}

@@ -1,0 +1,121 @@
+//! A Vault that tasks' templates read secrets from, over its HTTP API.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::consul::{escaped, http_client};
+
+/// Where Vault is, and how a task's identity becomes a token of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VaultConfig {
+    /// With its scheme.
+    pub address: String,
+    pub namespace: String,
+    pub verify: bool,
+    /// Where identities are exchanged.
+    pub login_path: String,
+    /// The role of tasks that name none.
+    pub role: String,
+}
+
+/// Why Vault gives nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VaultError {
+    #[error("Vault cannot be reached: {0}")]
+    Unreachable(#[from] reqwest::Error),
+    #[error("Vault answers {0}: {1}")]
+    Refused(u16, String),
+}
+
+/// Vault, with the token of one task.
+pub(crate) struct Vault {
+    config: VaultConfig,
+    http: reqwest::Client,
+    token: String,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Vault {
+    /// Exchanges a signed identity for a token.
+    pub(crate) async fn login(
+        config: VaultConfig,
+        jwt: &str,
+        role: &str,
+    ) -> Result<Self, VaultError> {
+        let http = http_client(TIMEOUT, config.verify)?;
+        let role = if role.is_empty() { &config.role } else { role };
+        let mut vault = Self {
+            http,
+            token: String::new(),
+            config: config.clone(),
+        };
+        let path = format!("auth/{}/login", config.login_path.trim_matches('/'));
+        let answer = vault
+            .ask(
+                reqwest::Method::POST,
+                &path,
+                Some(json!({"jwt": jwt, "role": role})),
+            )
+            .await?;
+        vault.token = answer["auth"]["client_token"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        Ok(vault)
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A secret as templates see it; `Null` where there is none.
+    pub(crate) async fn read(&self, path: &str) -> Result<Value, VaultError> {
+        match self.ask(reqwest::Method::GET, path, None).await {
+            Ok(found) => Ok(json!({
+                "RequestID": found["request_id"], "LeaseID": found["lease_id"],
+                "LeaseDuration": found["lease_duration"], "Renewable": found["renewable"], "Data": found["data"],
+            })),
+            Err(VaultError::Refused(404, _)) => Ok(Value::Null),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, VaultError> {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{query}")
+        };
+        let address = self.config.address.trim_end_matches('/');
+        let url = format!("{address}/v1/{}{query}", escaped(path.trim_matches('/')));
+        let mut request = self
+            .http
+            .request(method, url)
+            .header("X-Vault-Request", "true");
+        if !self.token.is_empty() {
+            request = request.header("X-Vault-Token", &self.token);
+        }
+        if !self.config.namespace.is_empty() {
+            request = request.header("X-Vault-Namespace", &self.config.namespace);
+        }
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        if !status.is_success() {
+            let words = String::from_utf8_lossy(&bytes[..bytes.len().min(512)]).into_owned();
+            return Err(VaultError::Refused(status.as_u16(), words));
+        }
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+}

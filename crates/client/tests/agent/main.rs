@@ -1,0 +1,11 @@
+//! The node agent against servers in memory, with real processes, networks and files.
+
+mod artifacts;
+mod attacks;
+mod identities;
+mod lifecycle;
+mod network;
+mod store;
+mod support;
+mod tasks;
+mod templates;

@@ -1,0 +1,235 @@
+//! Groups with a network of their own: a namespace, a bridge, ports mapped from the host.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use caravan_model::{
+    AllocatedPort, AllocatedResources, Allocation, ClientStatus, DnsConfig, NetworkResource,
+};
+
+use crate::support::{
+    Servers, alloc, alloc_dir, client_with, id, is, logs, messages, own, shell, skipped, until,
+};
+
+const PLUGINS: &str = "/usr/lib/cni";
+
+fn cannot(name: &str) -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    let plugins = ["bridge", "portmap", "host-local", "loopback", "firewall"];
+    let has_plugins = plugins
+        .iter()
+        .all(|plugin| Path::new(PLUGINS).join(plugin).exists());
+    let iptables = Command::new("iptables")
+        .args(["-t", "nat", "-L", "-n"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    let reason = if !root {
+        "needs root"
+    } else if !has_plugins {
+        "needs the CNI plugins in /usr/lib/cni (containernetworking-plugins)"
+    } else if !iptables {
+        "needs iptables"
+    } else {
+        return false;
+    };
+    skipped(name, reason);
+    true
+}
+
+fn networked(alloc: Allocation, network: NetworkResource, ports: Vec<AllocatedPort>) -> Allocation {
+    let mut alloc = alloc;
+    let mut given = AllocatedResources::clone(alloc.allocated_resources.as_ref().unwrap());
+    given.shared.networks = vec![network];
+    given.shared.ports = ports;
+    alloc.allocated_resources = Some(Arc::new(given));
+    alloc
+}
+
+fn mode(mode: &str) -> NetworkResource {
+    NetworkResource {
+        mode: mode.into(),
+        ..NetworkResource::default()
+    }
+}
+
+fn namespace() -> PathBuf {
+    Path::new("/var/run/netns").join(id().to_string())
+}
+
+fn free_port() -> i64 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    i64::from(listener.local_addr().unwrap().port())
+}
+
+/// What answers at a port of the host.
+fn ask(port: i64) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", u16::try_from(port).ok()?)).ok()?;
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_secs(2)))
+        .ok()?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    (!answer.is_empty()).then_some(answer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_with_a_mapped_port() {
+    if cannot("a_bridge_with_a_mapped_port") {
+        return;
+    }
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let bridge = |config: &mut caravan_client::ClientConfig| {
+        config.dev = true;
+        config.bridge_network_name = "caravantest0".into();
+        config.bridge_network_subnet = "172.26.254.0/24".into();
+    };
+    let client = client_with(&servers, dir.path(), bridge).await;
+    let port = free_port();
+    let mapped = AllocatedPort {
+        label: "http".into(),
+        value: port,
+        to: 8080,
+        host_ip: "127.0.0.1".into(),
+        ..AllocatedPort::default()
+    };
+    let script = "echo $NOMAD_PORT_http $NOMAD_HOST_PORT_http $NOMAD_ALLOC_ADDR_http $NOMAD_ALLOC_INTERFACE_http; hostname;
+        echo inside > index.html; exec python3 -m http.server 8080";
+    let mut network = mode("bridge");
+    network.dns = Some(DnsConfig {
+        servers: vec!["10.9.8.7".into()],
+        ..DnsConfig::default()
+    });
+    servers.want(networked(
+        alloc(own(), "service", shell(script)),
+        network,
+        vec![mapped],
+    ));
+    let known = servers
+        .until("its address", |known| {
+            known.told.get(&id()).is_some_and(|alloc| {
+                alloc
+                    .network_status
+                    .as_ref()
+                    .is_some_and(|status| !status.address.is_empty())
+            })
+        })
+        .await;
+    let status = known.told[&id()].network_status.clone().unwrap();
+    assert!(status.address.starts_with("172.26.254."), "{status:?}");
+    assert_eq!(status.interface_name, "eth0");
+    assert_eq!(status.dns.unwrap().servers, ["10.9.8.7"]);
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    let answer = until("an answer through the mapped port", || ask(port)).await;
+    assert!(answer.contains("inside"), "{answer}");
+    let said = logs(&client).await;
+    assert_eq!(
+        said.lines().next().unwrap(),
+        format!("8080 {port} {}:8080 eth0", status.address)
+    );
+    assert!(namespace().exists());
+    servers.stop(id());
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
+    until("the end of its namespace", || {
+        (!namespace().exists()).then_some(())
+    })
+    .await;
+    let rules = Command::new("iptables")
+        .args(["-t", "nat", "-S"])
+        .output()
+        .unwrap();
+    let rules = String::from_utf8_lossy(&rules.stdout).into_owned();
+    assert!(
+        !rules.contains(&id().to_string()),
+        "no rule is left: {rules}"
+    );
+    client.shutdown().await;
+    let _ = Command::new("ip")
+        .args(["link", "del", "caravantest0"])
+        .output();
+    let _ = Command::new("iptables")
+        .args([
+            "-D",
+            "NOMAD-ADMIN",
+            "-o",
+            "caravantest0",
+            "-d",
+            "172.26.254.0/24",
+            "-j",
+            "ACCEPT",
+        ])
+        .output();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
+    if cannot("none_is_a_network_of_nothing_and_outlives_the_agent") {
+        return;
+    }
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let first = client_with(&servers, dir.path(), |_| {}).await;
+    let script = "tail -n +3 /proc/net/dev | cut -d: -f1; [ -e local/again ] && exit 0; while [ ! -e local/end ]; do sleep 0.05; done; touch local/again; exit 1";
+    servers.want(networked(
+        alloc(own(), "service", shell(script)),
+        mode("none"),
+        Vec::new(),
+    ));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    while logs(&first).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let inode =
+        |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    let before = inode(&namespace());
+    first.shutdown().await;
+    drop(first);
+    let second = client_with(&servers, dir.path(), |_| {}).await;
+    std::fs::write(alloc_dir(dir.path()).join("t/local/end"), "").unwrap();
+    // It starts again, in the namespace that is there.
+    while logs(&second).await.lines().count() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert!(
+        logs(&second).await.lines().all(|line| line.trim() == "lo"),
+        "{}",
+        logs(&second).await
+    );
+    assert_eq!(inode(&namespace()), before);
+    servers.stop(id());
+    until("the end of its namespace", || {
+        (!namespace().exists()).then_some(())
+    })
+    .await;
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_not_there_fails_the_allocation() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let client = client_with(&servers, dir.path(), |config| {
+        config.dev = true;
+        config.cni_config_dir = dir.path().join("cni");
+    })
+    .await;
+    servers.want(networked(
+        alloc(own(), "batch", shell("true")),
+        mode("cni/nope"),
+        Vec::new(),
+    ));
+    let known = servers
+        .until("its failure", |known| is(known, ClientStatus::Failed))
+        .await;
+    let said = messages(&known.told[&id()], "t");
+    let text = said.last().unwrap();
+    assert!(text.starts_with("failed to setup alloc: pre-run hook \"network\" failed: there is no CNI network \"nope\""), "{text}");
+    client.shutdown().await;
+}
