@@ -5,6 +5,7 @@ mod bad_tasks;
 mod configuration;
 mod examples;
 mod isolation;
+mod node;
 mod separate;
 mod support;
 mod survival;
