@@ -208,6 +208,7 @@ pub(crate) fn start(
     }
     let view = view_of(&alloc, &machine, network_status.clone());
     let (publish, view) = watch::channel(Arc::new(view));
+    // bounded by what the tasks, hooks and checks of one allocation have to say between two looks.
     let (inbox, messages) = mpsc::unbounded_channel();
     let runner = Arc::new(Runner {
         id: alloc.id,
