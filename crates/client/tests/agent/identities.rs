@@ -44,10 +44,10 @@ async fn identities_are_renewed_before_they_end() {
     let mut tasks = shell(
         "trap 'cat secrets/nomad_token; echo' USR1; echo up; while true; do sleep 0.05; done",
     );
-    let mut own = identity("default", false, true);
-    own.change_mode = "signal".into();
-    own.change_signal = "SIGUSR1".into();
-    tasks[0].identity = Some(own);
+    let mut named = identity("default", false, true);
+    named.change_mode = "signal".into();
+    named.change_signal = "SIGUSR1".into();
+    tasks[0].identity = Some(named);
     servers.want(alloc(own(), "service", tasks));
     servers
         .until("its start", |known| is(known, ClientStatus::Running))

@@ -18,12 +18,12 @@ async fn a_damaged_database_is_put_aside() {
         servers.until("a ready node", |known| known.ready).await;
         let bits = own() + 10 + number as u128;
         servers.want(alloc(bits, "batch", shell("true")));
-        let id = caravan_model::AllocId::from_u128(bits);
+        let one = caravan_model::AllocId::from_u128(bits);
         servers
             .until("work as ever", |known| {
                 known
                     .told
-                    .get(&id)
+                    .get(&one)
                     .is_some_and(|alloc| alloc.client_status == ClientStatus::Complete)
             })
             .await;
@@ -47,14 +47,14 @@ async fn a_database_that_was_cut_off_is_put_aside() {
     servers
         .until("its end", |known| is(known, ClientStatus::Complete))
         .await;
-    let id = first.node_id();
+    let node = first.node_id();
     first.shutdown().await;
     drop(first);
     let path = dir.path().join("client/state.db");
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 3]).unwrap();
     let second = client(&servers, dir.path(), false).await;
-    assert_eq!(second.node_id(), id, "the node keeps its name");
+    assert_eq!(second.node_id(), node, "the node keeps its name");
     servers.want(alloc(own() + 1, "batch", shell("true")));
     let other = caravan_model::AllocId::from_u128(own() + 1);
     servers

@@ -125,7 +125,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
 async fn a_task_outlives_the_agent_and_is_taken_up_again() {
     let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
     let first = client(&servers, dir.path(), false).await;
-    let id = first.node_id();
+    let node = first.node_id();
     servers.want(alloc(
         own(),
         "service",
@@ -141,7 +141,7 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
     first.shutdown().await;
     drop(first);
     let second = client(&servers, dir.path(), false).await;
-    assert_eq!(second.node_id(), id);
+    assert_eq!(second.node_id(), node);
     servers
         .until("the node's return", |known| known.ready)
         .await;
