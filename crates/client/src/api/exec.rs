@@ -24,17 +24,12 @@ pub(super) fn exec(
     let task = query.get("task").unwrap_or_default().to_owned();
     let text = query.get("command").unwrap_or_default();
     let command: Vec<String> = serde_json::from_str(text).unwrap_or_default();
-    let action = query.get("action").unwrap_or_default().to_owned();
     let tty = query
         .get("tty")
         .is_some_and(|value| matches!(value, "true" | "1" | "t" | "T" | "TRUE" | "True"));
     // What is wrong with it is told inside the session.
     Ok(Answer::session(handler(move |session| async move {
         let live = target(&runner, &task)?;
-        let command = match action.as_str() {
-            "" => command,
-            name => command_of(&runner, &task, name)?,
-        };
         if command.is_empty() {
             return Err(ApiError::bad_request("command is not present"));
         }
@@ -63,27 +58,6 @@ fn target(runner: &Runner, task: &str) -> Result<Live, ApiError> {
         TaskPhase::Running => runner.live(task).ok_or_else(not_running),
         TaskPhase::Pending | TaskPhase::Dead => Err(not_running()),
     }
-}
-
-/// The command of an action that the job declares for the task.
-fn command_of(runner: &Runner, task: &str, action: &str) -> Result<Vec<String>, ApiError> {
-    let view = runner.view();
-    let job = view.alloc.job.as_ref();
-    let group = job.and_then(|job| job.lookup_task_group(&view.alloc.task_group));
-    let found = group
-        .and_then(|group| group.lookup_task(task))
-        .and_then(|task| task.actions.iter().find(|found| found.name == action));
-    let found = found.ok_or_else(|| {
-        ApiError::not_found(format!("action {action:?} not found in task {task:?}"))
-    })?;
-    let env = runner.live(task).and_then(|live| live.env);
-    let whole = std::iter::once(&found.command).chain(&found.args);
-    Ok(whole
-        .map(|word| {
-            env.as_ref()
-                .map_or_else(|| word.clone(), |env| env.replace(word))
-        })
-        .collect())
 }
 
 async fn serve(live: Live, request: ExecRequest, session: Session) -> Result<(), ApiError> {
