@@ -470,6 +470,51 @@ impl World {
         self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
     }
 
+    /// Whether the newest deployment only waits for its promotion.
+    pub fn may_promote(&self, id: &str) -> bool {
+        let latest = self.state.latest_deployment(&Self::key(id));
+        latest.is_some_and(|latest| {
+            let groups = latest.task_groups.values();
+            let healthy = |group: &DeploymentState| {
+                let canaries = group.placed_canaries.iter();
+                let canaries = canaries.filter_map(|id| self.state.alloc(id));
+                canaries.filter(|alloc| alloc.is_healthy()).count() as i64 >= group.desired_canaries
+            };
+            latest.is_active()
+                && latest.requires_promotion()
+                && groups
+                    .filter(|group| group.desired_canaries > 0)
+                    .all(healthy)
+        })
+    }
+
+    /// What the watcher of deployments does about failures: they may be replaced.
+    pub fn reschedule_failed(&mut self, id: &str) {
+        let wish = DesiredTransition {
+            reschedule: Some(true),
+            ..DesiredTransition::default()
+        };
+        let failed = |alloc: &Arc<Allocation>| {
+            alloc.client_status == ClientStatus::Failed
+                && alloc.desired_status == DesiredStatus::Run
+                && alloc.next_allocation.is_nil()
+                && !alloc.deployment_id.is_nil()
+                && !alloc.desired_transition.should_reschedule()
+        };
+        let failed = self.allocs(id).into_iter().filter(failed);
+        let transitions: BTreeMap<_, _> = failed.map(|alloc| (alloc.id, wish)).collect();
+        if transitions.is_empty() {
+            return;
+        }
+        let now = self.now;
+        self.apply(Command::UpdateDesiredTransitions {
+            transitions,
+            evals: vec![],
+            now,
+        });
+        self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
+    }
+
     pub fn promote(&mut self, id: &str) {
         let deployment = self
             .state
