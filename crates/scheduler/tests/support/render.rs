@@ -15,7 +15,11 @@ pub fn plan(state: &State, plan: &Plan, result: &PlanResult) -> Vec<String> {
             ""
         };
         let place = on(state, alloc);
-        lines.push(format!("stop {place}{lost}: {}", alloc.desired_description));
+        let why = match alloc.desired_description.as_str() {
+            "" => String::new(),
+            why => format!(": {why}"),
+        };
+        lines.push(format!("stop {place}{lost}{why}"));
     }
     for alloc in result.node_preemptions.values().flatten() {
         lines.push(format!("evict {}", on(state, alloc)));
