@@ -339,7 +339,7 @@ mod tests {
     fn nothing_climbs_out() {
         for entries in [
             &[("../x", Regular, "evil")][..],
-            &[("/tmp/caravan-evil", Regular, "evil")],
+            &[("/caravan-evil", Regular, "evil")],
             &[("d/../../x", Regular, "evil")],
             &[("l", Symlink, "/etc")],
             &[("l", Symlink, "../..")],
@@ -359,7 +359,7 @@ mod tests {
                 .collect();
             assert_eq!(left.len(), 2, "{left:?}");
         }
-        assert!(!Path::new("/tmp/caravan-evil").exists());
+        assert!(!Path::new("/caravan-evil").exists());
     }
 
     #[test]

@@ -358,7 +358,7 @@ fn repositories_and_what_of_the_host_they_may_read() {
         "local/repo/x"
     );
     for bad in [
-        ("ref", "--upload-pack=touch /tmp/x"),
+        ("ref", "--upload-pack=touch x"),
         ("ref", "nope"),
         ("depth", "x"),
     ] {
