@@ -20,7 +20,7 @@ pub fn annotate(diff: &mut JobDiff, annotations: Option<&PlanAnnotations>) {
     for group in &mut diff.task_groups {
         if let Some(counts) = annotations.and_then(|plan| plan.desired_tg_updates.get(&group.name))
         {
-            group.updates = updates(counts);
+            group.updates = Some(updates(counts));
         }
         for field in group
             .fields

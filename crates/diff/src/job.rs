@@ -244,7 +244,7 @@ fn ui(old: Option<&JobUi>, new: Option<&JobUi>, contextual: Contextual) -> Optio
                 side.map(|link| {
                     [
                         ("Label".to_owned(), link.label.clone()),
-                        ("URL".to_owned(), link.url.clone()),
+                        ("Url".to_owned(), link.url.clone()),
                     ]
                     .into()
                 })

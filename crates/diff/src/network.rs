@@ -41,11 +41,9 @@ fn network_diff(
         side.and_then(|side| side.cni.as_ref())
             .map(|cni| cni.args.clone())
     };
-    let mut list: Vec<ObjectDiff> = object("DNS", dns(old), dns(new), contextual)
-        .into_iter()
-        .collect();
-    list.extend(ports("Static Port", old, new, contextual));
+    let mut list = ports("Static Port", old, new, contextual);
     list.extend(ports("Dynamic Port", old, new, contextual));
+    list.extend(object("DNS", dns(old), dns(new), contextual));
     list.extend(object("CNIConfig", cni(old), cni(new), contextual));
     let kind = if new.is_some() {
         DiffType::Added

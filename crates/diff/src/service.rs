@@ -119,13 +119,7 @@ fn check(
     new: Option<&ServiceCheck>,
     contextual: Contextual,
 ) -> Option<ObjectDiff> {
-    let flat = |side: Option<&ServiceCheck>| {
-        side.map(|side| {
-            let mut fields = plain(side, &[], &[]);
-            fields.entry("Advertise".to_owned()).or_default();
-            fields
-        })
-    };
+    let flat = |side: Option<&ServiceCheck>| side.map(|side| plain(side, &[], &[]));
     let header = |side: Option<&ServiceCheck>| {
         side.filter(|side| !side.header.is_empty()).map(|side| {
             let mut fields = BTreeMap::new();

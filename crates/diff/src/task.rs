@@ -149,7 +149,8 @@ fn objects(old: Option<&Task>, new: Option<&Task>, contextual: Contextual) -> Ve
 /// A driver's configuration: nothing when equal, otherwise everything in it.
 pub(crate) fn config(old: &Object, new: &Object, contextual: Contextual) -> Option<ObjectDiff> {
     let (before, after) = (full(old), full(new));
-    let kind = match (before == after, old.is_empty(), new.is_empty()) {
+    // A number that becomes its text looks the same, and is none the less another value for the driver.
+    let kind = match (old == new, old.is_empty(), new.is_empty()) {
         (true, ..) => return None,
         (_, true, _) => DiffType::Added,
         (_, _, true) => DiffType::Deleted,

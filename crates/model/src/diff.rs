@@ -58,9 +58,8 @@ pub struct TaskGroupDiff {
     pub objects: Vec<ObjectDiff>,
     #[serde(with = "shape::nullable")]
     pub tasks: Vec<TaskDiff>,
-    /// What the scheduler would do, such as `create` or `in-place update`, and how often.
-    #[serde(with = "shape::nullable")]
-    pub updates: BTreeMap<String, u64>,
+    /// What the scheduler would do, such as `create` or `in-place update`, and how often; none when nobody asked it.
+    pub updates: Option<BTreeMap<String, u64>>,
 }
 
 /// Differences of a task.
