@@ -3,6 +3,7 @@
 use caravan_control::gc::GcThresholds;
 use caravan_control::liveness::Pace;
 use caravan_model::SchedulerConfiguration;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// The configuration of one server.
@@ -34,6 +35,8 @@ pub struct ServerConfig {
     pub job_default_priority: i64,
     /// How many allocations the groups of one job may ask for together.
     pub job_max_count: i64,
+    /// The Vault clusters that jobs may use.
+    pub vault_clusters: BTreeSet<String>,
     /// How many batches of events are kept for late subscribers.
     pub event_buffer_size: usize,
     /// Whether requests need tokens.
@@ -58,6 +61,7 @@ impl Default for ServerConfig {
             job_max_priority: 100,
             job_default_priority: 50,
             job_max_count: 50_000,
+            vault_clusters: BTreeSet::new(),
             event_buffer_size: 100,
             acl_enabled: false,
             gc: GcThresholds::default(),

@@ -31,6 +31,10 @@ pub fn complete(job: &mut Job) {
 }
 
 fn complete_group(group: &mut TaskGroup, job: &str, namespace: &str) {
+    // Of old; the block `disconnect` has taken their place.
+    group.max_client_disconnect = None;
+    group.stop_after_client_disconnect = None;
+    group.prevent_reschedule_on_lost = false;
     group.volumes.retain(|_, volume| {
         [volume_type::HOST, volume_type::CSI].contains(&volume.r#type.as_str())
     });
@@ -44,6 +48,8 @@ fn complete_group(group: &mut TaskGroup, job: &str, namespace: &str) {
 }
 
 fn complete_network(network: &mut NetworkResource) {
+    // The node decides.
+    network.device.clear();
     let ports = network
         .reserved_ports
         .iter_mut()

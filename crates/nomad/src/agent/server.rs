@@ -96,6 +96,12 @@ impl Running {
     }
 }
 
+/// The Vault clusters that jobs may use.
+fn enabled_vaults(config: &AgentConfig) -> std::collections::BTreeSet<String> {
+    let vaults = &config.settings.vault.0;
+    vaults.iter().filter(|(_, vault)| vault.enabled == Some(true)).map(|(name, _)| name.clone()).collect()
+}
+
 fn resolve(config: &AgentConfig) -> ServerConfig {
     let settings = &config.settings;
     let server = &settings.server;
@@ -132,6 +138,7 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         job_max_priority: i64::from(server.job_max_priority),
         job_default_priority: i64::from(server.job_default_priority),
         job_max_count: i64::from(server.job_max_count),
+        vault_clusters: enabled_vaults(config),
         event_buffer_size: if server.enable_event_broker { server.event_buffer_size as usize } else { 0 },
         acl_enabled: settings.acl.enabled,
         gc: GcThresholds {

@@ -5,7 +5,7 @@
 mod task;
 
 use caravan_model::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Whether allocations of `old` must be replaced to run `new`.
 pub(crate) fn is_destructive(old_job: &Job, new_job: &Job, group: &str) -> bool {
@@ -51,7 +51,8 @@ fn group_differs(old: &TaskGroup, new: &TaskGroup) -> bool {
         affinities: _,
         spreads: _,
         networks,
-        consul,
+        // Where its services are registered, which is told anew.
+        consul: _,
         services: _,
         volumes,
         shutdown_delay: _,
@@ -63,7 +64,6 @@ fn group_differs(old: &TaskGroup, new: &TaskGroup) -> bool {
     tasks.len() != old.tasks.len()
         || *ephemeral_disk != old.ephemeral_disk
         || networks_differ(&old.networks, networks)
-        || consul_differs(old.consul.as_ref(), consul.as_ref())
         || *volumes != old.volumes
         || restart_policy.render_templates != old.restart_policy.render_templates
         || connect_differs(old, new)
@@ -103,7 +103,8 @@ fn network_differs(old: &NetworkResource, new: &NetworkResource) -> bool {
 
 type PortKey<'a> = (&'a str, i64, i64, &'a str);
 
-fn ports(ports: &[Port], numbered: bool) -> BTreeSet<PortKey<'_>> {
+/// In their order, for that is how allocations were given them.
+fn ports(ports: &[Port], numbered: bool) -> Vec<PortKey<'_>> {
     let key = |port: &'_ Port| -> (i64, i64) { (if numbered { port.value } else { 0 }, port.to) };
     ports
         .iter()
@@ -112,21 +113,6 @@ fn ports(ports: &[Port], numbered: bool) -> BTreeSet<PortKey<'_>> {
             (port.label.as_str(), value, to, port.host_network.as_str())
         })
         .collect()
-}
-
-fn consul_differs(old: Option<&Consul>, new: Option<&Consul>) -> bool {
-    let empty = Consul::default();
-    let (old, new) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
-    // exhaustive
-    let Consul {
-        namespace,
-        cluster,
-        partition,
-    } = new;
-    let both_differ = |old: &str, new: &str| !old.is_empty() && !new.is_empty() && old != new;
-    *namespace != old.namespace
-        || both_differ(&old.cluster, cluster)
-        || both_differ(&old.partition, partition)
 }
 
 /// Whether services in a mesh differ in what their sidecars were made from.

@@ -15,7 +15,8 @@ pub(super) fn differs(old: &Task, new: &Task) -> bool {
         services: _,
         vault,
         secrets,
-        consul,
+        // Where its services are registered, which is told anew.
+        consul: _,
         templates,
         constraints: _,
         affinities: _,
@@ -47,7 +48,6 @@ pub(super) fn differs(old: &Task, new: &Task) -> bool {
         || *env != old.env
         || *vault != old.vault
         || *secrets != old.secrets
-        || *consul != old.consul
         || *templates != old.templates
         || resources_differ(&old.resources, resources)
         || restart_policy.render_templates != old.restart_policy.render_templates
