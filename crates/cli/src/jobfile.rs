@@ -4,10 +4,11 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::hostfiles::{HostFiles, io_text};
 use crate::json::Fields;
-use caravan_jobspec::{Inputs, Source, VarFile};
+use crate::ui::Ui;
+use caravan_jobspec::{Diagnostic, Diagnostics, Inputs, Source, VarFile};
 use caravan_sdk::{Client, Config, Query};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A job that was read, and its source to keep with it.
 pub(crate) struct JobFile {
@@ -15,6 +16,8 @@ pub(crate) struct JobFile {
     pub(crate) job: Value,
     /// What `job inspect -hcl` gives back.
     pub(crate) submission: Value,
+    /// What is odd about the file.
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 impl JobFile {
@@ -34,9 +37,15 @@ impl JobFile {
 impl Context {
     /// Reads the job file of this command's flags; the error begins with `Error getting job struct`.
     pub(crate) fn job_file(&self, path: &str) -> Result<JobFile, Failure> {
-        let code = self.command.usage_code;
-        self.read_job_file(path)
-            .map_err(|error| Failure::new(format!("Error getting job struct: {error}")).code(code))
+        let fetched = fetch_job_file(path).map_err(|error| self.no_job(Unread::Text(error)))?;
+        self.interpret(&fetched, self.given.on("json"))
+            .map_err(|error| self.no_job(error))
+    }
+
+    /// The failure of a command whose job file gave no job.
+    pub(crate) fn no_job(&self, why: Unread) -> Failure {
+        let told = why.told(&self.ui);
+        Failure::new(format!("Error getting job struct: {told}")).code(self.command.usage_code)
     }
 
     /// Refuses options that exclude each other.
@@ -51,68 +60,124 @@ impl Context {
         }
     }
 
-    fn read_job_file(&self, path: &str) -> Result<JobFile, String> {
-        if path.is_empty() {
-            return Err("Error jobfile path has to be specified.".into());
+    /// Turns a file that was fetched into a job; with `-json` it is JSON, the job alone or as the member `Job`.
+    pub(crate) fn interpret(&self, file: &Fetched, as_json: bool) -> Result<JobFile, Unread> {
+        let path = &file.path;
+        if as_json {
+            return from_json(&file.source.bytes).map_err(Unread::Text);
         }
-        let (bytes, name, folder) = read(path)?;
-        if self.given.on("json") {
-            return from_json(&bytes);
-        }
-        let mut var_files = Vec::new();
-        for file in self.given.list("var-file") {
+        let files = HostFiles::new(std::env::current_dir().unwrap_or_default());
+        let inputs = Inputs {
+            vars: self.given.list("var").to_vec(),
+            var_files: self.var_files(path).map_err(Unread::Text)?,
+            env: std::env::vars()
+                .filter(|(name, _)| name.starts_with("NOMAD_VAR_"))
+                .collect(),
+            strict: self.given.on("hcl2-strict"),
+            files: Some(&files),
+            seed: seed().map_err(|error| Unread::Text(error.to_string()))?,
+        };
+        let parsed =
+            caravan_jobspec::parse(&file.source, &inputs).map_err(|found| Unread::Language {
+                path: path.clone(),
+                found,
+            })?;
+        let job =
+            serde_json::to_value(&parsed.job).map_err(|error| Unread::Text(error.to_string()))?;
+        let submission = json!({
+            "Source": String::from_utf8_lossy(&file.source.bytes),
+            "Format": "hcl2",
+            "VariableFlags": parsed.variable_flags,
+            "Variables": parsed.variables,
+        });
+        Ok(JobFile {
+            job,
+            submission,
+            warnings: parsed.warnings,
+        })
+    }
+
+    fn var_files(&self, path: &str) -> Result<Vec<VarFile>, String> {
+        let read = |file: &String| {
             let text = std::fs::read_to_string(file).map_err(|error| {
                 format!(
                     "Error parsing job file from {path}:\nunable to parse var file: <nil>: Failed to read file; failed to read \"{file}\": open {file}: {}",
                     io_text(&error)
                 )
             })?;
-            var_files.push(VarFile {
+            Ok(VarFile {
                 name: file.clone(),
                 text,
-            });
-        }
-        let files = HostFiles::new(folder);
-        let mut seed = [0; 32];
-        aws_lc_rs::rand::fill(&mut seed).map_err(|_| "no randomness".to_owned())?;
-        let inputs = Inputs {
-            vars: self.given.list("var").to_vec(),
-            var_files,
-            env: std::env::vars()
-                .filter(|(name, _)| name.starts_with("NOMAD_VAR_"))
-                .collect(),
-            strict: self.given.on("hcl2-strict"),
-            files: Some(&files),
-            seed,
+            })
         };
-        let source = Source::new(name, bytes.clone());
-        let parsed = caravan_jobspec::parse(&source, &inputs)
-            .map_err(|error| format!("Error parsing job file from {path}:\n{error}"))?;
-        let job = serde_json::to_value(&parsed.job).map_err(|error| error.to_string())?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let submission = json!({
-            "Source": text,
-            "Format": "hcl2",
-            "VariableFlags": parsed.variable_flags,
-            "Variables": parsed.variables,
-        });
-        Ok(JobFile { job, submission })
+        self.given.list("var-file").iter().map(read).collect()
     }
 }
 
-fn read(path: &str) -> Result<(Vec<u8>, String, PathBuf), String> {
+/// Randomness from the kernel: a library's own generator takes longer to begin than the whole file to read.
+fn seed() -> std::io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    let mut source = std::fs::File::open("/dev/urandom")?;
+    std::io::Read::read_exact(&mut source, &mut seed)?;
+    Ok(seed)
+}
+
+/// A job file's content.
+pub(crate) struct Fetched {
+    /// As it was given.
+    pub(crate) path: String,
+    pub(crate) source: Source,
+}
+
+/// Reads a job file from a path, an address, or stdin for `-`.
+pub(crate) fn fetch_job_file(path: &str) -> Result<Fetched, String> {
+    if path.is_empty() {
+        return Err("Error jobfile path has to be specified.".into());
+    }
+    let (bytes, name) = read(path)?;
+    Ok(Fetched {
+        path: path.to_owned(),
+        source: Source::new(name, bytes),
+    })
+}
+
+/// Why there is no job.
+pub(crate) enum Unread {
+    /// Something other than the language.
+    Text(String),
+    /// What the file says is wrong.
+    Language { path: String, found: Diagnostics },
+}
+
+impl Unread {
+    /// For people at a terminal with the source lines, for scripts a line each.
+    pub(crate) fn told(self, ui: &Ui) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Language { path, found } => {
+                let told = match ui.speaks_to_a_person() {
+                    true => format!("\n{}", found.render(ui.color()).trim_end()),
+                    false => found.to_string(),
+                };
+                format!("Error parsing job file from {path}:\n{told}")
+            }
+        }
+    }
+}
+
+fn read(path: &str) -> Result<(Vec<u8>, String), String> {
     let here = std::env::current_dir().unwrap_or_default();
     if path == "-" {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
             .map_err(|error| error.to_string())?;
-        return Ok((bytes, "stdin".into(), here));
+        return Ok((bytes, "stdin".into()));
     }
     let failed = |reason: String| format!("Error getting jobfile from {path:?}: {reason}");
     if path.starts_with("http://") || path.starts_with("https://") {
         let bytes = fetch(path).map_err(failed)?;
         let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-        return Ok((bytes, name, here));
+        return Ok((bytes, name));
     }
     let full = here.join(path);
     let stat = std::fs::metadata(&full).map_err(|error| {
@@ -128,8 +193,7 @@ fn read(path: &str) -> Result<(Vec<u8>, String, PathBuf), String> {
     let bytes = std::fs::read(&full)
         .map_err(|error| failed(format!("open {}: {}", full.display(), io_text(&error))))?;
     let name = Path::new(path).file_name().unwrap_or_default();
-    let folder = full.parent().map(Path::to_path_buf).unwrap_or_default();
-    Ok((bytes, name.to_string_lossy().into_owned(), folder))
+    Ok((bytes, name.to_string_lossy().into_owned()))
 }
 
 fn fetch(url: &str) -> Result<Vec<u8>, String> {
@@ -163,5 +227,9 @@ fn from_json(bytes: &[u8]) -> Result<JobFile, String> {
         "Source": String::from_utf8_lossy(bytes),
         "Format": "json",
     });
-    Ok(JobFile { job, submission })
+    Ok(JobFile {
+        job,
+        submission,
+        warnings: Vec::new(),
+    })
 }

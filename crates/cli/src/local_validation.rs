@@ -3,12 +3,12 @@
 use caravan_jobspec::{NoCluster, admit, error_text, warning_text};
 use caravan_model::api::ApiJob;
 
-/// The errors and the warnings, each as one text, empty when there are none.
-pub(crate) fn validate(job: ApiJob) -> (String, String) {
+/// The errors one by one and as one text, and the warnings as one text; texts are empty when there are none.
+pub(crate) fn validate(job: ApiJob) -> (Vec<String>, String, String) {
     let judged = admit(job, &NoCluster);
-    let errors = match judged.errors.is_empty() {
+    let text = match judged.errors.is_empty() {
         true => String::new(),
         false => error_text(&judged.errors),
     };
-    (errors, warning_text(&judged.warnings))
+    (judged.errors, text, warning_text(&judged.warnings))
 }

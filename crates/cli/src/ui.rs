@@ -9,6 +9,12 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
+    /// No colours, whatever the environment says.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { color: false }
+    }
+
     /// Colours as the environment and the terminal have it.
     pub(crate) fn from_env() -> Self {
         let mut ui = Self { color: false };
@@ -22,6 +28,11 @@ impl Ui {
         let never = never || set("NOMAD_CLI_NO_COLOR");
         let force = force || set("NOMAD_CLI_FORCE_COLOR");
         self.color = !never && (force || std::io::stdout().is_terminal());
+    }
+
+    /// Whether a person reads the errors, so that they may take more than a line each.
+    pub(crate) fn speaks_to_a_person(&self) -> bool {
+        std::io::stderr().is_terminal()
     }
 
     /// Whether there are colours.
@@ -71,6 +82,22 @@ impl Ui {
         match self.color && !text.is_empty() {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
+        }
+    }
+
+    /// The sequence that sets an SGR colour from here on, when there are colours.
+    pub(crate) fn sgr(&self, code: &'static str) -> &'static str {
+        match (self.color, code) {
+            (false, _) => "",
+            (_, "0") => "\x1b[0m",
+            (_, "1") => "\x1b[1m",
+            (_, "31") => "\x1b[31m",
+            (_, "32") => "\x1b[32m",
+            (_, "33") => "\x1b[33m",
+            (_, "34") => "\x1b[34m",
+            (_, "36") => "\x1b[36m",
+            (_, "93") => "\x1b[93m",
+            (true, _) => "",
         }
     }
 

@@ -214,22 +214,33 @@ impl Diags {
         summary: impl Into<String>,
         detail: impl Into<String>,
     ) {
-        if self.list.len() >= MOST {
-            return;
+        if self.list.len() < MOST {
+            let told = self.tell(severity, span, summary, detail);
+            self.list.push(told);
         }
+    }
+
+    /// A diagnostic that is not collected.
+    pub(crate) fn tell(
+        &self,
+        severity: Severity,
+        span: Option<Span>,
+        summary: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Diagnostic {
         let range = span.map(|span| self.sources.range(span));
         let snippet = span.zip(range.as_ref()).map(|(span, range)| {
             let line = self.sources.file(span.file).line(range.start.line);
             line.chars().take(400).collect()
         });
-        self.list.push(Diagnostic {
+        Diagnostic {
             severity,
             summary: summary.into(),
             detail: detail.into(),
             range,
             snippet,
             consequence: false,
-        });
+        }
     }
 
     /// An error at a place.

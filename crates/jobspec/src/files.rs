@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Access to files; relative paths are relative to the job file's folder.
+/// Access to files; what relative paths are relative to is the caller's choice.
 pub trait Files {
     /// The content of a file.
     fn read(&self, path: &str) -> Result<Vec<u8>, FileError>;

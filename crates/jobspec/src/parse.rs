@@ -3,7 +3,7 @@
 use crate::decode::{self, BlockRef, BodyRef, Schema, many, named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::eval::{Names, Scope, Session};
-use crate::inputs::{Inputs, Source, VarFile};
+use crate::inputs::{Inputs, Source};
 use crate::locals;
 use crate::source::Span;
 use crate::syntax::json::parse_json;
@@ -65,13 +65,13 @@ pub fn parse(source: &Source, inputs: &Inputs<'_>) -> Result<Parsed, Diagnostics
     if cx.diags.failed_since(0) {
         return Err(finish(cx, ""));
     }
-    check_var_files(&inputs.var_files)?;
+    check_var_files(inputs)?;
     read(cx, body, inputs)
 }
 
 /// Syntax errors in variable files come alone: nothing can be said about values that could not be read.
-fn check_var_files(files: &[VarFile]) -> Result<(), Diagnostics> {
-    for file in files {
+fn check_var_files(inputs: &Inputs<'_>) -> Result<(), Diagnostics> {
+    for file in &inputs.var_files {
         let mut cx = Session::new(None, [0; 32]);
         let id = cx.diags.sources.add(&*file.name, &*file.text);
         match file.text.trim_start_matches(' ').starts_with('{') {
@@ -83,7 +83,12 @@ fn check_var_files(files: &[VarFile]) -> Result<(), Diagnostics> {
             }
         }
         if cx.diags.failed_since(0) {
-            return Err(finish(cx, "unable to parse var file: "));
+            let word = if inputs.files.is_some() {
+                "file"
+            } else {
+                "content"
+            };
+            return Err(finish(cx, &format!("unable to parse var {word}: ")));
         }
     }
     Ok(())

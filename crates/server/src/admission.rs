@@ -49,6 +49,10 @@ impl Cluster for Here<'_> {
         self.state.nodes().any(|node| node.is_ready() && node.attributes.contains_key("consul.version"))
     }
 
+    fn has_vault(&self, cluster: &str) -> bool {
+        self.config.vault_clusters.contains(cluster)
+    }
+
     fn oversubscribes_memory(&self) -> bool {
         self.state.scheduler_config().is_some_and(|config| config.memory_oversubscription_enabled)
     }
@@ -145,7 +149,7 @@ pub(crate) fn parse(request: &JobParseRequest) -> Result<ApiJob, String> {
     let source = caravan_jobspec::Source::new("input.hcl", request.job_hcl.as_str());
     let mut inputs = caravan_jobspec::Inputs { seed: crate::clock::seed_bytes(), ..Default::default() };
     if !request.variables.is_empty() {
-        let name = "input.vars".to_owned();
+        let name = "input.hcl".to_owned();
         inputs.var_files.push(caravan_jobspec::VarFile { name, text: request.variables.clone() });
     }
     let parsed = caravan_jobspec::parse(&source, &inputs).map_err(|errors| errors.to_string())?;

@@ -39,10 +39,11 @@ fn widest<'a>(sets: impl IntoIterator<Item = &'a [Value]>) -> usize {
 pub(crate) fn job_diff(ui: &Ui, job: &Value, verbose: bool) -> String {
     let writer = Writer { ui, verbose };
     let mut out = format!(
-        "{}{}",
+        "{}{}Job: \"{}\"\n",
         writer.mark(job.str("Type")),
-        ui.bold(&format!("Job: \"{}\"", job.str("ID")))
-    ) + "\n";
+        ui.sgr("1"),
+        job.str("ID")
+    );
     let (fields, objects, groups) = (
         job.items("Fields"),
         job.items("Objects"),
@@ -56,7 +57,7 @@ pub(crate) fn job_diff(ui: &Ui, job: &Value, verbose: bool) -> String {
         out += &writer.group(group, wide);
         out.push('\n');
     }
-    out.trim_end_matches('\n').to_owned()
+    out.trim_end_matches('\n').to_owned() + ui.sgr("0")
 }
 
 impl Writer<'_> {
@@ -67,7 +68,7 @@ impl Writer<'_> {
             "Edited" => "93",
             _ => return String::new(),
         };
-        self.ui.paint(code, marker(kind))
+        self.ui.paint(code, marker(kind).trim_end()) + " "
     }
 
     fn group(&self, group: &Value, wide: usize) -> String {
@@ -87,16 +88,16 @@ impl Writer<'_> {
                     "canary" => "93",
                     _ => "",
                 };
-                let text = format!("{count} {name}");
-                match code {
-                    "" => text,
-                    code => self.ui.paint(code, &text),
-                }
+                let color = match code {
+                    "" => "",
+                    code => self.ui.sgr(code),
+                };
+                format!("{}{color}{count} {name}", self.ui.sgr("0"))
             })
             .collect();
         let updates = match updates.is_empty() {
             true => String::new(),
-            false => format!(" ({})", updates.join(", ")),
+            false => format!(" ({}{})", updates.join(", "), self.ui.sgr("0")),
         };
         let name = self
             .ui
@@ -121,13 +122,17 @@ impl Writer<'_> {
     fn task(&self, task: &Value, indent: usize, wide: usize) -> String {
         let kind = task.str("Type");
         let pad = wide - marker_width(kind).min(wide);
-        let name = self.ui.bold(&format!("Task: \"{}\"", task.str("Name")));
-        let notes = self.notes(task);
+        let notes = match self.notes(task) {
+            none if none.is_empty() => none,
+            notes => format!(" {}{notes}", self.ui.sgr("0")),
+        };
         let mut out = format!(
-            "{}{}{}{name}{notes}\n",
+            "{}{}{}{}Task: \"{}\"{notes}\n",
             spaces(indent),
             self.mark(kind),
-            spaces(pad)
+            spaces(pad),
+            self.ui.sgr("1"),
+            task.str("Name")
         );
         if kind == "None" {
             return out;
@@ -166,7 +171,10 @@ impl Writer<'_> {
             "Edited" => format!("{old} => {new}"),
             _ => new,
         };
-        let notes = self.notes(field);
+        let notes = match self.notes(field) {
+            none if none.is_empty() => none,
+            notes => format!(" {notes}"),
+        };
         format!(
             "{}{}{pad}{name}: {align}{value}{notes}\n",
             spaces(indent),
@@ -208,7 +216,7 @@ impl Writer<'_> {
             .collect();
         match notes.is_empty() {
             true => String::new(),
-            false => format!(" ({})", notes.join(", ")),
+            false => format!("({})", notes.join(", ")),
         }
     }
 }

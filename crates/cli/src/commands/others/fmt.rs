@@ -36,11 +36,10 @@ fn run(context: &mut Context) -> Outcome {
         let bytes = read_or_stdin("-")?;
         let source = Source::new("<stdin>", bytes.clone());
         let text = format_source(&source).map_err(|found| told(&found, &bytes, context))?;
-        if context.given.on("check") {
-            return Ok(u8::from(text.as_bytes() != bytes));
-        }
         context.ui.raw(text.as_bytes());
-        return Ok(0);
+        return Ok(u8::from(
+            context.given.on("check") && text.as_bytes() != bytes,
+        ));
     }
     let mut files = Vec::new();
     let mut problems = Vec::new();
@@ -137,13 +136,20 @@ fn one(context: &mut Context, path: &Path) -> Result<bool, Failure> {
     let bytes = std::fs::read(path).map_err(|error| format!("open {name}: {}", io_text(&error)))?;
     let source = Source::new(name.clone(), bytes.clone());
     let text = format_source(&source).map_err(|found| told(&found, &bytes, context))?;
+    let (list, write) = (
+        context.given.on("list"),
+        context.given.on("write") && !context.given.on("check"),
+    );
+    if !list && !write {
+        context.ui.raw(text.as_bytes());
+    }
     if text.as_bytes() == bytes {
         return Ok(false);
     }
-    if context.given.on("list") {
+    if list {
         context.ui.out(&name);
     }
-    if context.given.on("write") && !context.given.on("check") {
+    if write {
         std::fs::write(path, text)
             .map_err(|error| format!("Failed to write {name}: {}", io_text(&error)))?;
     }

@@ -30,12 +30,25 @@ pub(super) fn job_of_request(
     Ok(job)
 }
 
+/// Refuses jobs of regions that this one has no way to.
+pub(super) fn check_region(call: &Call, job: &ApiJob) -> Result<(), ApiError> {
+    let own = call.shared.config.region.as_str();
+    let first = job.multiregion.as_ref().and_then(|many| many.regions.iter().flatten().next());
+    let named = first.map(|region| region.name.as_str()).or(job.region.as_deref()).unwrap_or_default();
+    match named {
+        "" | "global" => Ok(()),
+        named if named == own => Ok(()),
+        _ => Err(ApiError::no_path_to_region()),
+    }
+}
+
 pub(in super::super) async fn register(call: &Call) -> Answered {
     let body: JobRegisterRequest = call.request.json()?;
     let api_job = job_of_request(call, body.job, &body.namespace)?;
-    if api_job.id.as_ref().is_none_or(|id| id.is_empty()) {
+    if api_job.id.is_none() {
         return Err(ApiError::bad_request("Job ID hasn't been provided"));
     }
+    check_region(call, &api_job)?;
     let in_path = call.request.param("id");
     if !in_path.is_empty() && api_job.id.as_ref().is_some_and(|id| *id != in_path) {
         return Err(ApiError::bad_request("Job ID does not match name"));
@@ -105,15 +118,41 @@ fn keep_submission(
 ) -> (Option<Box<JobSubmission>>, Option<String>) {
     let limit = call.shared.config.job_max_source_size;
     match submission {
-        Some(submission) if submission.source.len() > limit => {
+        Some(_) if limit == 0 => (None, None),
+        Some(submission) if submission_size(&submission) > limit => {
+            let size = submission_size(&submission);
             let warning = format!(
-                "job source size of {} bytes exceeds maximum of {limit} bytes and will be discarded",
-                submission.source.len()
+                "job source size of {} exceeds maximum of {} and will be discarded",
+                size_text(size),
+                size_text(limit)
             );
             (None, Some(warning))
         }
         Some(submission) => (Some(Box::new(submission)), None),
         None => (None, None),
+    }
+}
+
+/// Bytes that a submission takes.
+fn submission_size(submission: &JobSubmission) -> usize {
+    let JobSubmission { source, variables, variable_flags, .. } = submission;
+    let flags: usize = variable_flags.iter().map(|(name, value)| name.len() + value.len()).sum();
+    source.len() + variables.len() + flags
+}
+
+/// A size for people, in powers of 1000: `999 B`, `1.2 MB`, `12 MB`.
+fn size_text(bytes: usize) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut size, mut unit) = (bytes as f64 / 1e3, 0);
+    while size >= 1e3 && unit + 1 < UNITS.len() {
+        (size, unit) = (size / 1e3, unit + 1);
+    }
+    match size < 10.0 {
+        true => format!("{size:.1} {}", UNITS[unit]),
+        false => format!("{size:.0} {}", UNITS[unit]),
     }
 }
 
