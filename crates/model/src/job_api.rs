@@ -5,7 +5,7 @@
 use crate::api::ApiJob;
 use crate::{
     AllocMetric, EvalId, Evaluation, JobDiff, JobId, JobSubmission, JobVersionTag, NamespaceName,
-    Object, PlanAnnotations, StringMap, Timestamp, UnixNanos, shape,
+    Object, PlanAnnotations, Rollout, StringMap, Timestamp, UnixNanos, shape,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,6 +71,8 @@ pub struct JobPlanRequest {
     pub job: Option<ApiJob>,
     /// Whether the answer shows the difference.
     pub diff: bool,
+    /// Whether the answer tells of the whole rollout.
+    pub rollout: bool,
     pub policy_override: bool,
     pub region: String,
     pub namespace: NamespaceName,
@@ -95,6 +97,9 @@ pub struct JobPlanResponse {
     pub next_periodic_launch: Timestamp,
     pub warnings: String,
     pub index: u64,
+    /// Only when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
 }
 
 /// Asks whether a job is valid.

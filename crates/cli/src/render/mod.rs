@@ -8,6 +8,7 @@ mod job;
 mod node;
 mod placement;
 mod plan;
+mod rollout;
 
 pub(crate) use alloc::*;
 pub(crate) use deployment::*;
@@ -16,3 +17,4 @@ pub(crate) use job::*;
 pub(crate) use node::*;
 pub(crate) use placement::*;
 pub(crate) use plan::{plan, preemptions};
+pub(crate) use rollout::rollout;

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 pub(crate) fn plan(ui: &Ui, answer: &Value, job: &Value) -> String {
     let mut out = format!(
         "{}\n{}\n",
-        ui.bold("Scheduler dry-run:"),
-        dry_run(ui, answer, job)
+        ui.bold("Scheduler dry-run:") + ui.sgr("0"),
+        dry_run(ui, answer, job) + ui.sgr("0")
     );
     out.push('\n');
     out
@@ -23,30 +23,27 @@ fn dry_run(ui: &Ui, answer: &Value, job: &Value) -> String {
     let mut lines = Vec::new();
     let failed = answer.members("FailedTGAllocs");
     if failed.is_empty() {
-        lines.push(ui.paint("1;32", "- All tasks successfully allocated."));
+        let done = ui.paint("32", "- All tasks successfully allocated.");
+        lines.push(format!("{}{done}", ui.sgr("1")));
     } else {
         let system = matches!(job.str("Type"), "system" | "sysbatch");
         let warning = match system {
             true => "- WARNING: Failed to place allocations on all nodes.",
             false => "- WARNING: Failed to place all allocations.",
         };
-        lines.push(ui.paint("1;33", warning));
+        lines.push(format!("{}{}", ui.sgr("1"), ui.paint("33", warning)));
         for (at, (group, metrics)) in failed.iter().enumerate() {
             if at > 0 {
                 lines.push(String::new());
             }
             let count = usize::try_from(metrics.int("CoalescedFailures")).unwrap_or(0) + 1;
-            lines.push(format!(
-                "  {}",
-                ui.paint(
-                    "33",
-                    &format!(
-                        "Task Group \"{group}\" (failed to place {}):",
-                        counted(count, "allocation")
-                    )
-                )
-            ));
-            lines.push(placement_failure(ui, metrics, "    ", false));
+            let title = format!(
+                "Task Group \"{group}\" (failed to place {}):\n",
+                counted(count, "allocation")
+            );
+            let why = placement_failure(ui, metrics, "    ", false);
+            let why = ui.paint("33", why.trim_end_matches('\n'));
+            lines.push(format!("  {}{why}", ui.paint("33", &title)));
         }
     }
     let rolling = answer

@@ -30,6 +30,10 @@ pub(super) const SPEC: Command = Command {
         ),
         switch("json-output", "Print the answer as JSON."),
         text("t", "template", "Print the answer through a Go template."),
+        switch(
+            "rollout",
+            "Also tell how the rollout goes as a whole: its steps in order, whether a deployment watches it, and which nodes could take part.",
+        ),
         switch("policy-override", "Override soft policies."),
         text(
             "vault-namespace",
@@ -67,6 +71,7 @@ fn run(context: &mut Context) -> Outcome {
         "Job": file.job,
         "Diff": true,
         "PolicyOverride": context.given.on("policy-override"),
+        "Rollout": context.given.on("rollout"),
     });
     let route = format!("/v1/job/{}/plan", escape_path(file.id()));
     let answer = api
@@ -96,6 +101,10 @@ fn show(context: &mut Context, path: &str, answer: &Value, job: &Value) {
     if !preempted.is_empty() {
         context.ui.out(preempted.trim_end_matches('\n'));
     }
+    if !answer.lacks("Rollout") {
+        let rollout = render::rollout(&context.ui, answer.at("Rollout"));
+        context.ui.out(&rollout);
+    }
     let index = answer.int("JobModifyIndex");
     let mut options = String::new();
     for var in context.given.list("var") {
@@ -111,8 +120,9 @@ fn show(context: &mut Context, path: &str, answer: &Value, job: &Value) {
         options += "-hcl2-strict=false ";
     }
     let title = context.ui.bold(&format!("Job Modify Index: {index}"));
+    let plain = context.ui.sgr("0");
     context.ui.out(&format!(
-        "{title}\nTo submit the job with version verification run:\n\nnomad job run -check-index {index} {options}{path}\n\nWhen running the job with the check-index flag, the job will only be run if the\njob modify index given matches the server-side version. If the index has\nchanged, another user has modified the job and the plan's results are\npotentially invalid."
+        "{plain}{title}\nTo submit the job with version verification run:\n\nnomad job run -check-index {index} {options}{path}\n\nWhen running the job with the check-index flag, the job will only be run if the\njob modify index given matches the server-side version. If the index has\nchanged, another user has modified the job and the plan's results are\npotentially invalid.{plain}"
     ));
 }
 

@@ -18,17 +18,20 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
     if api_job.id.as_ref().is_some_and(|id| *id != call.request.param("id")) {
         return Err(ApiError::bad_request("Job ID does not match"));
     }
+    super::register::check_region(call, &api_job)?;
     let Admitted { mut job, warnings } = admission::admit(&call.state, &call.shared.config, api_job)?;
     let key = JobKey::new(job.namespace.clone(), job.id.clone());
     let existing = call.state.job(&key).cloned();
-    if let Some(existing) = &existing {
-        admission::check_transition(existing, &job)?;
-    }
     let now = clock::now();
     job.submit_time = now;
     let settings = Settings { now, seed: clock::seed(), ..Settings::default() };
     let (state, planned) = (Arc::clone(&call.state), Arc::new(job.clone()));
-    let run = tokio::task::spawn_blocking(move || caravan_scheduler::dry_run(&state, planned, &settings))
+    let wants_rollout = body.rollout;
+    let decide = move || {
+        let rollout = wants_rollout.then(|| caravan_scheduler::rollout(&state, &planned, &settings));
+        (caravan_scheduler::dry_run(&state, planned, &settings), rollout)
+    };
+    let (run, mut rollout) = tokio::task::spawn_blocking(decide)
         .await
         .map_err(|error| ApiError::internal(format!("the scheduler failed: {error}")))?;
     let diff = body.diff.then(|| {
@@ -41,6 +44,10 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
     } else {
         Timestamp::ZERO
     };
+    let refused = existing.as_ref().and_then(|existing| admission::check_transition(existing, &job).err());
+    if let (Some(rollout), Some(refused)) = (&mut rollout, refused) {
+        rollout.refused = refused.message;
+    }
     let answer = JobPlanResponse {
         annotations: run.annotations,
         failed_tg_allocs: run.failed_groups,
@@ -49,6 +56,7 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
         diff,
         next_periodic_launch: next_launch,
         warnings: admission::warning_text(warnings),
+        rollout,
         index: existing.as_ref().map_or(0, |_| call.state.index()),
     };
     let index = answer.index;
