@@ -48,13 +48,47 @@ fn version_of(path: &std::path::Path) -> Option<String> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    let words = text.split(|c: char| c.is_whitespace());
-    words
-        .map(|word| word.trim_start_matches('v'))
-        .find(|word| word.split('.').count() == 3 && word.starts_with(|c: char| c.is_ascii_digit()))
-        .map(|version| {
-            version
-                .trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
-                .to_owned()
-        })
+    version_in(&text)
+}
+
+/// `CNI bridge plugin v1.5.1`. Builds that do not know their version, such as Debian's, at least tell the protocols that
+/// they speak: the newest of them stands for it.
+fn version_in(text: &str) -> Option<String> {
+    let number = |word: &str| -> Option<(Vec<u64>, String)> {
+        let word = word.trim_start_matches('v');
+        let word = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let plain = word.split(['-', '+']).next().unwrap_or(word);
+        let parts: Option<Vec<u64>> = plain.split('.').map(|part| part.parse().ok()).collect();
+        let parts = parts.filter(|parts| parts.len() == 3)?;
+        Some((parts, word.to_owned()))
+    };
+    let (own, protocols): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .partition(|line| !line.contains("protocol versions"));
+    let numbers = |lines: Vec<&str>| -> Vec<(Vec<u64>, String)> {
+        let words = lines.into_iter().flat_map(str::split_whitespace);
+        words.filter_map(number).collect()
+    };
+    let told = numbers(own).into_iter().next();
+    let newest = || numbers(protocols).into_iter().max();
+    told.or_else(newest).map(|(_, version)| version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_plugins() {
+        let protocols = "CNI protocol versions supported: 0.1.0, 0.4.0, 1.0.0";
+        for (first, version) in [
+            ("CNI bridge plugin v1.5.1", "1.5.1"),
+            ("CNI consul-cni plugin 1.4.0-dev", "1.4.0-dev"),
+            ("CNI bridge plugin version unknown", "1.0.0"),
+        ] {
+            let found = version_in(&format!("{first}\n{protocols}"));
+            assert_eq!(found.as_deref(), Some(version), "{first}");
+        }
+        assert_eq!(version_in("something else"), None);
+    }
 }

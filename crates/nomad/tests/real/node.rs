@@ -7,8 +7,15 @@ use std::process::Command;
 
 use crate::support::{Agent, no_agent, skipped, until};
 
+/// What ended is looked at, however full this machine's disk is.
+const KEEP: &str = "client { gc_disk_usage_threshold = 100 }";
+
 fn example(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name).display().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples")
+        .join(name)
+        .display()
+        .to_string()
 }
 
 fn id(alloc: &serde_json::Value) -> String {
@@ -24,7 +31,7 @@ fn tasks_around_a_main_task() {
     if skipped("tasks_around_a_main_task", no_agent()) {
         return;
     }
-    let agent = Agent::start("");
+    let agent = Agent::start(KEEP);
     agent.ok(&["job", "run", &example("lifecycle.nomad")]);
     let alloc = id(&agent.until_allocations("lifecycle", "complete", 1)[0]);
     let order = agent.ok(&["alloc", "logs", &alloc, "main"]);
@@ -39,8 +46,17 @@ fn tasks_around_a_main_task() {
 /// Serves one archive over HTTP; its address and checksum.
 fn site(dir: &Path) -> Option<(String, String)> {
     let script = "mkdir a; echo 'echo fetched and run' > a/run; tar czf app.tar.gz -C a .; sha256sum app.tar.gz";
-    let made = Command::new("sh").args(["-ec", script]).current_dir(dir).output().ok().filter(|made| made.status.success())?;
-    let sum = String::from_utf8(made.stdout).ok()?.split(' ').next()?.to_owned();
+    let made = Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(dir)
+        .output()
+        .ok()
+        .filter(|made| made.status.success())?;
+    let sum = String::from_utf8(made.stdout)
+        .ok()?
+        .split(' ')
+        .next()?
+        .to_owned();
     let archive = std::fs::read(dir.join("app.tar.gz")).ok()?;
     let listener = TcpListener::bind("127.0.0.1:0").ok()?;
     let address = format!("http://{}/app.tar.gz", listener.local_addr().ok()?);
@@ -48,7 +64,10 @@ fn site(dir: &Path) -> Option<(String, String)> {
         for mut stream in listener.incoming().flatten() {
             let mut buffer = [0; 4096];
             let _ = stream.read(&mut buffer);
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", archive.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                archive.len()
+            );
             let _ = stream.write_all(&[head.as_bytes(), &archive].concat());
         }
     });
@@ -60,21 +79,43 @@ fn a_program_from_elsewhere() {
     if skipped("a_program_from_elsewhere", no_agent()) {
         return;
     }
-    let agent = Agent::start("");
+    let agent = Agent::start(KEEP);
     let Some((address, sum)) = site(agent.dir.path()) else {
-        skipped("a_program_from_elsewhere", Some("tar, gzip and sha256sum are needed"));
+        skipped(
+            "a_program_from_elsewhere",
+            Some("tar, gzip and sha256sum are needed"),
+        );
         return;
     };
     let source = format!("source={address}");
     let good = format!("checksum=sha256:{sum}");
-    agent.ok(&["job", "run", "-var", &source, "-var", &good, &example("artifact.nomad")]);
+    agent.ok(&[
+        "job",
+        "run",
+        "-var",
+        &source,
+        "-var",
+        &good,
+        &example("artifact.nomad"),
+    ]);
     let alloc = id(&agent.until_allocations("artifact", "complete", 1)[0]);
     assert_eq!(agent.ok(&["alloc", "logs", &alloc]), "fetched and run\n");
     let bad = format!("checksum=sha256:{}", "0".repeat(64));
-    agent.ok(&["job", "run", "-detach", "-var", &source, "-var", &bad, &example("artifact.nomad")]);
+    agent.ok(&[
+        "job",
+        "run",
+        "-detach",
+        "-var",
+        &source,
+        "-var",
+        &bad,
+        &example("artifact.nomad"),
+    ]);
     until("the wrong checksum is told", || {
         let all = agent.get("/v1/job/artifact/allocations").ok()?;
-        all.to_string().contains("checksums did not match").then_some(())
+        all.to_string()
+            .contains("checksums did not match")
+            .then_some(())
     });
 }
 
@@ -83,15 +124,22 @@ fn a_file_from_variables() {
     if skipped("a_file_from_variables", no_agent()) {
         return;
     }
-    let agent = Agent::start("");
+    let agent = Agent::start(KEEP);
     agent.ok(&["job", "run", "-detach", &example("template.nomad")]);
     until("it says what it waits for", || {
         let all = agent.get("/v1/job/template/allocations").ok()?;
-        all.to_string().contains("Missing: nomad.var.block(nomad/jobs/template@default.global)").then_some(())
+        all.to_string()
+            .contains("Missing: nomad.var.block(nomad/jobs/template@default.global)")
+            .then_some(())
     });
     agent.ok(&["var", "put", "nomad/jobs/template", "who=ada"]);
     let alloc = id(&agent.until_allocations("template", "running", 1)[0]);
-    let said = |text: &str| agent.ok(&["alloc", "logs", &alloc]).contains(text).then_some(());
+    let said = |text: &str| {
+        agent
+            .ok(&["alloc", "logs", &alloc])
+            .contains(text)
+            .then_some(())
+    };
     until("the first greeting", || said("hello ada on tested"));
     agent.ok(&["var", "put", "-force", "nomad/jobs/template", "who=grace"]);
     until("the second greeting", || said("hello grace on tested"));
@@ -104,19 +152,31 @@ fn a_file_from_variables() {
 #[test]
 fn a_network_of_its_own() {
     let plugins = Path::new("/usr/lib/cni/bridge").exists();
-    let iptables = Command::new("iptables").args(["-t", "nat", "-L", "-n"]).output().is_ok_and(|output| output.status.success());
-    let missing = (!is_root() || !plugins || !iptables).then_some("root, iptables and the CNI plugins in /usr/lib/cni are needed");
+    let iptables = Command::new("iptables")
+        .args(["-t", "nat", "-L", "-n"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    let missing = (!is_root() || !plugins || !iptables)
+        .then_some("root, iptables and the CNI plugins in /usr/lib/cni are needed");
     if skipped("a_network_of_its_own", no_agent().or(missing)) {
         return;
     }
-    let agent = Agent::start("client { bridge_network_name = \"caravantest1\"\nbridge_network_subnet = \"172.26.253.0/24\" }");
+    let agent = Agent::start(
+        "client { gc_disk_usage_threshold = 100\nbridge_network_name = \"caravantest1\"\nbridge_network_subnet = \"172.26.253.0/24\" }",
+    );
     agent.ok(&["job", "run", &example("bridge.nomad")]);
     agent.until_allocations("bridge", "running", 1);
     let service = until("the service is registered", || {
         let found = agent.get("/v1/service/page").ok()?;
         found.as_array()?.first().cloned()
     });
-    let place = (service["Address"].as_str().expect("an address").to_owned(), service["Port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port"));
+    let place = (
+        service["Address"].as_str().expect("an address").to_owned(),
+        service["Port"]
+            .as_u64()
+            .and_then(|port| u16::try_from(port).ok())
+            .expect("a port"),
+    );
     let page = until("the page answers at the host's port", || {
         let mut stream = std::net::TcpStream::connect((place.0.as_str(), place.1)).ok()?;
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
@@ -127,15 +187,36 @@ fn a_network_of_its_own() {
     assert!(page.contains(":8080"), "{page}");
     agent.ok(&["job", "stop", "-purge", "bridge"]);
     until("its namespace is gone", || {
-        let left = std::fs::read_dir("/var/run/netns").into_iter().flatten().flatten();
-        let ids: Vec<String> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        let own = std::fs::read_dir(agent.path("data/alloc")).into_iter().flatten().flatten();
+        let left = std::fs::read_dir("/var/run/netns")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let ids: Vec<String> = left
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        let own = std::fs::read_dir(agent.path("data/alloc"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let mut own = own.map(|entry| entry.file_name().to_string_lossy().into_owned());
         own.all(|id| !ids.contains(&id)).then_some(())
     });
     drop(agent);
-    let _ = Command::new("ip").args(["link", "del", "caravantest1"]).output();
-    let _ = Command::new("iptables").args(["-D", "NOMAD-ADMIN", "-o", "caravantest1", "-d", "172.26.253.0/24", "-j", "ACCEPT"]).output();
+    let _ = Command::new("ip")
+        .args(["link", "del", "caravantest1"])
+        .output();
+    let _ = Command::new("iptables")
+        .args([
+            "-D",
+            "NOMAD-ADMIN",
+            "-o",
+            "caravantest1",
+            "-d",
+            "172.26.253.0/24",
+            "-j",
+            "ACCEPT",
+        ])
+        .output();
 }
 
 #[test]
@@ -144,14 +225,22 @@ fn a_volume_outlives_its_jobs() {
     if skipped("a_volume_outlives_its_jobs", no_agent().or(missing)) {
         return;
     }
-    let mut agent = Agent::start("");
+    let mut agent = Agent::start(KEEP);
     agent.ok(&["volume", "create", &example("volume.hcl")]);
     let run = |agent: &Agent, count: usize| {
         agent.ok(&["job", "run", &example("volume.nomad")]);
         let alloc = id(&agent.until_allocations("volume", "complete", 1)[0]);
-        assert_eq!(agent.ok(&["alloc", "logs", &alloc]).trim(), count.to_string());
+        assert_eq!(
+            agent.ok(&["alloc", "logs", &alloc]).trim(),
+            count.to_string()
+        );
         agent.ok(&["job", "stop", "-purge", "volume"]);
-        until("the allocation is forgotten", || agent.allocations("volume", "complete").is_empty().then_some(()));
+        until("the allocation is forgotten", || {
+            agent
+                .allocations("volume", "complete")
+                .is_empty()
+                .then_some(())
+        });
     };
     run(&agent, 1);
     agent.kill();
@@ -160,7 +249,9 @@ fn a_volume_outlives_its_jobs() {
     until("the node has its volume again", || {
         let node = agent.get("/v1/nodes").ok()?[0]["ID"].as_str()?.to_owned();
         let node = agent.get(&format!("/v1/node/{node}")).ok()?;
-        node["HostVolumes"]["counter"]["Path"].as_str().map(str::to_owned)
+        node["HostVolumes"]["counter"]["Path"]
+            .as_str()
+            .map(str::to_owned)
     });
     run(&agent, 2);
 }
