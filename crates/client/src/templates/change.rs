@@ -23,29 +23,37 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches until it is aborted.
     pub(crate) async fn run(mut self, runner: Arc<Runner>) {
-        // One that was taken up again knows nothing yet.
-        let mut resumed = self.data.is_empty();
+        // One that was taken up again knows nothing yet, and learns it once servers answer.
+        let mut complete = !self.data.is_empty();
+        let mut first = true;
         loop {
-            let mut data = self.data.clone();
-            if !std::mem::take(&mut resumed) {
+            if complete && self.data.is_empty() {
+                // Nothing it is made of can change.
+                return;
+            }
+            if complete || !std::mem::take(&mut first) {
                 tokio::time::sleep(LOOK).await;
+            }
+            let mut data = self.data.clone();
+            if complete {
                 let needs = data.needs().into_iter();
                 if !self.templates.fetch(&mut data, needs).await {
                     continue;
                 }
                 self.settle(&mut data).await;
             }
-            if let Err(failure) = self.take(&runner, data).await {
-                let why = TaskEvent::new(task_event::KILLING, clock::now())
-                    .kill_reason(failure.0)
-                    .fails_task();
-                return self.tell(
-                    &runner,
-                    Input::Kill {
+            match self.take(&runner, data).await {
+                Ok(all) => complete |= all,
+                Err(failure) => {
+                    let why = TaskEvent::new(task_event::KILLING, clock::now())
+                        .kill_reason(failure.0)
+                        .fails_task();
+                    let kill = Input::Kill {
                         why: Some(why),
                         no_delay: false,
-                    },
-                );
+                    };
+                    return self.tell(&runner, kill);
+                }
             }
         }
     }
@@ -79,7 +87,12 @@ impl Watch {
         }
     }
 
-    async fn take(&mut self, runner: &Arc<Runner>, mut data: Data) -> Result<(), TemplateFailure> {
+    /// Renders anew and acts on what is different; says whether nothing was missing.
+    async fn take(
+        &mut self,
+        runner: &Arc<Runner>,
+        mut data: Data,
+    ) -> Result<bool, TemplateFailure> {
         let (mut rendered, mut missing) = self.templates.pass(&data)?;
         while self
             .templates
@@ -91,11 +104,12 @@ impl Watch {
         self.data = data;
         // What lost its data stays as it was, and so does the rest until it is back.
         if !missing.is_empty() || rendered == self.rendered {
-            return Ok(());
+            return Ok(missing.is_empty());
         }
         let changed = self.templates.write(&rendered, Some(&self.rendered))?;
         self.rendered = rendered;
-        self.act(runner, &changed).await
+        self.act(runner, &changed).await?;
+        Ok(true)
     }
 
     async fn act(&self, runner: &Arc<Runner>, changed: &[usize]) -> Result<(), TemplateFailure> {
