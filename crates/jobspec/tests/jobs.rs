@@ -146,9 +146,25 @@ fn a_broken_variable_file_is_one_sentence() {
     let text = refused.to_string();
     assert!(
         text.starts_with(
-            "unable to parse var file: broken.vars:1,10-2,1: Invalid multi-line string"
+            "unable to parse var content: broken.vars:1,10-2,1: Invalid multi-line string"
         ),
         "{text}"
     );
     assert!(text.ends_with(", and 1 other diagnostic(s)"), "{text}");
+}
+
+#[test]
+fn forms_that_people_write_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/parse");
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let source = Source::new(name, std::fs::read(&path).unwrap());
+        let parsed = parse(&source, &Inputs::default());
+        read += parsed
+            .map(|_| 1)
+            .unwrap_or_else(|why| panic!("{}", why.render(false)));
+    }
+    assert!(read > 5);
 }
