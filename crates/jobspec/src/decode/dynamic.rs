@@ -8,6 +8,9 @@ use crate::types::{Type, convert};
 use crate::value::{Members, Value};
 use std::rc::Rc;
 
+/// What each block costs of the evaluator's budget: the blocks that are made take a kilobyte and more.
+const COST: usize = 32;
+
 const DYNAMIC: Schema = Schema {
     attributes: &["for_each", "iterator", "labels"],
     blocks: &[one("content")],
@@ -64,7 +67,7 @@ pub(super) fn expand<'a>(
     };
     let mut made = Vec::new();
     for (key, value) in pairs {
-        if !cx.spend(4, block.header()) {
+        if !cx.spend(COST, block.header()) {
             return Vec::new();
         }
         let element = Members::from([("key".into(), key), ("value".into(), value)]);
