@@ -223,37 +223,47 @@ pub(crate) fn eval(state: &State, id: &str, number: u128) -> Arc<Evaluation> {
     })
 }
 
-/// Takes an evaluation to its end; every plan is accepted whole and none written. The plans.
-pub(crate) fn process(state: &State, eval: &Arc<Evaluation>, seed: u64) -> Vec<Plan> {
+/// Takes an evaluation to its end; every plan is accepted whole and none written. What was accepted.
+pub(crate) fn process(state: &State, eval: &Arc<Evaluation>, seed: u64) -> Vec<PlanResult> {
     let settings = Settings { now: EPOCH, seed };
     let mut run = EvalRun::new(Arc::clone(eval));
-    let mut plans = Vec::new();
+    let mut results = Vec::new();
     loop {
         match run.step(state, &settings) {
             Step::Submit { plan, .. } => {
-                run.submitted(&accepted(&plan));
-                plans.push(plan);
+                let result = PlanResult {
+                    node_update: plan.node_update,
+                    node_allocation: plan.node_allocation,
+                    node_preemptions: plan.node_preemptions,
+                    deployment: plan.deployment,
+                    deployment_updates: plan.deployment_updates,
+                    ..PlanResult::default()
+                };
+                run.submitted(&result);
+                results.push(result);
             }
-            Step::Done(_) => return plans,
+            Step::Done(_) => return results,
         }
-    }
-}
-
-fn accepted(plan: &Plan) -> PlanResult {
-    PlanResult {
-        node_update: plan.node_update.clone(),
-        node_allocation: plan.node_allocation.clone(),
-        node_preemptions: plan.node_preemptions.clone(),
-        ..PlanResult::default()
     }
 }
 
 /// Takes an evaluation to its end and writes its plans.
 pub(crate) fn settle(state: &mut State, eval: &Arc<Evaluation>) {
-    for plan in process(state, eval, 1) {
-        let command = caravan_scheduler::to_command(&plan, &accepted(&plan), state, 1, EPOCH);
-        apply(state, Command::ApplyPlan(Box::new(command)));
+    for result in process(state, eval, 1) {
+        commit(state, eval, &result);
     }
+}
+
+/// Writes what was accepted of an evaluation's plan.
+pub(crate) fn commit(state: &mut State, eval: &Evaluation, result: &PlanResult) {
+    let key = caravan_state::JobKey::new(eval.namespace.clone(), eval.job_id.clone());
+    let plan = Plan {
+        eval_id: eval.id,
+        job: state.job(&key).cloned(),
+        ..Plan::default()
+    };
+    let command = caravan_scheduler::to_command(&plan, result, state, 1, EPOCH);
+    apply(state, Command::ApplyPlan(Box::new(command)));
 }
 
 /// Clients say that everything runs.
