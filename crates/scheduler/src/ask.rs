@@ -31,6 +31,8 @@ pub(crate) struct GroupAsk {
     pub(crate) constraints: Vec<Predicate>,
     /// Whether something is asked that nodes of one kind answer differently.
     pub(crate) asks_nodes: bool,
+    /// Whether the name of a host network is made of what is unique to a node.
+    pub(crate) network_escapes: bool,
     /// Whether what could not be placed may fit any node, whatever its class.
     pub(crate) escapes: bool,
     pub(crate) affinities: Vec<(Predicate, i64)>,
@@ -86,6 +88,7 @@ impl GroupAsk {
             job_constraints,
             constraints,
             asks_nodes: escape || network_escapes,
+            network_escapes,
             escapes: escape || csi,
             affinities: affinities
                 .map(|a| (Predicate::of_affinity(a), a.weight))

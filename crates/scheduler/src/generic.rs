@@ -2,10 +2,11 @@
 
 use crate::decision::Decision;
 use crate::draft::Draft;
+use crate::feasible::volumes;
 use crate::reconcile::{self, Input, Placement, Results, Update, Updater, reschedule};
 use crate::rng::Rng;
 use crate::settings::Settings;
-use crate::stack::{Stack, Wish, in_datacenters, in_pool};
+use crate::stack::{Choice, Stack, Wish, in_datacenters, in_pool};
 use crate::{settled, tainted, update};
 use caravan_model::*;
 use caravan_state::{JobKey, State};
@@ -85,11 +86,18 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
 
 /// The decision about a job that runs as declared.
 fn nothing_to_do(state: &State, eval: &Evaluation, key: &JobKey, job: &Arc<Job>) -> Decision {
-    let groups = job.task_groups.iter();
+    let stays = |group: &TaskGroup| DesiredUpdates {
+        ignore: group.count.max(0).unsigned_abs(),
+        ..DesiredUpdates::default()
+    };
+    let groups = || job.task_groups.iter();
+    let desired = groups().map(|group| (group.name.clone(), stays(group)));
+    let mut draft = Draft::new(eval, Some(Arc::clone(job)), state.index());
+    draft.annotate(&desired.collect());
     let latest = state.latest_deployment(key);
     Decision {
-        plan: Draft::new(eval, Some(Arc::clone(job)), state.index()).plan,
-        queued: groups.map(|group| (group.name.clone(), 0)).collect(),
+        plan: draft.plan,
+        queued: groups().map(|group| (group.name.clone(), 0)).collect(),
         deployment_id: latest
             .filter(|_| eval.r#type != job_type::BATCH)
             .map_or(DeploymentId::NIL, |latest| latest.id),
@@ -277,21 +285,7 @@ impl Placing<'_> {
             preempt: self.may_preempt(),
             name: &name,
         };
-        let preferred = self.preferred(&job, group, &placement);
-        let stack = self.stacks.of(&job);
-        let planned = &self.draft.planned;
-        let mut found = (None, AllocMetric::default());
-        if let Some(node) = preferred {
-            let plain = Wish {
-                preempt: false,
-                name: &name,
-                ..Wish::default()
-            };
-            found = stack.select_on(planned, group, node, &plain, &mut self.rng);
-        }
-        if found.0.is_none() {
-            found = stack.select(planned, group, &wish, &mut self.rng);
-        }
+        let found = self.find(&job, group, &placement, &wish);
         match found {
             (Some(choice), metric) => {
                 let preempted = choice.preempted.len() as u64;
@@ -308,6 +302,38 @@ impl Placing<'_> {
             }
             (None, metric) => self.fail(group, &placement, metric),
         }
+    }
+
+    /// A node for a placement: the one that holds its volume, the one that holds its data, or the best of all.
+    fn find(
+        &mut self,
+        job: &Arc<Job>,
+        group: &TaskGroup,
+        placement: &Placement,
+        wish: &Wish<'_>,
+    ) -> (Option<Choice>, AllocMetric) {
+        let preferred = self.preferred(job, group, placement);
+        let stack = self.stacks.of(job);
+        let planned = &self.draft.planned;
+        if let Some(node) = node_of_volume(group, placement) {
+            let (choice, mut metric) = stack.select_on(planned, group, node, wish, &mut self.rng);
+            if choice.is_none() && metric.nodes_evaluated == 0 {
+                metric.filter_node("", volumes::MISSING);
+            }
+            return (choice, metric);
+        }
+        if let Some(node) = preferred {
+            let plain = Wish {
+                preempt: false,
+                name: wish.name,
+                ..Wish::default()
+            };
+            let found = stack.select_on(planned, group, node, &plain, &mut self.rng);
+            if found.0.is_some() {
+                return found;
+            }
+        }
+        stack.select(planned, group, wish, &mut self.rng)
     }
 
     /// The version that a placement runs, and the deployment it belongs to.
@@ -468,6 +494,13 @@ impl Placing<'_> {
         self.decision.plan = self.draft.plan;
         self.decision
     }
+}
+
+/// The node that holds the volume of the allocation that is replaced, where its group wants to keep it.
+fn node_of_volume(group: &TaskGroup, placement: &Placement) -> Option<NodeId> {
+    let sticky = group.volumes.values().any(|volume| volume.sticky);
+    let previous = placement.previous.as_ref().filter(|_| sticky)?;
+    Some(previous.node_id)
 }
 
 fn penalised(placement: &Placement) -> BTreeSet<NodeId> {

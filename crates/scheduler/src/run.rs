@@ -8,7 +8,7 @@ use crate::schedule::{accepts, schedule};
 use crate::settings::Settings;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One evaluation on its way: call [`EvalRun::step`] on a fresh snapshot, do what it says, and after a submission
@@ -20,6 +20,8 @@ pub struct EvalRun {
     /// What the last attempt decided, with queued counts lowered by what was accepted.
     last: Decision,
     next_eval: EvalId,
+    /// How many allocations the last plan places or changes.
+    planned: usize,
     committed: bool,
     blocked_on_nodes: BTreeMap<NodeId, Evaluation>,
 }
@@ -56,6 +58,7 @@ impl EvalRun {
             attempts: 0,
             last: Decision::default(),
             next_eval: EvalId::NIL,
+            planned: 0,
             committed: false,
             blocked_on_nodes: BTreeMap::new(),
         }
@@ -102,32 +105,23 @@ impl EvalRun {
             done.evals.append(&mut create);
             return Step::Done(done);
         }
-        self.last
-            .plan
-            .node_allocation
-            .clone_from(&plan.node_allocation);
+        self.planned = plan.node_allocation.values().map(Vec::len).sum();
         Step::Submit { plan, create }
     }
 
     /// Takes in what became of the submitted plan.
     pub fn submitted(&mut self, result: &PlanResult) {
-        let planned = self.last.plan.node_allocation.values().flatten();
-        let new: BTreeSet<AllocId> = planned
-            .filter(|alloc| alloc.create_index == 0)
-            .map(|alloc| alloc.id)
-            .collect();
         for alloc in result.node_allocation.values().flatten() {
-            if new.contains(&alloc.id)
-                && let Some(queued) = self.last.queued.get_mut(&alloc.task_group)
-            {
+            let new = alloc.create_index == 0 || alloc.create_index == result.alloc_index;
+            if let Some(queued) = self.last.queued.get_mut(&alloc.task_group).filter(|_| new) {
                 *queued -= 1;
             }
         }
         if !result.is_no_op() {
             self.attempts = 0;
         }
-        let (full, _, _) = result.full_commit(&self.last.plan);
-        self.committed = full && result.refresh_index == 0;
+        let done: usize = result.node_allocation.values().map(Vec::len).sum();
+        self.committed = done == self.planned && result.refresh_index == 0;
     }
 
     fn limit(&self) -> u32 {

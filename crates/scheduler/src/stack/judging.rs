@@ -4,7 +4,7 @@ use super::candidates::{Candidates, Room};
 use super::offer;
 use super::ranker::Ranker;
 use super::score::NodeScore;
-use crate::feasible::{Reason, refusal, volumes};
+use crate::feasible::{Reason, refusal_of_node, volumes};
 use crate::planned::Planned;
 use crate::rng::Rng;
 use caravan_model::*;
@@ -28,10 +28,17 @@ impl Ranker {
         in_place: bool,
     ) -> Judgement {
         let kind = candidates.kind_of(slot);
-        let refused = self
-            .kind(candidates, kind)
-            .and_then(|kind| kind.refusal.clone());
-        if let Some(reason) = refused {
+        let verdict = self.kind(candidates, kind);
+        let of_kind = verdict.and_then(|verdict| verdict.refusal.clone());
+        if self.ask.asks_nodes
+            && let Some(node) = candidates.state.node(&candidates.id_of(slot))
+        {
+            let before = of_kind.as_ref().map_or(usize::MAX, |(place, _)| *place);
+            if let Some(reason) = refusal_of_node(&self.ask, node, before) {
+                return Judgement::Filtered(reason);
+            }
+        }
+        if let Some((_, reason)) = of_kind {
             return Judgement::Filtered(reason);
         }
         if let Some(reason) = self.node_reason(candidates, planned, slot, name) {
@@ -115,21 +122,13 @@ impl Ranker {
         name: &str,
     ) -> Option<Reason> {
         let ask = &self.ask;
-        if ask.asks_nodes || !ask.volumes.is_empty() {
+        if !ask.volumes.is_empty() {
             let node = candidates.state.node(&candidates.id_of(slot))?;
-            if ask.asks_nodes
-                && let Some(reason) = refusal(ask, node)
-            {
-                return Some(reason);
-            }
-            if !ask.volumes.is_empty() {
-                let job = &self.subject.job;
-                let running = planned.proposed(candidates.state, node.id);
-                let lacks =
-                    volumes::lacks(candidates.state, job, node, &ask.volumes, name, running);
-                if let Some(reason) = lacks {
-                    return Some(Reason::Owned(reason));
-                }
+            let job = &self.subject.job;
+            let running = planned.proposed(candidates.state, node.id);
+            let lacks = volumes::lacks(candidates.state, job, node, &ask.volumes, name, running);
+            if let Some(reason) = lacks {
+                return Some(Reason::Owned(reason));
             }
         }
         let taken = (ask.distinct_hosts_job && self.same_job[slot] > 0)

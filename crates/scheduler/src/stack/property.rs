@@ -3,7 +3,6 @@
 
 use super::candidates::Candidates;
 use crate::feasible::target::{Target, escapes_class};
-use caravan_model::NodeId;
 use caravan_state::Slot;
 use std::collections::BTreeMap;
 
@@ -69,11 +68,8 @@ impl PropertyCounts {
     }
 
     /// Counts an allocation on a node in or out, whether or not the node is a candidate.
-    pub(crate) fn change(&mut self, candidates: &Candidates<'_>, node: NodeId, by: i64) {
-        let Some(slot) = candidates.slot(node) else {
-            return;
-        };
-        let value = self.at(slot, candidates.kind_of(slot));
+    pub(crate) fn change(&mut self, slot: Slot, kind: u32, by: i64) {
+        let value = self.at(slot, kind);
         if let Some(count) = self.counts.get_mut(value as usize) {
             *count += by;
         }

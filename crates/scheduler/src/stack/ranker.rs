@@ -13,7 +13,7 @@ use super::score::{FitMemo, best_first};
 use super::spread::SpreadScore;
 use crate::ask::{DistinctProperty, GroupAsk};
 use crate::decision::ClassEligibility;
-use crate::feasible::{Reason, drivers, networks, refusal};
+use crate::feasible::{Reason, drivers, network_place, refusal_of_kind};
 use crate::planned::Planned;
 use caravan_model::*;
 use caravan_state::{Page, Slot};
@@ -43,7 +43,8 @@ pub(super) enum Verdict {
 /// What is thought of nodes of one kind.
 #[derive(Clone, Debug)]
 pub(super) struct KindVerdict {
-    pub(super) refusal: Option<Reason>,
+    /// Why none can take the group, but for what only nodes answer, and the place of the check among all.
+    pub(super) refusal: Option<(usize, Reason)>,
     /// Whether the refusal holds for every node of the class, as long as it is of it.
     pub(super) for_good: bool,
     pub(super) affinity: f64,
@@ -117,7 +118,8 @@ impl Ranker {
             subject,
         };
         for alloc in existing {
-            ranker.count(candidates, alloc, 1);
+            let slot = candidates.slot(alloc.node_id);
+            ranker.count(candidates, slot, alloc, 1);
         }
         ranker
     }
@@ -127,17 +129,13 @@ impl Ranker {
         let sample = &candidates.table.kind(kind)?.sample;
         let known = self.kinds.get(kind as usize)?.is_some();
         if !known {
-            let refusal = if self.ask.asks_nodes {
-                None
-            } else {
-                refusal(&self.ask, sample)
-            };
+            let refusal = refusal_of_kind(&self.ask, sample);
             // Classes say nothing about the health of drivers and about networks: these may change.
-            let ill = refusal.as_deref() == Some(drivers::MISSING)
-                && !drivers::is_missing_for_good(sample, &self.ask.drivers);
-            let network = self.ask.network.as_ref();
-            let network = network.and_then(|ask| networks::lacks(sample, ask));
-            let for_good = !ill && (network.is_none() || network.as_deref() != refusal.as_deref());
+            let for_good = refusal.as_ref().is_none_or(|(place, reason)| {
+                let ill = reason == drivers::MISSING
+                    && !drivers::is_missing_for_good(sample, &self.ask.drivers);
+                !ill && *place != network_place(&self.ask)
+            });
             self.kinds[kind as usize] = Some(KindVerdict {
                 refusal,
                 for_good,
@@ -161,32 +159,38 @@ impl Ranker {
     }
 
     /// Counts an allocation in or out, if it is of this job.
-    fn count(&mut self, candidates: &Candidates<'_>, alloc: &Allocation, by: i32) {
+    fn count(
+        &mut self,
+        candidates: &Candidates<'_>,
+        slot: Option<Slot>,
+        alloc: &Allocation,
+        by: i32,
+    ) {
         let job = &self.subject.job;
+        let Some(slot) = slot else { return };
         if alloc.job_id != job.id || alloc.namespace != job.namespace {
             return;
         }
         let same_group = alloc.task_group == self.ask.group;
-        if !alloc.client_terminal()
-            && let Some(slot) = candidates.slot(alloc.node_id)
-        {
+        if !alloc.client_terminal() {
             let add = |count: &mut u32| *count = count.saturating_add_signed(by);
             add(&mut self.same_job[slot]);
             if same_group {
                 add(&mut self.same_group[slot]);
             }
         }
-        if alloc.terminal_status() {
+        if alloc.terminal_status() || (self.spreads.is_empty() && self.distinct.is_empty()) {
             return;
         }
+        let kind = candidates.kind_of(slot);
         if same_group {
             for spread in &mut self.spreads {
-                spread.counts.change(candidates, alloc.node_id, by.into());
+                spread.counts.change(slot, kind, by.into());
             }
         }
         for (rule, counts) in &mut self.distinct {
             if same_group || rule.job_wide {
-                counts.change(candidates, alloc.node_id, by.into());
+                counts.change(slot, kind, by.into());
             }
         }
     }
@@ -195,10 +199,9 @@ impl Ranker {
     pub(crate) fn follow(&mut self, candidates: &Candidates<'_>, planned: &Planned) {
         for change in planned.since(self.followed) {
             let by = if change.comes { 1 } else { -1 };
-            self.count(candidates, &change.alloc, by);
-            if let Some(slot) = candidates.slot(change.alloc.node_id) {
-                self.changed.push(slot);
-            }
+            let slot = candidates.slot(change.alloc.node_id);
+            self.count(candidates, slot, &change.alloc, by);
+            self.changed.extend(slot);
         }
         self.followed = planned.length();
     }
@@ -228,10 +231,11 @@ impl Ranker {
         if !candidates.is_ready(slot) {
             return;
         }
+        let asks_nodes = self.ask.asks_nodes;
         let kind = candidates.kind_of(slot);
         if self
             .kind(candidates, kind)
-            .is_none_or(|kind| kind.refusal.is_some())
+            .is_none_or(|verdict| verdict.refusal.is_some() && !asks_nodes)
         {
             return;
         }
@@ -280,10 +284,11 @@ impl Ranker {
         if ready == 0 {
             return false;
         }
+        let asks_nodes = self.ask.asks_nodes;
         let Some(verdict) = self.kind(candidates, kind) else {
             return false;
         };
-        let Some(reason) = verdict.refusal.clone() else {
+        let Some((_, reason)) = verdict.refusal.clone().filter(|_| !asks_nodes) else {
             return true;
         };
         let reason = self.tally.reason(false, reason);
