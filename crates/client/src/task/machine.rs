@@ -450,6 +450,7 @@ impl TaskMachine {
         }
         self.killed = true;
         if let Some(why) = why {
+            self.state.failed |= why.fails_task;
             self.note(why);
         }
         match self.phase {

@@ -206,7 +206,7 @@ async fn what_must_not_run_without_servers_is_stopped() {
     let client = client_with(&servers, dir.path(), |config| config.dev = true).await;
     let lonely = with_group(
         alloc(
-            7,
+            own(),
             "service",
             shell("echo $$ > local/pid; while true; do sleep 0.05; done"),
         ),

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod attacks;
+mod consul;
 mod identities;
 mod lifecycle;
 mod network;

@@ -263,3 +263,23 @@ fn a_clock_that_was_set_makes_no_wait_longer_or_shorter() {
         );
     }
 }
+
+#[test]
+fn what_kills_a_task_may_fail_it() {
+    for fails in [true, false] {
+        let mut task = machine(false);
+        run(&mut task);
+        let mut why = TaskEvent::new(event::KILLING, at(2)).kill_reason("a template failed");
+        if fails {
+            why = why.fails_task();
+        }
+        let kill = Input::Kill {
+            why: Some(why),
+            no_delay: false,
+        };
+        task.handle(kill, at(2));
+        task.handle(Input::Exited(ExitResult::exited(0)), at(3));
+        assert!(task.is_dead());
+        assert_eq!(task.state.failed, fails);
+    }
+}

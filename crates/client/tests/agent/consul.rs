@@ -1,0 +1,157 @@
+//! Services, script checks and keys of a Consul agent, against one that only remembers.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use caravan_client::ConsulConfig;
+use caravan_model::{ClientStatus, Duration, Service, ServiceCheck, Template};
+use serde_json::Value;
+
+use crate::support::{Servers, alloc, client_with, id, is, logs, own, shell, until};
+
+/// Method, path and body of each request.
+type Requests = Arc<Mutex<Vec<(String, String, String)>>>;
+
+/// Remembers what it is told, and has one key.
+fn consul() -> (String, Requests) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let requests = Requests::default();
+    let seen = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let seen = Arc::clone(&seen);
+            std::thread::spawn(move || answer(stream, &seen));
+        }
+    });
+    (address, requests)
+}
+
+fn answer(mut stream: TcpStream, seen: &Requests) {
+    loop {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read(&mut byte) {
+                Ok(1) => head.push(byte[0]),
+                _ => return,
+            }
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let length = head
+            .to_lowercase()
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        if stream.read_exact(&mut body).is_err() {
+            return;
+        }
+        let mut words = head.split(' ').map(str::to_owned);
+        let (method, path) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        let answer = match path.split('?').next().unwrap_or_default() {
+            "/v1/kv/greeting" => "hello from consul",
+            "/v1/agent/self" => {
+                r#"{"Config":{"Version":"1.18.0","Datacenter":"dc1","NodeName":"c1","Server":true},"DebugConfig":{}}"#
+            }
+            _ => "{}",
+        };
+        seen.lock()
+            .unwrap()
+            .push((method, path, String::from_utf8_lossy(&body).into_owned()));
+        let text = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}",
+            answer.len()
+        );
+        if stream.write_all(text.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_a_script_check_and_a_key() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (address, requests) = consul();
+    let client = client_with(&servers, dir.path(), |config| {
+        config.dev = true;
+        config.consul = Some(ConsulConfig {
+            address,
+            ..ConsulConfig::default()
+        });
+    })
+    .await;
+    let mut tasks = shell("cat local/key; while true; do sleep 0.05; done");
+    tasks[0].templates = vec![Template {
+        embedded_tmpl: "{{ key \"greeting\" }} {{ keyOrDefault \"greeting\" \"x\" }}".into(),
+        dest_path: "local/key".into(),
+        change_mode: "noop".into(),
+        ..Template::default()
+    }];
+    tasks[0].services = vec![Service {
+        name: "web".into(),
+        provider: "consul".into(),
+        task_name: "t".into(),
+        tags: vec!["a".into()],
+        checks: vec![ServiceCheck {
+            name: "inside".into(),
+            r#type: "script".into(),
+            command: "/bin/sh".into(),
+            args: vec!["-c".into(), "echo fine".into()],
+            interval: Duration::from_millis(200),
+            timeout: Duration::from_secs(5),
+            ..ServiceCheck::default()
+        }],
+        ..Service::default()
+    }];
+    servers.want(alloc(own(), "service", tasks));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    let asked = |method: &str, path: &str| {
+        let all = requests.lock().unwrap();
+        let found = all
+            .iter()
+            .find(|(verb, place, _)| verb == method && place.starts_with(path));
+        found.map(|(_, place, body)| (place.clone(), body.clone()))
+    };
+    let (_, body) = until("the registration", || {
+        asked("PUT", "/v1/agent/service/register")
+    })
+    .await;
+    let told: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(told["Name"], "web");
+    assert_eq!(told["Tags"], serde_json::json!(["a"]));
+    assert!(
+        told["ID"]
+            .as_str()
+            .unwrap()
+            .starts_with(&format!("_nomad-task-{}-t-web", id())),
+        "{told}"
+    );
+    let (path, body) = until("the script's result", || {
+        asked("PUT", "/v1/agent/check/update/_nomad-check-")
+    })
+    .await;
+    assert!(path.ends_with("-0"), "{path}");
+    assert_eq!(
+        serde_json::from_str::<Value>(&body).unwrap(),
+        serde_json::json!({"Status": "passing", "Output": "fine\n"})
+    );
+    while logs(&client).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(logs(&client).await, "hello from consul hello from consul");
+    assert_eq!(client.node().attributes["consul.version"], "1.18.0");
+    servers.stop(id());
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
+    until("the withdrawal", || {
+        asked("PUT", "/v1/agent/service/deregister/_nomad-task-")
+    })
+    .await;
+    client.shutdown().await;
+}
