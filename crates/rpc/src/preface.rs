@@ -144,7 +144,8 @@ impl Preface {
         };
         match code {
             1 => named(&name, "name").map(|()| Self::Server { name, region }),
-            2 => named(&node_id, "node id").map(|()| Self::Client { node_id, region }),
+            // Who a node is, is proven with each call; before its first registration it has no name.
+            2 => Ok(Self::Client { node_id, region }),
             3 => named(&node_id, "node id").map(|()| Self::Reverse {
                 node_id,
                 region,

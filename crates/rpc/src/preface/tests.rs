@@ -58,7 +58,7 @@ async fn strangers_are_named() {
         (&other_version, "protocol version 9 is not supported"),
         (&other_use, "connection use 77"),
         (b"CVRP\x01\x01\xff\xff", "65535 bytes long"),
-        (b"CVRP\x01\x02\x00\x01\x80", "has no node id"),
+        (b"CVRP\x01\x03\x00\x01\x80", "has no node id"),
         (b"CVRP\x01\x02\x00\x01\xc1", "cannot be decoded"),
     ];
     for (bytes, expected) in cases {
