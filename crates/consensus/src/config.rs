@@ -47,9 +47,10 @@ impl Config {
             node_id,
             cluster: "caravan".to_owned(),
             storage,
-            heartbeat: Duration::from_millis(500),
-            election_min: Duration::from_millis(1500),
-            election_max: Duration::from_millis(3000),
+            // Autopilot calls a server ill that was not heard of for 200 ms.
+            heartbeat: Duration::from_millis(150),
+            election_min: Duration::from_millis(1000),
+            election_max: Duration::from_millis(2000),
             snapshot_threshold: 8192,
             trailing_logs: 2048,
             propose_timeout: Duration::from_secs(30),

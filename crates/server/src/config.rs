@@ -1,5 +1,6 @@
 //! What a server needs to know, resolved: no files, no flags.
 
+use caravan_consensus::Storage;
 use caravan_control::gc::GcThresholds;
 use caravan_control::liveness::Pace;
 use caravan_model::SchedulerConfiguration;
@@ -43,6 +44,40 @@ pub struct ServerConfig {
     pub acl_enabled: bool,
     /// How long what garbage collection forgets must have been over.
     pub gc: GcThresholds,
+    /// How the replicated log is kept.
+    pub raft: RaftTuning,
+}
+
+/// How the replicated log is kept; the defaults fit a local network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RaftTuning {
+    /// Times of heartbeats and elections are multiplied by this.
+    pub multiplier: u32,
+    /// A snapshot is taken after so many entries.
+    pub snapshot_threshold: u64,
+    /// Entries that are kept behind a snapshot.
+    pub trailing_logs: u64,
+}
+
+impl Default for RaftTuning {
+    fn default() -> Self {
+        Self { multiplier: 1, snapshot_threshold: 8192, trailing_logs: 10_240 }
+    }
+}
+
+impl RaftTuning {
+    /// The settings of a node of the log.
+    pub(crate) fn of_node(self, node_id: u64, storage: Storage) -> caravan_consensus::Config {
+        let usual = caravan_consensus::Config::new(node_id, storage);
+        caravan_consensus::Config {
+            heartbeat: usual.heartbeat * self.multiplier,
+            election_min: usual.election_min * self.multiplier,
+            election_max: usual.election_max * self.multiplier,
+            snapshot_threshold: self.snapshot_threshold,
+            trailing_logs: self.trailing_logs,
+            ..usual
+        }
+    }
 }
 
 impl Default for ServerConfig {
@@ -65,6 +100,7 @@ impl Default for ServerConfig {
             event_buffer_size: 100,
             acl_enabled: false,
             gc: GcThresholds::default(),
+            raft: RaftTuning::default(),
         }
     }
 }

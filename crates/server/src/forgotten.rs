@@ -3,15 +3,23 @@
 use caravan_model::NodeId;
 use caravan_state::{Applied, Change};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The newest index at which an allocation of a node was forgotten, since this server started.
 #[derive(Default)]
 pub(crate) struct Forgotten {
     newest: Mutex<BTreeMap<NodeId, u64>>,
+    /// What was forgotten up to here is not known.
+    since: AtomicU64,
 }
 
 impl Forgotten {
+    /// Everything after this index is observed.
+    pub(crate) fn begin(&self, index: u64) {
+        self.since.store(index, Ordering::Relaxed);
+    }
+
     /// Takes in what was applied.
     pub(crate) fn observe(&self, batch: &[Applied]) {
         for applied in batch {
@@ -24,8 +32,11 @@ impl Forgotten {
         }
     }
 
-    /// When an allocation of this node was last forgotten.
+    /// When an allocation of this node was last forgotten, as far as it may not have been told: what went on before
+    /// this server started may be news, too.
     pub(crate) fn newest(&self, node: NodeId) -> Option<u64> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = self.since.load(Ordering::Relaxed);
+        Some(newest.get(&node).copied().unwrap_or(0).max(since))
     }
 }

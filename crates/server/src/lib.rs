@@ -35,7 +35,7 @@ pub use endpoints::ServerApi;
 pub use caravan_control::gc::GcThresholds;
 pub use caravan_control::liveness::Pace;
 pub use cluster_endpoints::server_uuid;
-pub use config::ServerConfig;
+pub use config::{RaftTuning, ServerConfig};
 pub use fsm::{Fsm, Reply};
 pub use nodes::{NodeError, NodeService};
 pub use propose::{ProposeError, Proposer};

@@ -1,6 +1,7 @@
 //! What nodes ask of the servers (server sheet §§6, 7.1): to be known, to be alive, their work, to be heard.
 
 use crate::clock;
+use crate::cluster_endpoints::nodes::drain_update;
 use crate::propose::ProposeError;
 use crate::server::Shared;
 use caravan_control::liveness::{Liveness, Pace, status_of_silent};
@@ -180,9 +181,10 @@ impl NodeService {
             if table > seen || after == 0 {
                 seen = table;
                 let newest = state.allocs_of_node(&id).map(|alloc| alloc.alloc_modify_index).max().unwrap_or(0);
-                let gone = after == 0 || self.forgot_any(&state, id, after);
-                if newest > after || gone {
-                    return (newest.max(after).max(1), state.allocs_of_node(&id).cloned().collect());
+                let forgotten = self.newest_forgotten(&state, id);
+                if after == 0 || newest > after || forgotten > after {
+                    // The next call begins after what was forgotten, too: else it would be told again at once.
+                    return (newest.max(forgotten).max(after).max(1), state.allocs_of_node(&id).cloned().collect());
                 }
             }
             tokio::select! {
@@ -195,9 +197,10 @@ impl NodeService {
         }
     }
 
-    /// Whether an allocation of this node was forgotten after `after`, so that the node must drop it.
-    fn forgot_any(&self, state: &State, id: NodeId, after: u64) -> bool {
-        self.shared.forgotten.newest(id).is_some_and(|index| index > after && index <= state.index())
+    /// When an allocation of this node was last forgotten, so that the node must drop it; 0 when that is newer
+    /// than this state.
+    fn newest_forgotten(&self, state: &State, id: NodeId) -> u64 {
+        self.shared.forgotten.newest(id).filter(|index| *index <= state.index()).unwrap_or(0)
     }
 
     /// Takes in what a client says of its allocations.
@@ -220,6 +223,38 @@ impl NodeService {
         }
         let command = Command::UpdateAllocsFromClient { allocs: updates, evals, now };
         Ok(self.shared.proposer.propose(&command).await?.index)
+    }
+
+    /// Drains a node that is about to end; returns when nothing that was to move runs there any more.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub async fn drained(&self, id: NodeId, spec: DrainSpec) -> Result<(), NodeError> {
+        let state = self.shared.store.snapshot();
+        let node = state.node(&id).ok_or(NodeError::Unknown(id))?;
+        let now = clock::now();
+        let asked = NodeDrainRequest {
+            drain_spec: Some(spec),
+            meta: BTreeMap::from([("message".to_owned(), "shutting down".to_owned())]),
+            ..NodeDrainRequest::default()
+        };
+        let update = drain_update(node, asked, "", now);
+        let updates = BTreeMap::from([(id, update)]);
+        let command = Command::UpdateNodeDrains { updates, evals: Vec::new(), now };
+        let mut at = self.shared.proposer.propose(&command).await?.index;
+        loop {
+            let state = self.shared.store.at_least(at).await;
+            let over = state.node(&id).is_none_or(|node| node.drain_strategy.is_none());
+            let stopped = |alloc: &Arc<Allocation>| {
+                !alloc.server_terminal() || alloc.client_terminal()
+            };
+            if over && state.allocs_of_node(&id).all(stopped) {
+                return Ok(());
+            }
+            const WATCHED: &[Table] = &[Table::Nodes, Table::Allocations];
+            at = state.index_of_any(WATCHED);
+            self.shared.store.tables_moved(WATCHED, at).await;
+        }
     }
 
     /// Keeps events that a client tells of its node.

@@ -9,7 +9,7 @@ use crate::nodes::{NodeService, Nodes};
 use crate::plans::Plans;
 use crate::propose::Proposer;
 use crate::store::Store;
-use caravan_consensus::{Config, Consensus, PeerInfo, PeerTransport, Storage};
+use caravan_consensus::{Consensus, PeerInfo, PeerTransport, Storage};
 use caravan_rpc::NodeSessions;
 use caravan_state::State;
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ impl Server {
             Some(dir) => Storage::Disk(dir.join("raft")),
             None => Storage::Memory,
         };
-        let consensus = Consensus::start(Config::new(node_id, storage), Fsm::new(store.clone()), transport).await?;
+        let consensus = Consensus::start(config.raft.of_node(node_id, storage), Fsm::new(store.clone()), transport).await?;
         if config.bootstrap_expect == 1 && !consensus.is_bootstrapped() {
             let own = PeerInfo { address: config.rpc_address.clone(), name: config.name.clone() };
             consensus.bootstrap(BTreeMap::from([(node_id, own)])).await?;
@@ -156,6 +156,7 @@ impl Drop for Server {
 async fn observe(shared: Arc<Shared>) {
     use tokio::sync::broadcast::error::RecvError;
     let mut changes = shared.store.changes();
+    shared.forgotten.begin(shared.store.snapshot().index());
     loop {
         match changes.recv().await {
             Ok(batch) => {

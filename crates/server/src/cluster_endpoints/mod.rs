@@ -9,7 +9,7 @@ mod host_volumes;
 mod keyring;
 mod namespaces;
 mod node_pools;
-mod nodes;
+pub(crate) mod nodes;
 mod operator;
 mod raft;
 mod scaling_policies;

@@ -263,7 +263,7 @@ pub(super) async fn drain(call: &Call) -> Answered {
 }
 
 /// What a request makes of a node's drain: begun, changed, or called off.
-fn drain_update(
+pub(crate) fn drain_update(
     node: &Node,
     body: NodeDrainRequest,
     accessor: &str,
