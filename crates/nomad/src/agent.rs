@@ -6,11 +6,13 @@ mod carry;
 mod gateway;
 mod identity;
 mod join;
+mod leave;
 mod link;
 mod logging;
 mod node;
 mod node_calls;
 mod peers;
+mod reload;
 mod rpc;
 mod secure;
 mod server;
@@ -18,6 +20,12 @@ mod signals;
 mod state_folder;
 mod upstream;
 mod volumes;
+
+pub(crate) use join::{Circle, Hello};
+pub(crate) use logging::{Form, verbosity};
+pub(crate) use reload::Reloader;
+pub(crate) use secure::addresses as server_addresses;
+pub(crate) use upstream::Upstream;
 
 use crate::config::{AgentConfig, Machine};
 use crate::{announce, startup};
@@ -39,7 +47,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
     startup::say(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(run(config)),
+        Ok(runtime) => runtime.block_on(run(config, args)),
         Err(error) => refused(&format!("the agent's threads could not be started: {error}")),
     }
 }
@@ -49,22 +57,25 @@ fn refused(why: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(config: AgentConfig) -> ExitCode {
-    logging::start(&config.settings.log_level, config.settings.log_json);
+async fn run(config: AgentConfig, args: Vec<String>) -> ExitCode {
+    let log = match logging::start(&config.settings) {
+        Ok(log) => log,
+        Err(why) => return refused(&why),
+    };
     let config = Arc::new(config);
     let closing = CancellationToken::new();
     let _lock = match state_folder::claim(&config) {
         Ok(lock) => lock,
         Err(why) => return refused(&why),
     };
-    let rooms = match api::start(&config, &closing).await {
+    let rooms = match api::start(&config, args, log, &closing).await {
         Ok(rooms) => rooms,
         Err(why) => return refused(&why),
     };
     println!("{}", announce::configuration(&config, caravan_cli::VERSION, rooms.server_id.as_deref()));
     println!("{}", announce::STARTED);
-    let stop = signals::wait(&config).await;
-    rooms.stop(&config).await;
+    let stop = signals::wait(&config, &rooms.reloader).await;
+    let code = rooms.end(&config, stop).await;
     closing.cancel();
-    stop
+    code
 }

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 pub mod agent;
+mod agent_api;
 pub mod announce;
 pub mod config;
 pub mod folders;

@@ -5,13 +5,22 @@ use super::join::Circle;
 use super::link::{Beside, InProcess};
 use super::rpc::{NodeCalls, ServerCalls};
 use super::server::{Running, Wires};
+use super::logging::Log;
+use super::reload::Reloader;
+use super::secure::Certificates;
+use super::signals::Stop;
 use super::upstream::Upstream;
+use super::{leave, signals};
+use crate::agent_api::{self, AgentOps};
+use crate::announce;
 use crate::config::AgentConfig;
 use caravan_client::{Client, ServerLink};
-use caravan_http::{CancellationToken, Listener, Server as HttpServer, Settings};
+use caravan_http::{Api, CancellationToken, Listener, Server as HttpServer, Settings};
 use caravan_rpc::preface::Preface;
 use caravan_rpc::{Dialer, Handler, NodeSessions, Pool};
 use caravan_server::Server;
+use http::{HeaderName, HeaderValue};
+use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -20,11 +29,28 @@ pub(super) struct Rooms {
     pub(super) server: Option<Running>,
     pub(super) node: Option<Arc<caravan_client::Client>>,
     pub(super) server_id: Option<String>,
+    pub(super) reloader: Arc<Reloader>,
+    gateway: Arc<Gateway>,
 }
 
 impl Rooms {
+    /// Ends as it was told to; a second signal while it leaves says not to wait. Ending without having left is no
+    /// success.
+    pub(super) async fn end(&self, config: &AgentConfig, stop: Stop) -> ExitCode {
+        let mut code = ExitCode::FAILURE;
+        if stop == Stop::Leaving {
+            println!("{}", announce::LEAVING);
+            tokio::select! {
+                () = leave::leave(config, &self.gateway) => code = ExitCode::SUCCESS,
+                () = signals::again() => {}
+            }
+        }
+        self.stop().await;
+        code
+    }
+
     /// Stops what runs: first what serves, then what is served.
-    pub(super) async fn stop(&self, _config: &AgentConfig) {
+    async fn stop(&self) {
         if let Some(node) = &self.node {
             node.shutdown().await;
         }
@@ -35,9 +61,16 @@ impl Rooms {
 }
 
 /// Starts every room that the configuration asks for.
-pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken) -> Result<Rooms, String> {
+pub(super) async fn start(
+    config: &Arc<AgentConfig>,
+    args: Vec<String>,
+    log: Arc<Log>,
+    closing: &CancellationToken,
+) -> Result<Rooms, String> {
     let listeners = bind(config).await?;
-    let wires = wires(config)?;
+    let certificates = Certificates::load(config)?;
+    let reloader = Arc::new(Reloader::new(args, Arc::clone(config), log, certificates.clone()));
+    let wires = wires(config, &certificates);
     let mut server = match config.settings.server.enabled {
         true => Some(super::server::start(config, &wires).await?),
         false => None,
@@ -46,7 +79,9 @@ pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken
         Some(running) => (Some(side(config, &wires, running)), None),
         None => (None, Some(upstream(config, &wires))),
     };
-    let gateway = Arc::new(Gateway::new(config.settings.region.clone(), config.settings.acl.enabled, side, upstream));
+    let ops = ops(config, side.as_ref(), upstream.as_ref(), &reloader);
+    let settings = &config.settings;
+    let gateway = Arc::new(Gateway::new(settings.region.clone(), settings.acl.enabled, side, upstream, ops));
     let calls: Arc<dyn Handler> = Arc::new(ServerCalls(Arc::clone(&gateway)));
     if let Some(side) = gateway.server_side() {
         side.server.set_node_volumes(Arc::new(super::volumes::Nodes(Arc::downgrade(&gateway))));
@@ -60,23 +95,42 @@ pub(super) async fn start(config: &Arc<AgentConfig>, closing: &CancellationToken
         true => Some(start_node(config, &wires, &gateway, calls, closing).await?),
         false => None,
     };
-    let http = HttpServer::new(gateway, http_settings(config));
+    let http = HttpServer::new(Arc::clone(&gateway) as Arc<dyn Api>, http_settings(config)?);
     if let Some(node) = &node {
         node.serve_in_tasks(http.clone());
     }
     for listener in listeners {
         let (http, closing) = (http.clone(), closing.clone());
-        tokio::spawn(async move { http.serve(Listener::Tcp(listener), closing).await });
+        let listener = match certificates.https() {
+            Some(tls) => Listener::Tls(listener, tls),
+            None => Listener::Tcp(listener),
+        };
+        tokio::spawn(async move { http.serve(listener, closing).await });
     }
     let server_id = server.as_ref().map(|running| running.id.clone());
-    Ok(Rooms { server, node, server_id })
+    Ok(Rooms { server, node, server_id, reloader, gateway })
 }
 
 /// What connections between agents are made with.
-fn wires(config: &AgentConfig) -> Result<Wires, String> {
-    let tls = super::secure::tls(config)?;
+fn wires(config: &AgentConfig, certificates: &Certificates) -> Wires {
+    let tls = certificates.rpc();
     let dialer = Dialer::new(preface(config), tls.clone(), super::secure::limits(config));
-    Ok(Wires { pool: Pool::new(dialer.clone()), dialer, sessions: NodeSessions::default(), tls })
+    Wires { pool: Pool::new(dialer.clone()), dialer, sessions: NodeSessions::default(), tls }
+}
+
+/// What this agent answers about itself.
+fn ops(
+    config: &Arc<AgentConfig>,
+    side: Option<&ServerSide>,
+    upstream: Option<&Arc<Upstream>>,
+    reloader: &Arc<Reloader>,
+) -> AgentOps {
+    let server = side.map(|side| agent_api::ServerSide {
+        server: Arc::clone(&side.server),
+        pool: side.pool.clone(),
+        circle: Arc::clone(&side.circle),
+    });
+    AgentOps::new(Arc::clone(config), server, upstream.cloned(), Arc::clone(reloader))
 }
 
 fn preface(config: &AgentConfig) -> Preface {
@@ -163,12 +217,18 @@ async fn bind(config: &AgentConfig) -> Result<Vec<TcpListener>, String> {
     Ok(listeners)
 }
 
-fn http_settings(config: &AgentConfig) -> Settings {
+fn http_settings(config: &AgentConfig) -> Result<Settings, String> {
     let limits = &config.settings.limits;
-    Settings {
+    let header = |(name, value): (&String, &String)| {
+        let refused = |_| format!("Error starting agent: http_api_response_headers: {name:?} cannot be sent as it is");
+        let name: HeaderName = name.parse().map_err(|_| refused(()))?;
+        Ok::<_, String>((name, HeaderValue::from_str(value).map_err(|_| refused(()))?))
+    };
+    Ok(Settings {
+        headers: config.settings.http_api_response_headers.iter().map(header).collect::<Result<_, _>>()?,
         max_connections_per_ip: limits.http_max_conns_per_client as usize,
         handshake_timeout: limits.https_handshake_timeout,
         debug: config.settings.enable_debug,
         ..Settings::default()
-    }
+    })
 }

@@ -30,6 +30,8 @@ const WAITING: usize = 64;
 
 /// Where requests are sent, by who is to answer. Anybody: the agent asked finds out who.
 pub(super) const ANY: &str = "/rpc/api";
+/// Nobody: whether the caller may make the request is all that is asked.
+pub(super) const PERMIT: &str = "/rpc/api/permit";
 /// The agent asked, if it leads.
 pub(super) const LEADER: &str = "/rpc/api/leader";
 /// The agent asked, itself.

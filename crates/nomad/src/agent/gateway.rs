@@ -13,6 +13,8 @@ use futures::future::BoxFuture;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::agent_api::AgentOps;
+
 use super::carry::{self, Failure};
 use super::join::{Circle, Known};
 use super::link::InProcess;
@@ -77,6 +79,7 @@ pub(super) struct Gateway {
     acl: bool,
     server: Option<ServerSide>,
     upstream: Option<Arc<Upstream>>,
+    ops: AgentOps,
     node: OnceLock<Arc<Client>>,
 }
 
@@ -86,12 +89,14 @@ impl Gateway {
         acl: bool,
         server: Option<ServerSide>,
         upstream: Option<Arc<Upstream>>,
+        ops: AgentOps,
     ) -> Self {
         Self {
             region,
             acl,
             server,
             upstream,
+            ops,
             node: OnceLock::new(),
         }
     }
@@ -100,6 +105,10 @@ impl Gateway {
     pub(super) fn set_node(&self, node: Arc<Client>) {
         // It is started once.
         let _ = self.node.set(node);
+    }
+
+    pub(super) fn region(&self) -> &str {
+        &self.region
     }
 
     pub(super) fn server_side(&self) -> Option<&ServerSide> {
@@ -125,6 +134,7 @@ impl Gateway {
             Forward::ClientAlloc => self.on_alloc(side, request, true).await,
             Forward::ClientNode => self.on_node(side, request).await,
             Forward::AgentTarget => self.on_agent(side, request).await,
+            Forward::Local if AgentOps::answers(request.op) => self.of_itself(request).await,
             Forward::Local | Forward::ServerOnly => side.api.call(request).await,
             // Any server knows who leads and who takes part.
             _ if matches!(
@@ -154,6 +164,10 @@ impl Gateway {
         let upstream = self.upstream.as_ref().ok_or_else(ApiError::no_leader)?;
         match forward {
             Forward::ServerOnly => Err(ApiError::server_only()),
+            // Only servers know the members.
+            Forward::Local if request.op == Op::AgentMembers => upstream.api(request).await,
+            Forward::Local if AgentOps::answers(request.op) => self.of_itself(request).await,
+            Forward::AgentTarget if !names_an_agent(&request) => self.of_itself(request).await,
             // Only servers know what a token may do.
             _ if self.acl => upstream.api(request).await,
             Forward::ClientAlloc => match (self.node(), alloc_id(&request)) {
@@ -171,9 +185,28 @@ impl Gateway {
         }
     }
 
+    /// Answers what this agent is asked about itself.
+    async fn of_itself(&self, request: ApiRequest) -> Result<Answer, ApiError> {
+        self.permit(&request).await?;
+        self.ops.call(&request).await
+    }
+
+    /// Refuses whoever may not make this request.
+    pub(super) async fn permit(&self, request: &ApiRequest) -> Result<(), ApiError> {
+        match (&self.server, &self.upstream) {
+            (Some(side), _) => side.api.permit(request),
+            (None, Some(upstream)) if self.acl => upstream.permit(request).await,
+            (None, _) => Ok(()),
+        }
+    }
+
     /// Answers for this agent alone.
     pub(super) async fn here(&self, request: ApiRequest) -> Result<Answer, ApiError> {
         match (request.route().forward, &self.server, self.node()) {
+            // Who sent it here has seen that the caller may.
+            (Forward::AgentTarget, ..) if AgentOps::answers(request.op) => {
+                self.ops.call(&request).await
+            }
             (Forward::ClientAlloc | Forward::ClientNode, _, Some(node)) => {
                 node.api().call(request).await
             }
@@ -273,6 +306,10 @@ impl Gateway {
     }
 
     async fn on_agent(&self, side: &ServerSide, request: ApiRequest) -> Result<Answer, ApiError> {
+        // Both at once are refused.
+        if ["node_id", "server_id"].iter().all(|name| request.query.text(name).is_some()) {
+            return self.of_itself(request).await;
+        }
         if let Some(node) = request.query.text("node_id") {
             side.api.authorize(&request, None)?;
             let id = node
@@ -281,12 +318,13 @@ impl Gateway {
             return self.to_node(side, id, request).await;
         }
         let Some(wanted) = request.query.text("server_id") else {
-            return side.api.call(request).await;
+            return self.of_itself(request).await;
         };
         let me = side.circle.me(&side.server);
         if wanted == me.name || wanted == me.id || (wanted == "leader" && side.leads()) {
-            return side.api.call(request).await;
+            return self.of_itself(request).await;
         }
+        side.api.permit(&request)?;
         let others = side.circle.others();
         let named = others
             .iter()
@@ -332,6 +370,13 @@ impl Gateway {
         }
         Err(ApiError::no_path_to_node())
     }
+}
+
+/// Whether a request is for the agent that it names, and not for the one that is asked.
+fn names_an_agent(request: &ApiRequest) -> bool {
+    ["node_id", "server_id"]
+        .iter()
+        .any(|name| request.query.text(name).is_some())
 }
 
 fn alloc_id(request: &ApiRequest) -> Result<AllocId, ApiError> {

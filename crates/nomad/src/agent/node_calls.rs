@@ -11,7 +11,7 @@ use caravan_rpc::{
 };
 use http::{Request, Response};
 
-use super::carry;
+use super::{carry, leave};
 use super::gateway::ServerSide;
 
 /// Calls of nodes are sent below this path.
@@ -100,6 +100,16 @@ async fn reply(side: &ServerSide, request: Request<Body>) -> Response<Body> {
                 link.node_events(events).await.map_err(remote)
             };
             reply_result(told.await)
+        }
+        leave::DRAIN => {
+            let drained = async {
+                let asked: leave::Drain = read_msgpack(request).await?;
+                known(side, &asked.caller)?;
+                let service = side.server.node_service();
+                let drained = service.drained(asked.caller.node_id, asked.spec).await;
+                drained.map_err(|error| RemoteError::new(ErrorKind::NotReady, error.to_string()))
+            };
+            reply_result(drained.await)
         }
         path::LOOKUP => {
             let found = async {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use caravan_http::{Answer, Api, ApiError, ApiRequest, Watch};
+use caravan_http::{Answer, Api, ApiError, ApiRequest, Meta, Watch};
 use caravan_rpc::{
     Body, Channel, Claim, ErrorKind, Handler, Peer, RemoteError, read_msgpack, reply_error,
     reply_result,
@@ -37,6 +37,7 @@ impl Handler for ServerCalls {
         }
         match path {
             carry::ANY => carry::answer(Arc::clone(gateway) as Arc<dyn Api>, request).await,
+            carry::PERMIT => carry::answer(Arc::new(Permit(Arc::clone(gateway))), request).await,
             carry::LEADER if !side.leads() => reply_error(&RemoteError::new(
                 ErrorKind::NotLeader,
                 "this server does not lead",
@@ -128,6 +129,21 @@ impl Api for Here {
 
     fn changed<'a>(&'a self, watch: &'a Watch) -> BoxFuture<'a, ()> {
         self.0.changed(watch)
+    }
+}
+
+/// Whether callers may make the requests that they make.
+struct Permit(Arc<Gateway>);
+
+#[async_trait]
+impl Api for Permit {
+    async fn call(&self, request: ApiRequest) -> Result<Answer, ApiError> {
+        self.0.permit(&request).await?;
+        Ok(Answer::empty(Meta::none()))
+    }
+
+    fn changed<'a>(&'a self, _: &'a Watch) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::pending())
     }
 }
 

@@ -1,20 +1,97 @@
 //! What connections between agents need: certificates, limits, and addresses with their ports.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use caravan_rpc::{Limits, Tls, TlsConfig, TlsVersion};
+use caravan_http::TlsConfig as TlsServer;
+use caravan_rpc::{Limits, Tls, TlsConfig, TlsError, TlsVersion};
 
 use crate::config::AgentConfig;
 
 /// The port of servers when an address names none.
 const RPC_PORT: u16 = 4647;
 
-/// The certificates for connections between agents; none without `tls { rpc = true }`.
-pub(super) fn tls(config: &AgentConfig) -> Result<Option<Arc<Tls>>, String> {
-    let tls = &config.settings.tls;
-    if !tls.rpc {
-        return Ok(None);
+/// The certificates of this agent, as far as it uses any.
+#[derive(Clone, Default)]
+pub(super) struct Certificates {
+    loaded: Option<Arc<Tls>>,
+    rpc: bool,
+    https: Option<Https>,
+}
+
+/// What the public API answers with, and how that is made of the files again.
+#[derive(Clone)]
+struct Https {
+    current: TlsServer,
+    renew: Arc<dyn Fn() -> Result<(), TlsError> + Send + Sync>,
+}
+
+impl Certificates {
+    /// Reads the files that the configuration names.
+    pub(super) fn load(config: &AgentConfig) -> Result<Self, String> {
+        let tls = &config.settings.tls;
+        if !tls.rpc && !tls.http {
+            return Ok(Self::default());
+        }
+        let failed = |error: TlsError| format!("Error starting agent: {error}");
+        let loaded = load(config).map_err(failed)?;
+        let https = match tls.http {
+            true => Some(Https::of(&loaded, tls.verify_https_client).map_err(failed)?),
+            false => None,
+        };
+        Ok(Self {
+            loaded: Some(loaded),
+            rpc: tls.rpc,
+            https,
+        })
     }
+
+    /// For connections between agents; none without `tls { rpc = true }`.
+    pub(super) fn rpc(&self) -> Option<Arc<Tls>> {
+        self.loaded.clone().filter(|_| self.rpc)
+    }
+
+    /// For the public API; none without `tls { http = true }`.
+    pub(super) fn https(&self) -> Option<TlsServer> {
+        self.https
+            .as_ref()
+            .map(|https| Arc::clone(&https.current))
+    }
+
+    /// Reads the files again; new connections use what is in them.
+    pub(super) fn reload(&self) -> Result<(), String> {
+        let Some(loaded) = &self.loaded else {
+            return Ok(());
+        };
+        loaded.reload().map_err(|error| error.to_string())?;
+        match &self.https {
+            Some(https) => (https.renew)().map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Https {
+    fn of(tls: &Arc<Tls>, verify_client: bool) -> Result<Self, TlsError> {
+        let held = Arc::new(RwLock::new(tls.https_config(verify_client)?));
+        let read = Arc::clone(&held);
+        let current: TlsServer = Arc::new(move || {
+            Arc::clone(&read.read().unwrap_or_else(PoisonError::into_inner))
+        });
+        let tls = Arc::clone(tls);
+        let renew = move || {
+            let fresh = tls.https_config(verify_client)?;
+            *held.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+            Ok(())
+        };
+        Ok(Self {
+            current,
+            renew: Arc::new(renew),
+        })
+    }
+}
+
+fn load(config: &AgentConfig) -> Result<Arc<Tls>, TlsError> {
+    let tls = &config.settings.tls;
     let wanted = TlsConfig {
         ca_file: tls.ca_file.clone(),
         cert_file: tls.cert_file.clone(),
@@ -34,24 +111,24 @@ pub(super) fn tls(config: &AgentConfig) -> Result<Option<Arc<Tls>>, String> {
             .collect(),
     };
     Tls::load(wanted)
-        .map(Some)
-        .map_err(|error| format!("Error starting agent: {error}"))
 }
 
 /// Bounds on connections between agents.
 pub(super) fn limits(config: &AgentConfig) -> Limits {
-    let limits = &config.settings.limits;
+    let (limits, rpc) = (&config.settings.limits, &config.settings.rpc);
     Limits {
         max_connections_per_ip: limits.rpc_max_conns_per_client as usize,
         handshake_timeout: limits.rpc_handshake_timeout,
-        // A server that went silent must not hold others up.
-        dial_timeout: std::time::Duration::from_secs(3),
+        // A server that went silent must not hold others up for long.
+        dial_timeout: rpc.dial_timeout.min(std::time::Duration::from_secs(3)),
+        keep_alive_interval: rpc.keep_alive_interval,
+        keep_alive_timeout: rpc.connection_write_timeout,
         ..Limits::default()
     }
 }
 
 /// Addresses of servers, each with a port.
-pub(super) fn addresses<'a>(lists: impl IntoIterator<Item = &'a Vec<String>>) -> Vec<String> {
+pub(crate) fn addresses<'a>(lists: impl IntoIterator<Item = &'a Vec<String>>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for address in lists
         .into_iter()

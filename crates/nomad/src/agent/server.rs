@@ -5,7 +5,7 @@ use super::peers::Peers;
 use crate::config::AgentConfig;
 use caravan_model::SchedulerConfiguration;
 use caravan_rpc::{Dialer, Handler, Listener, ListenerConfig, NodeSessions, Pool, Tls};
-use caravan_server::{GcThresholds, Pace, Server, ServerConfig};
+use caravan_server::{GcThresholds, Pace, RaftTuning, Server, ServerConfig};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,8 @@ pub(super) async fn start(config: &AgentConfig, wires: &Wires) -> Result<Running
     let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(peers), wires.sessions.clone())
         .await
         .map_err(|error| format!("Error starting agent: server setup failed: {error}"))?;
-    Ok(Running { server: Arc::new(server), id: id.to_string(), ports, expect })
+    let id = caravan_server::server_uuid(server.consensus().node_id());
+    Ok(Running { server: Arc::new(server), id, ports, expect })
 }
 
 /// The port of servers, and the one where the field looks for members: both answer alike.
@@ -65,6 +66,7 @@ impl Running {
             id: self.id.clone(),
             name: format!("{}.{}", config.name, config.settings.region),
             address: config.net.advertise_rpc.clone(),
+            gossip: config.net.advertise_serf.clone(),
             region: config.settings.region.clone(),
             datacenter: config.settings.datacenter.clone(),
             version: caravan_cli::VERSION.to_owned(),
@@ -149,6 +151,11 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
             acl_token: length(server.acl_token_gc_threshold),
             deployment: length(server.deployment_gc_threshold),
             interval: length(server.job_gc_interval),
+        },
+        raft: RaftTuning {
+            multiplier: server.raft_multiplier.max(1),
+            snapshot_threshold: server.raft_snapshot_threshold.max(1),
+            trailing_logs: server.raft_trailing_logs,
         },
     }
 }

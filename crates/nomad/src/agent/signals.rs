@@ -1,12 +1,21 @@
 //! What signals mean to an agent: interrupt and terminate stop it, hang-up reloads it.
 
+use super::reload::Reloader;
 use crate::announce;
 use crate::config::AgentConfig;
-use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Waits until the agent is told to stop. It exits with success only when it is to leave the cluster then.
-pub(super) async fn wait(config: &AgentConfig) -> ExitCode {
+/// How an agent is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// At once; what runs on this node goes on.
+    AtOnce,
+    /// After it has left the cluster.
+    Leaving,
+}
+
+/// Waits until the agent is told to stop.
+pub(super) async fn wait(config: &AgentConfig, reloader: &Reloader) -> Stop {
     let mut interrupt = listen(SignalKind::interrupt());
     let mut terminate = listen(SignalKind::terminate());
     let mut hang_up = listen(SignalKind::hangup());
@@ -14,8 +23,22 @@ pub(super) async fn wait(config: &AgentConfig) -> ExitCode {
         tokio::select! {
             () = caught(&mut interrupt) => return stopping("interrupt", config.settings.leave_on_interrupt),
             () = caught(&mut terminate) => return stopping("terminated", config.settings.leave_on_terminate),
-            () = caught(&mut hang_up) => println!("{}", announce::caught("hangup")),
+            () = caught(&mut hang_up) => {
+                println!("{}", announce::caught("hangup"));
+                // What is wrong with it was logged, and the old one stays.
+                let _ = reloader.reload();
+            }
         }
+    }
+}
+
+/// Waits for a signal that says not to wait any longer.
+pub(super) async fn again() {
+    let mut interrupt = listen(SignalKind::interrupt());
+    let mut terminate = listen(SignalKind::terminate());
+    tokio::select! {
+        () = caught(&mut interrupt) => {}
+        () = caught(&mut terminate) => {}
     }
 }
 
@@ -32,7 +55,7 @@ async fn caught(signal: &mut Option<Signal>) {
     }
 }
 
-fn stopping(name: &str, leaves: bool) -> ExitCode {
+fn stopping(name: &str, leaves: bool) -> Stop {
     println!("{}", announce::caught(name));
-    if leaves { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if leaves { Stop::Leaving } else { Stop::AtOnce }
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::carry::{self, Failure};
 
 /// The servers that are known; the first is asked.
-pub(super) struct Upstream {
+pub(crate) struct Upstream {
     pool: Pool,
     region: String,
     configured: Vec<String>,
@@ -49,8 +49,14 @@ impl Upstream {
     }
 
     /// The servers that are known, the one asked first.
-    pub(super) fn servers(&self) -> Vec<String> {
+    pub(crate) fn servers(&self) -> Vec<String> {
         self.lock().iter().cloned().collect()
+    }
+
+    /// Asks these servers from now on, until they tell of others.
+    pub(crate) fn ask_these(&self, addresses: Vec<String>) {
+        *self.lock() = addresses.into();
+        self.choose();
     }
 
     fn first(&self) -> Option<Target> {
@@ -110,10 +116,19 @@ impl Upstream {
 
     /// Asks the servers what a user asked this agent.
     pub(super) async fn api(&self, request: ApiRequest) -> Result<Answer, ApiError> {
+        self.send(carry::ANY, &request).await
+    }
+
+    /// Asks the servers whether the caller may make a request that is answered here.
+    pub(super) async fn permit(&self, request: &ApiRequest) -> Result<(), ApiError> {
+        self.send(carry::PERMIT, request).await.map(drop)
+    }
+
+    async fn send(&self, path: &str, request: &ApiRequest) -> Result<Answer, ApiError> {
         let mut last = None;
         for address in self.servers() {
             let channel = self.pool.channel(&self.target(&address), Lane::Calls);
-            match carry::call(&channel, carry::ANY, &request).await {
+            match carry::call(&channel, path, request).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Answered(error)) => return Err(error),
                 Err(failure) => {
@@ -128,6 +143,12 @@ impl Upstream {
             }
         }
         Err(last.map_or_else(|| ApiError::internal("no servers"), ApiError::from))
+    }
+
+    /// Calls through this go to whichever server answers.
+    pub(super) fn channel(self: &Arc<Self>) -> Channel {
+        let calls: Arc<dyn Handler> = Arc::new(Calls(Arc::clone(self)));
+        Channel::in_process(calls, Peer::in_process(self.region.as_str()))
     }
 
     async fn ask(&self, request: Request<Body>) -> Result<Response<Body>, RpcError> {
@@ -179,8 +200,7 @@ impl Handler for Calls {
 
 /// The link of a node to servers elsewhere.
 pub(super) fn link(upstream: &Arc<Upstream>) -> Arc<dyn ServerLink> {
-    let calls: Arc<dyn Handler> = Arc::new(Calls(Arc::clone(upstream)));
-    let channel = Channel::in_process(calls, Peer::in_process(upstream.region.as_str()));
+    let channel = upstream.channel();
     Arc::new(FarLink {
         upstream: Arc::clone(upstream),
         rpc: RpcLink::new(move || Some(channel.clone())),

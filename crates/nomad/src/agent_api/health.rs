@@ -11,11 +11,11 @@ fn role(fault: Option<&str>) -> AgentRoleHealth {
 pub(super) fn health(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let asked = request.query.get("type").unwrap_or_default();
     let wants = |name: &str| asked.is_empty() || asked == name;
-    let leader = agent.server.as_ref().map(|server| server.consensus.leader().is_some());
+    let leader = agent.server.as_ref().map(|server| server.consensus().leader().is_some());
     let mut answer = AgentHealth::default();
     if wants("client") {
         if agent.has_node {
-            let alone = agent.server.is_none() && agent.config.settings.client.servers.is_empty();
+            let alone = agent.upstream.as_ref().is_some_and(|upstream| upstream.servers().is_empty());
             answer.client = Some(role(alone.then_some("no known servers")));
         } else if asked == "client" {
             answer.client = Some(role(Some("client not enabled")));

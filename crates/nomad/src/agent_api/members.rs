@@ -1,7 +1,7 @@
 //! The agent itself and the servers it knows (http-api §2.6).
 
 use super::{AgentOps, Answered};
-use caravan_consensus::Member;
+use crate::agent::{Hello, server_addresses};
 use caravan_http::{Answer, ApiError, ApiRequest, Meta};
 use caravan_model::{AgentJoinResponse, AgentMember, AgentMembers, AgentSelf};
 use std::collections::BTreeMap;
@@ -11,15 +11,15 @@ fn split(address: &str) -> (String, u16) {
     (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(0))
 }
 
-fn member(agent: &AgentOps, server: &Member) -> AgentMember {
-    let settings = &agent.config.settings;
+/// A server as a member, in the words of the gossip that it stands for.
+fn member(agent: &AgentOps, server: &Hello, status: &str) -> AgentMember {
     let (host, rpc) = split(&server.address);
-    let (_, gossip) = split(&agent.config.net.advertise_serf);
+    let (addr, gossip) = split(&server.gossip);
     let mut tags: BTreeMap<String, String> = [
         ("role", "nomad"),
-        ("region", &settings.region),
-        ("dc", &settings.datacenter),
-        ("build", env!("CARGO_PKG_VERSION")),
+        ("region", &server.region),
+        ("dc", &server.datacenter),
+        ("build", &server.version),
         ("revision", ""),
         ("vsn", "1"),
         ("raft_vsn", "3"),
@@ -28,19 +28,19 @@ fn member(agent: &AgentOps, server: &Member) -> AgentMember {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect();
-    tags.insert("id".to_owned(), caravan_server::server_uuid(server.id));
+    tags.insert("id".to_owned(), server.id.clone());
     tags.insert("port".to_owned(), rpc.to_string());
-    let expect = if agent.config.dev.is_some() { 1 } else { settings.server.bootstrap_expect };
+    let expect = if agent.config.dev.is_some() { 1 } else { server.expect };
     tags.insert("expect".to_owned(), expect.to_string());
     if expect == 1 {
         tags.insert("bootstrap".to_owned(), "1".to_owned());
     }
     AgentMember {
         name: server.name.clone(),
-        addr: host,
+        addr,
         port: gossip,
         tags,
-        status: "alive".to_owned(),
+        status: status.to_owned(),
         protocol_min: 1,
         protocol_max: 5,
         protocol_cur: 2,
@@ -50,9 +50,13 @@ fn member(agent: &AgentOps, server: &Member) -> AgentMember {
     }
 }
 
+/// This server and every other that it heard of, in the order of their names.
 fn all(agent: &AgentOps) -> Vec<AgentMember> {
-    let members = agent.server.as_ref().map(|server| server.consensus.members()).unwrap_or_default();
-    members.iter().map(|server| member(agent, server)).collect()
+    let Some(side) = &agent.server else { return Vec::new() };
+    let mut found = vec![member(agent, &side.circle.me(&side.server), "alive")];
+    found.extend(side.circle.others().iter().map(|known| member(agent, &known.hello, known.status())));
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
 }
 
 pub(super) fn members(agent: &AgentOps) -> Answered {
@@ -70,19 +74,19 @@ pub(super) fn agent_self(agent: &AgentOps) -> Answered {
     let own = format!("{}.{}", agent.config.name, agent.config.settings.region);
     let mut stats = BTreeMap::from([("runtime".to_owned(), runtime())]);
     if let Some(server) = &agent.server {
-        let leader = server.consensus.leader().map(|leader| leader.address).unwrap_or_default();
+        let leader = server.consensus().leader().map(|leader| leader.address).unwrap_or_default();
         let texts = |pairs: Vec<(&str, String)>| -> BTreeMap<String, String> {
             pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
         };
         let group = texts(vec![
             ("server", "true".to_owned()),
-            ("leader", server.consensus.is_leader().to_string()),
+            ("leader", server.consensus().is_leader().to_string()),
             ("leader_addr", leader),
-            ("bootstrap", (server.consensus.members().len() == 1).to_string()),
+            ("bootstrap", (server.consensus().members().len() == 1).to_string()),
             ("known_regions", "1".to_owned()),
         ]);
         stats.insert("nomad".to_owned(), group);
-        let status = server.consensus.status();
+        let status = server.consensus().status();
         let number = |number: Option<u64>| number.unwrap_or(0).to_string();
         let group = texts(vec![
             ("term", status.term.to_string()),
@@ -91,7 +95,7 @@ pub(super) fn agent_self(agent: &AgentOps) -> Answered {
             ("applied_index", number(status.applied)),
             ("last_snapshot_index", number(status.snapshot)),
             ("num_peers", status.members.len().saturating_sub(1).to_string()),
-            ("state", if server.consensus.is_leader() { "Leader" } else { "Follower" }.to_owned()),
+            ("state", if server.consensus().is_leader() { "Leader" } else { "Follower" }.to_owned()),
         ]);
         stats.insert("raft".to_owned(), group);
     }
@@ -117,8 +121,8 @@ pub(super) fn servers(agent: &AgentOps) -> Answered {
         return Err(ApiError::wrong_role());
     }
     let mut known: Vec<String> = match &agent.server {
-        Some(server) => server.consensus.members().into_iter().map(|member| member.address).collect(),
-        None => agent.config.settings.client.servers.clone(),
+        Some(server) => server.consensus().members().into_iter().map(|member| member.address).collect(),
+        None => agent.upstream.as_ref().map(|upstream| upstream.servers()).unwrap_or_default(),
     };
     known.sort();
     Answer::json(&known, Meta::none())
@@ -134,7 +138,8 @@ pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answe
     }
     let mut faults = String::new();
     let mut count = 0;
-    for address in addresses {
+    let addresses = with_ports(&addresses);
+    for address in &addresses {
         if let Err(why) = reach(address).await {
             count += 1;
             faults.push_str(&format!(
@@ -146,7 +151,16 @@ pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answe
         let plural = if count == 1 { "" } else { "s" };
         return Err(ApiError::bad_request(format!("{count} error{plural} occurred:\n{faults}\n")));
     }
+    if let Some(upstream) = &agent.upstream {
+        upstream.ask_these(addresses);
+    }
     Ok(Answer::empty(Meta::none()))
+}
+
+/// Addresses of servers, each with a port.
+fn with_ports(addresses: &[&str]) -> Vec<String> {
+    let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+    server_addresses([&addresses])
 }
 
 async fn reach(address: &str) -> Result<(), String> {
@@ -161,15 +175,19 @@ async fn reach(address: &str) -> Result<(), String> {
 }
 
 pub(super) async fn join(agent: &AgentOps, request: &ApiRequest) -> Answered {
-    agent.need_server()?;
+    let side = agent.need_server()?;
     let addresses: Vec<&str> = request.query.all("address").filter(|address| !address.is_empty()).collect();
     if addresses.is_empty() {
         return Err(ApiError::bad_request("missing address to join"));
     }
     let mut answer = AgentJoinResponse::default();
     let mut faults = String::new();
-    for address in &addresses {
-        match reach(address).await {
+    for address in with_ports(&addresses) {
+        let joined = match reach(&address).await {
+            Ok(()) => side.circle.join(&side.server, &side.pool, &address).await,
+            Err(why) => Err(why),
+        };
+        match joined {
             Ok(()) => answer.num_joined += 1,
             Err(why) => faults.push_str(&format!("\t* failed to join {address}: {why}\n")),
         }
@@ -183,10 +201,14 @@ pub(super) async fn join(agent: &AgentOps, request: &ApiRequest) -> Answered {
 }
 
 pub(super) fn force_leave(agent: &AgentOps, request: &ApiRequest) -> Answered {
-    agent.need_server()?;
-    if request.query.text("node").is_none() {
+    let side = agent.need_server()?;
+    let Some(name) = request.query.text("node") else {
         return Err(ApiError::bad_request("missing node to force leave"));
+    };
+    let prune = request.query.flag("prune").map_err(|_| ApiError::bad_request("invalid prune value"))?;
+    side.circle.force_leave(name);
+    if prune {
+        side.circle.prune(name);
     }
-    request.query.flag("prune").map_err(|_| ApiError::bad_request("invalid prune value"))?;
     Ok(Answer::empty(Meta::none()))
 }

@@ -35,7 +35,7 @@ fn gauge(name: &str, value: f64, labels: &[(&str, &str)]) -> MetricGauge {
 fn gauges(agent: &AgentOps) -> Vec<MetricGauge> {
     let mut found = vec![gauge("runtime.uptime_seconds", agent.started.elapsed().as_secs_f64(), &[])];
     let Some(server) = &agent.server else { return found };
-    let state = server.store.snapshot();
+    let state = server.server.store().snapshot();
     let count = |count: usize| count as f64;
     let open = |status: EvalStatus| count(state.evals().filter(|eval| eval.status == status).count());
     found.push(gauge("nomad.broker.total_ready", open(EvalStatus::Pending), &[]));

@@ -6,12 +6,15 @@ mod health;
 mod host;
 mod members;
 mod metrics;
+mod monitor;
 mod schedulers;
 
+use crate::agent::{Circle, Reloader, Upstream};
 use crate::config::AgentConfig;
 use caravan_consensus::Consensus;
 use caravan_http::{Answer, ApiError, ApiRequest, Meta, Op};
-use caravan_server::{Fsm, Server, Store};
+use caravan_rpc::Pool;
+use caravan_server::{Fsm, Server};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,33 +22,45 @@ type Answered = Result<Answer, ApiError>;
 
 /// The server inside of this agent, as far as the agent speaks of it.
 pub(crate) struct ServerSide {
-    pub(crate) consensus: Consensus<Fsm>,
-    pub(crate) store: Store,
+    pub(crate) server: Arc<Server>,
+    pub(crate) pool: Pool,
+    pub(crate) circle: Arc<Circle>,
+}
+
+impl ServerSide {
+    fn consensus(&self) -> &Consensus<Fsm> {
+        self.server.consensus()
+    }
 }
 
 /// What this agent knows of itself.
-pub struct AgentOps {
+pub(crate) struct AgentOps {
     config: Arc<AgentConfig>,
     server: Option<ServerSide>,
+    /// The servers of a node that is no server.
+    upstream: Option<Arc<Upstream>>,
+    reloader: Arc<Reloader>,
     has_node: bool,
     started: Instant,
     started_at: caravan_model::Timestamp,
 }
 
 impl AgentOps {
-    /// The answers of an agent of this configuration, with the server in it, if it has one.
-    #[must_use]
-    pub fn new(config: Arc<AgentConfig>, server: Option<&Server>, has_node: bool) -> Self {
-        let server = server
-            .map(|server| ServerSide { consensus: server.consensus().clone(), store: server.store().clone() });
+    /// The answers of an agent of this configuration: with the server in it, or with the servers that it asks.
+    pub(crate) fn new(
+        config: Arc<AgentConfig>,
+        server: Option<ServerSide>,
+        upstream: Option<Arc<Upstream>>,
+        reloader: Arc<Reloader>,
+    ) -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let started_at = caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
-        Self { config, server, has_node, started: Instant::now(), started_at }
+        let has_node = config.settings.client.enabled;
+        Self { config, server, upstream, reloader, has_node, started: Instant::now(), started_at }
     }
 
     /// Whether an operation is answered here.
-    #[must_use]
-    pub fn answers(op: Op) -> bool {
+    pub(crate) fn answers(op: Op) -> bool {
         matches!(op, Op::Metrics) || op.name().starts_with("Agent")
     }
 
@@ -53,7 +68,7 @@ impl AgentOps {
     ///
     /// # Errors
     /// As the API has it.
-    pub async fn call(&self, request: &ApiRequest) -> Answered {
+    pub(crate) async fn call(&self, request: &ApiRequest) -> Answered {
         match request.op {
             Op::AgentSelf => members::agent_self(self),
             Op::AgentMembers => members::members(self),
@@ -66,7 +81,10 @@ impl AgentOps {
                 one_target(request)?;
                 host::host()
             }
-            Op::AgentReload => Ok(Answer::empty(Meta::none())),
+            Op::AgentReload => {
+                self.reloader.reload().map_err(ApiError::internal)?;
+                Ok(Answer::empty(Meta::none()))
+            }
             Op::AgentSchedulers => schedulers::list(self),
             Op::AgentSchedulersConfigRead => schedulers::config(self),
             Op::AgentSchedulersConfigUpdate => schedulers::set_config(self, request),
@@ -74,9 +92,13 @@ impl AgentOps {
                 self.need_server()?;
                 Err(ApiError::internal("1/1 nodes reported failure"))
             }
-            Op::AgentMonitor | Op::AgentMonitorExport => {
-                check_monitor(request)?;
-                Err(ApiError::new(501, "following the agent's log is not supported by this version"))
+            Op::AgentMonitor => {
+                monitor::check(request)?;
+                monitor::follow(self, request).await
+            }
+            Op::AgentMonitorExport => {
+                monitor::check(request)?;
+                Err(ApiError::new(501, "exporting the agent's log is not supported by this version; read its log_file"))
             }
             Op::AgentPprof => {
                 one_target(request)?;
@@ -95,28 +117,6 @@ impl AgentOps {
 fn one_target(request: &ApiRequest) -> Result<(), ApiError> {
     if request.query.text("node_id").is_some() && request.query.text("server_id").is_some() {
         return Err(ApiError::bad_request("Cannot target node and server simultaneously"));
-    }
-    Ok(())
-}
-
-fn check_monitor(request: &ApiRequest) -> Result<(), ApiError> {
-    let query = &request.query;
-    one_target(request)?;
-    if let Some(level) = query.text("log_level")
-        && !["trace", "debug", "info", "warn", "error"].contains(&level.to_lowercase().as_str())
-    {
-        return Err(ApiError::bad_request(format!("Unknown log level: {level}")));
-    }
-    if let Some(text) = query.text("log_json")
-        && query.bool("log_json").is_err()
-    {
-        return Err(ApiError::bad_request(format!(
-            "Unknown option for log json: strconv.ParseBool: parsing {text:?}: invalid syntax"
-        )));
-    }
-    let exported = request.op == Op::AgentMonitorExport;
-    if exported && query.text("service_name").is_none() && query.text("on_disk").is_none() {
-        return Err(ApiError::bad_request("Either -service-name or -on-disk must be set"));
     }
     Ok(())
 }

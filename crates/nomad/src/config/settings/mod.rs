@@ -21,7 +21,6 @@ use super::setting::{ByName, Labelled, section};
 
 /// Why options that only make sense elsewhere, or come later, do nothing yet.
 mod later {
-    pub(super) const ACL: &str = "access control is not built yet";
     pub(super) const KEYRING: &str = "only the built-in key provider \"aead\" exists yet";
     pub(super) const AUDIT: &str = "the audit log is not built yet";
     pub(super) const SENTINEL: &str = "there are no Sentinel policies";
@@ -29,6 +28,8 @@ mod later {
     pub(super) const WINDOWS: &str = "there is no Windows event log here";
     pub(super) const SYSLOG: &str = "logging to syslog is not built yet";
     pub(super) const LICENCE: &str = "no licence is needed";
+    pub(super) const GOSSIP: &str =
+        "there is no gossip; servers talk over RPC, which tls { rpc = true } protects";
     pub(super) const AUTOPILOT: &str = "autopilot is not built yet";
     pub(super) const RAFT_STORE: &str = "there is one log store, and it has none of these settings";
     pub(super) const SINK: &str = "metrics are served at /v1/metrics and not pushed anywhere yet";
@@ -68,7 +69,7 @@ section! {
         rpc: Rpc = Rpc::default();
         client: Client = Client::default();
         server: Server = Server::default();
-        acl: Acl = Acl::default(), later later::ACL;
+        acl: Acl = Acl::default();
         tls: Tls = Tls::default();
         consul: ByName<Consul> = ByName::default();
         vault: ByName<Vault> = ByName::default();

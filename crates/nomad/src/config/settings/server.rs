@@ -21,7 +21,7 @@ section! {
         bootstrap_expect: u32 = 0;
         data_dir: PathBuf = PathBuf::new();
         authoritative_region: String = String::new();
-        encrypt: String = String::new();
+        encrypt: String = String::new(), later later::GOSSIP;
         raft_protocol: u32 = 3;
         raft_multiplier: u32 = 1;
         raft_snapshot_threshold: u64 = 8192;
