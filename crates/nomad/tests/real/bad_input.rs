@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Agent, binary, no_agent, shell_job, skipped, until};
+use crate::support::{Agent, binary, shell_job, until};
 
 const FILE: &str = r#"
 job "bad" {
@@ -32,9 +32,6 @@ fn on_file(agent: &Agent, command: &[&str], text: &str) -> (i32, String) {
 
 #[test]
 fn wrong_job_files_change_nothing() {
-    if skipped("wrong_job_files_change_nothing", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     for (text, expected) in [
         (FILE.replace("group \"g\" {", "group \"g\" "), "bad.nomad"),
@@ -62,9 +59,6 @@ fn wrong_job_files_change_nothing() {
 
 #[test]
 fn what_cannot_run_says_why() {
-    if skipped("what_cannot_run_says_why", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     let (code, shown) = on_file(
         &agent,
@@ -98,9 +92,6 @@ fn what_cannot_run_says_why() {
 
 #[test]
 fn wrong_requests_are_refused() {
-    if skipped("wrong_requests_are_refused", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     for (method, path, body, expected) in [
         ("PUT", "/v1/jobs", "{", 400),
@@ -129,9 +120,6 @@ fn wrong_requests_are_refused() {
 
 #[test]
 fn check_index_and_prefixes() {
-    if skipped("check_index_and_prefixes", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     let (code, shown) = on_file(&agent, &["job", "run", "-check-index", "7"], FILE);
     assert_eq!(code, 1, "{shown}");
@@ -152,9 +140,6 @@ fn check_index_and_prefixes() {
 
 #[test]
 fn an_agent_that_is_not_there() {
-    if skipped("an_agent_that_is_not_there", no_agent()) {
-        return;
-    }
     let output = std::process::Command::new(binary())
         .args(["status", "-address", "http://127.0.0.1:1"])
         .stdin(std::process::Stdio::null())

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{Agent, binary, no_agent, skipped, until};
+use crate::support::{Agent, binary, until};
 
 /// Runs `nomad agent` with these arguments; exit code and both streams.
 fn agent(args: &[&str]) -> (Option<i32>, String) {
@@ -21,9 +21,6 @@ fn agent(args: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn mistakes_are_refused_by_name() {
-    if skipped("mistakes_are_refused_by_name", no_agent()) {
-        return;
-    }
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("a.hcl");
     std::fs::write(&file, "client {\n  enabledd = true\n}\n").expect("written");
@@ -55,9 +52,6 @@ fn mistakes_are_refused_by_name() {
 
 #[test]
 fn a_second_agent_on_the_same_folder_refuses() {
-    if skipped("a_second_agent_on_the_same_folder_refuses", no_agent()) {
-        return;
-    }
     let first = Agent::start("");
     let mut second = Agent::prepare(&format!("data_dir = \"{}\"", first.path("data").display()));
     second.launch();
@@ -73,9 +67,6 @@ fn a_second_agent_on_the_same_folder_refuses() {
 
 #[test]
 fn a_taken_port_is_named() {
-    if skipped("a_taken_port_is_named", no_agent()) {
-        return;
-    }
     let mut agent = Agent::prepare("");
     let holder = std::net::TcpListener::bind(("127.0.0.1", agent.ports[0])).expect("free");
     agent.launch();
@@ -89,10 +80,100 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
+fn a_hang_up_reloads_the_log_level() {
+    let mut agent = Agent::prepare("");
+    let file = agent.path("agent.hcl");
+    let text = std::fs::read_to_string(&file).expect("written before");
+    let quiet = text.replace("\"DEBUG\"", "\"ERROR\"");
+    std::fs::write(&file, quiet).expect("written");
+    agent.launch();
+    agent.wait_ready();
+    assert!(!agent.log().contains("[INFO]"), "{}", agent.log());
+    std::fs::write(&file, text.replace("\"DEBUG\"", "\"INFO\"")).expect("written");
+    agent.signal("HUP");
+    until("the level has changed", || {
+        agent
+            .log()
+            .contains("configuration reloaded")
+            .then_some(())
+    });
+    std::fs::write(&file, "nonsense = 1").expect("written");
+    agent.signal("HUP");
+    until("what is wrong is said", || {
+        agent.log().contains("nonsense").then_some(())
+    });
+    assert!(agent.get("/v1/nodes").is_ok(), "the agent goes on");
+}
+
+#[test]
+fn totals_and_reservations_take_effect() {
+    let agent = Agent::start(
+        "client { reserved { cpu = 500 memory = 300 disk = 100 reserved_ports = \"22,8000-8002\" }\n\
+         min_dynamic_port = 21000 max_dynamic_port = 21009 node_class = \"big\" meta { rack = \"r1\" } }",
+    );
+    let nodes = agent.get("/v1/nodes").expect("nodes");
+    let id = nodes[0]["ID"].as_str().expect("an id").to_owned();
+    let node = agent.get(&format!("/v1/node/{id}")).expect("the node");
+    assert_eq!(node["NodeResources"]["Cpu"]["CpuShares"], 100_000);
+    assert_eq!(node["NodeResources"]["Memory"]["MemoryMB"], 100_000);
+    assert_eq!(node["NodeResources"]["MinDynamicPort"], 21_000);
+    assert_eq!(node["NodeResources"]["MaxDynamicPort"], 21_009);
+    let reserved = &node["ReservedResources"];
+    assert_eq!(reserved["Cpu"]["CpuShares"], 500);
+    assert_eq!(reserved["Memory"]["MemoryMB"], 300);
+    assert_eq!(reserved["Disk"]["DiskMB"], 100);
+    assert_eq!(reserved["Networks"]["ReservedHostPorts"], "22,8000-8002");
+    assert_eq!(node["NodeClass"], "big");
+    assert_eq!(node["Meta"]["rack"], "r1");
+}
+
+#[test]
+fn connections_of_one_address_are_limited() {
+    let agent = Agent::start("limits { http_max_conns_per_client = 3 }");
+    let open = || std::net::TcpStream::connect(("127.0.0.1", agent.ports[0])).expect("accepted");
+    let held = [open(), open(), open()];
+    until("a connection too many is refused", || {
+        matches!(agent.http("GET", "/v1/nodes", b""), Ok((429, _))).then_some(())
+    });
+    drop(held);
+    until("and taken again when others have gone", || {
+        agent.get("/v1/nodes").ok()
+    });
+}
+
+#[test]
+fn what_has_no_effect_yet_is_warned_about() {
+    let agent = Agent::start("enable_syslog = true");
+    until("it is said", || {
+        agent.log().contains("enable_syslog").then_some(())
+    });
+}
+
+#[test]
+fn files_are_validated_without_an_agent() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let validate = |text: &str| {
+        let file = dir.path().join("a.hcl");
+        std::fs::write(&file, text).expect("written");
+        let output = Command::new(binary())
+            .args(["config", "validate"])
+            .arg(&file)
+            .stdin(Stdio::null())
+            .output()
+            .expect("runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), text)
+    };
+    let (code, text) = validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true bootstrap_expect = 1 }");
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true\n colour = 1 }");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("a.hcl:3:2") && text.contains("colour"), "{text}");
+}
+
+#[test]
 fn the_start_is_announced() {
-    if skipped("the_start_is_announced", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     let expected = [
         format!(

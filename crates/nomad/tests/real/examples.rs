@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Agent, no_agent, no_docker, skipped, until};
+use crate::support::{Agent, no_docker, skipped, until};
 
 fn example(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -14,9 +14,6 @@ fn example(name: &str) -> String {
 
 #[test]
 fn examples_that_need_a_shell() {
-    if skipped("examples_that_need_a_shell", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     for (file, job, status) in [
         ("hello.nomad", "hello", "running"),
@@ -39,9 +36,6 @@ fn examples_that_need_a_shell() {
 
 #[test]
 fn every_example_is_valid() {
-    if skipped("every_example_is_valid", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     let mut count = 0;
     for entry in std::fs::read_dir(example("")).expect("examples") {
@@ -59,7 +53,7 @@ fn every_example_is_valid() {
 
 #[test]
 fn the_container_example() {
-    if skipped("the_container_example", no_agent().or_else(no_docker)) {
+    if skipped("the_container_example", no_docker()) {
         return;
     }
     let agent = Agent::start("");

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Agent, binary, no_agent, shell_job, skipped, until};
+use crate::support::{Agent, binary, shell_job, until};
 
 /// Certificates of one authority for servers and clients of region `global`.
 struct Certificates {
@@ -209,22 +209,42 @@ fn a_server_and_a_client(server_extra: &str, client_extra: &str) {
 
 #[test]
 fn a_client_is_reached_through_its_server() {
-    if skipped("a_client_is_reached_through_its_server", no_agent()) {
-        return;
-    }
     a_server_and_a_client("", "");
 }
 
 #[test]
 fn a_client_is_reached_through_its_server_with_certificates() {
-    if skipped(
-        "a_client_is_reached_through_its_server_with_certificates",
-        no_agent(),
-    ) {
-        return;
-    }
     let certificates = Certificates::make();
     a_server_and_a_client(&certificates.block("server"), &certificates.block("client"));
+}
+
+#[test]
+fn the_api_speaks_tls() {
+    let certificates = Certificates::make();
+    let block = certificates
+        .block("server")
+        .replace("rpc = true", "rpc = true http = true verify_https_client = true");
+    let server = server("s", 1, &[], &block);
+    let dir = certificates.dir.path().display();
+    let address = format!("-address=https://127.0.0.1:{}", server.ports[0]);
+    let files = [
+        format!("-ca-cert={dir}/ca.pem"),
+        format!("-client-cert={dir}/client.pem"),
+        format!("-client-key={dir}/client-key.pem"),
+    ];
+    let [ca, cert, key] = &files;
+    let members = until("the servers are listed over TLS", || {
+        let output = server.nomad(&["server", "members", &address, ca, cert, key]);
+        let listed = output.status.success();
+        listed.then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    });
+    assert!(members.contains("s.global"), "{members}");
+    let stranger = server.nomad(&["server", "members", &address, ca]);
+    assert_eq!(
+        stranger.status.code(),
+        Some(1),
+        "a certificate is asked for"
+    );
 }
 
 fn leader(servers: &[Agent]) -> Option<usize> {
@@ -237,12 +257,6 @@ fn leader(servers: &[Agent]) -> Option<usize> {
 
 #[test]
 fn another_server_takes_over_and_nothing_acknowledged_is_lost() {
-    if skipped(
-        "another_server_takes_over_and_nothing_acknowledged_is_lost",
-        no_agent(),
-    ) {
-        return;
-    }
     let first = server("s1", 3, &[], "");
     // Both the port of servers and the one of members lead to a server.
     let second = server("s2", 3, &[first.ports[1]], "");
@@ -321,4 +335,78 @@ fn another_server_takes_over_and_nothing_acknowledged_is_lost() {
     until("the lost server is back", || {
         servers[lost].get("/v1/job/later?stale=true").ok()
     });
+}
+
+/// What `nomad server members` says of each server.
+fn statuses(asked: &Agent) -> Vec<(String, String)> {
+    let told = asked.get("/v1/agent/members").unwrap_or_default();
+    let members = told["Members"].as_array().cloned().unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    members
+        .iter()
+        .map(|member| (text(&member["Name"]), text(&member["Status"])))
+        .collect()
+}
+
+fn voters(asked: &Agent) -> usize {
+    let told = asked
+        .get("/v1/operator/raft/configuration?stale=true")
+        .unwrap_or_default();
+    told["Servers"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn servers_leave_and_come_back() {
+    let first = server("s1", 3, &[], "");
+    let second = server("s2", 3, &[first.ports[1]], "");
+    let mut third = server(
+        "s3",
+        3,
+        &[first.ports[1], second.ports[1]],
+        "leave_on_interrupt = true",
+    );
+    for server in [&first, &second, &third] {
+        until("three servers know each other", || {
+            let all = statuses(server);
+            (all.len() == 3 && all.iter().all(|(_, status)| status == "alive")).then_some(())
+        });
+    }
+    until("three vote", || (voters(&first) == 3).then_some(()));
+    for asked in [&first, &second, &third] {
+        let listed = asked.ok(&["operator", "raft", "list-peers"]);
+        assert_eq!(listed.matches("follower").count(), 2, "{listed}");
+        assert!(asked.ok(&["agent-info"]).contains("raft"));
+    }
+    until("autopilot finds all of them well", || {
+        let health = first.nomad(&["operator", "autopilot", "health"]);
+        String::from_utf8_lossy(&health.stdout)
+            .contains("Healthy: true")
+            .then_some(())
+    });
+
+    third.signal("INT");
+    assert_eq!(third.wait(), Some(0), "{}", third.log());
+    until("it has left", || {
+        statuses(&first)
+            .contains(&("s3.global".to_owned(), "left".to_owned()))
+            .then_some(())
+    });
+    until("two vote", || (voters(&second) == 2).then_some(()));
+    second
+        .register(&shell_job("meanwhile", "service", 0, "true"))
+        .expect("two of two are a majority");
+
+    third.launch();
+    until("it is back", || (voters(&third) == 3).then_some(()));
+    until("it has what was written meanwhile", || {
+        third.get("/v1/job/meanwhile?stale=true").ok()
+    });
+    third.kill();
+    until("it has failed", || {
+        statuses(&first)
+            .contains(&("s3.global".to_owned(), "failed".to_owned()))
+            .then_some(())
+    });
+    first.ok(&["server", "force-leave", "s3.global"]);
+    until("two vote again", || (voters(&first) == 2).then_some(()));
 }

@@ -1,11 +1,12 @@
 //! Nothing is lost: agents are killed, and tasks, logs, exit codes and acknowledged jobs are still there.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::Value;
 
-use crate::support::{Agent, no_agent, shell_job, skipped, until};
+use crate::support::{Agent, shell_job, skipped, until};
 
 /// What a task writes to a file of its own, by allocation.
 fn pids(agent: &Agent, allocations: &[Value]) -> BTreeMap<String, String> {
@@ -32,9 +33,6 @@ fn alive(pid: &str) -> bool {
 
 #[test]
 fn tasks_outlive_a_killed_agent() {
-    if skipped("tasks_outlive_a_killed_agent", no_agent()) {
-        return;
-    }
     let mut agent = Agent::start("");
     let count =
         "echo $$ > local/pid; i=0; while true; do i=$((i+1)); echo line $i; sleep 0.1; done";
@@ -114,9 +112,6 @@ fn tasks_outlive_a_killed_agent() {
 
 #[test]
 fn acknowledged_jobs_survive_a_kill() {
-    if skipped("acknowledged_jobs_survive_a_kill", no_agent()) {
-        return;
-    }
     let mut agent = Agent::start("");
     let acknowledged = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -152,9 +147,6 @@ fn acknowledged_jobs_survive_a_kill() {
 
 #[test]
 fn sigterm_leaves_tasks_running() {
-    if skipped("sigterm_leaves_tasks_running", no_agent()) {
-        return;
-    }
     let mut agent = Agent::start("");
     agent
         .register(&shell_job(
@@ -176,9 +168,6 @@ fn sigterm_leaves_tasks_running() {
 
 #[test]
 fn sigterm_drains_when_configured() {
-    if skipped("sigterm_drains_when_configured", no_agent()) {
-        return;
-    }
     let mut agent = Agent::start(
         "leave_on_terminate = true\nclient { drain_on_shutdown { deadline = \"20s\" force = true } }",
     );
@@ -200,9 +189,6 @@ fn sigterm_drains_when_configured() {
 
 #[test]
 fn a_talkative_task_is_bounded() {
-    if skipped("a_talkative_task_is_bounded", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     agent
         .register(&shell_job(
@@ -247,4 +233,73 @@ fn a_talkative_task_is_bounded() {
         files()
     );
     assert!(agent.get("/v1/nodes").is_ok(), "the agent answers");
+}
+
+/// A disk that is full soon; it needs the right to mount.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs"])
+            .arg(dir.path())
+            .stderr(Stdio::null())
+            .status();
+        matches!(mounted, Ok(status) if status.success()).then(|| Self(dir))
+    }
+
+    fn full(&self) -> bool {
+        std::fs::write(self.0.path().join("probe"), [0; 8192]).is_err()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(
+            Command::new("umount")
+                .arg("-l")
+                .arg(self.0.path())
+                .status(),
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_stops_no_task() {
+    let Some(disk) = SmallDisk::mount() else {
+        skipped(
+            "a_full_disk_stops_no_task",
+            Some("a file system can be mounted by root only"),
+        );
+        return;
+    };
+    let agent = Agent::start(&format!(
+        "client {{ alloc_dir = \"{}\" }}",
+        disk.0.path().display()
+    ));
+    let beats = agent.path("beats");
+    let line = format!(
+        "while true; do head -c 65536 /dev/zero | tr '\\0' x; echo; echo beat >> {}; done",
+        beats.display()
+    );
+    let mut job = shell_job("fills", "service", 1, &line);
+    job["TaskGroups"][0]["EphemeralDisk"]["SizeMB"] = 300.into();
+    job["TaskGroups"][0]["Tasks"][0]["LogConfig"] =
+        serde_json::json!({"MaxFiles": 10, "MaxFileSizeMB": 10});
+    agent.register(&job).expect("registered");
+    agent.until_allocations("fills", "running", 1);
+    until("the disk is full", || disk.full().then_some(()));
+    let beaten = || std::fs::metadata(&beats).map_or(0, |file| file.len());
+    let before = beaten();
+    until("the task goes on", || (beaten() > before + 500).then_some(()));
+    assert!(agent.get("/v1/nodes").is_ok(), "the agent answers");
+    let running = agent.until_allocations("fills", "running", 1);
+    assert_eq!(running[0]["TaskStates"]["t"]["Restarts"], 0);
+    agent.ok(&["job", "stop", "-purge", "-detach", "fills"]);
+    until("the task has ended", || {
+        let now = beaten();
+        std::thread::park_timeout(std::time::Duration::from_millis(300));
+        (beaten() == now).then_some(())
+    });
 }
