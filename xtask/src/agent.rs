@@ -11,8 +11,35 @@ use anyhow::{Context as _, Result, bail};
 use crate::http::Client;
 use crate::workspace;
 
+/// Takes `--bin PATH` (or `--bin=PATH`) out of the arguments.
+pub(crate) fn given_binary(args: &[String]) -> Result<(Option<PathBuf>, Vec<String>)> {
+    let (mut given, mut rest) = (None, Vec::new());
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let path = match arg.strip_prefix("--bin=") {
+            Some(path) => path,
+            None if arg == "--bin" => args.next().context("--bin needs the path of a binary")?,
+            None => {
+                rest.push(arg.clone());
+                continue;
+            }
+        };
+        let path = Path::new(path);
+        given = Some(
+            path.canonicalize()
+                .with_context(|| format!("--bin {}", path.display()))?,
+        );
+    }
+    Ok((given, rest))
+}
+
+/// The binary that was given, else `nomad` built in release.
+pub(crate) fn binary(given: Option<PathBuf>) -> Result<PathBuf> {
+    given.map_or_else(release_binary, Ok)
+}
+
 /// Builds `nomad` in release and gives its path.
-pub(crate) fn release_binary() -> Result<PathBuf> {
+fn release_binary() -> Result<PathBuf> {
     for tool in ["cc", "sh"] {
         need(tool)?;
     }

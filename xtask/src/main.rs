@@ -15,11 +15,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask <what>
 
-  demo [--once]   build the release binary, start an agent and walk through what it does
+  demo [--once] [--bin PATH]
+                  build the release binary (or take PATH), start an agent and walk through what it does
   test            run every test there is; ends with `N passed, N failed, N skipped`
   tidy            check the laws of the house (docs/laws.md)
   docs            check links and commands in the documentation
-  bench [name…]   measure; without a name, say what there is
+  bench [name…] [--runs=N] [--bin PATH]
+                  measure; without a name, say what there is
 ";
 
 fn main() -> ExitCode {

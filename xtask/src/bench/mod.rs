@@ -6,6 +6,8 @@ mod process;
 mod subject;
 mod tasks;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 
 use crate::workspace::{self, Metadata};
@@ -15,6 +17,7 @@ const RUNS: usize = 5;
 
 pub(crate) fn run(args: &[String]) -> Result<bool> {
     let metadata = workspace::metadata()?;
+    let (given, args) = crate::agent::given_binary(args)?;
     let rooms = room_benches(&metadata);
     let runs = args
         .iter()
@@ -45,7 +48,7 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
         }
     }
     if !chosen.is_empty() {
-        table(&chosen, runs)?;
+        table(&chosen, runs, given)?;
     }
     Ok(true)
 }
@@ -71,7 +74,7 @@ fn room_benches(metadata: &Metadata) -> Vec<(String, String, String)> {
 
 fn list(rooms: &[(String, String, String)]) {
     println!(
-        "Measurements of the release binary (`agent` runs all of them; --runs=N instead of {RUNS}):\n"
+        "Measurements of the release binary (`agent` runs all of them; --runs=N instead of {RUNS}, --bin PATH measures that one):\n"
     );
     for measure in MEASURES {
         println!("  {:<14} {}", measure.name, measure.what);
@@ -99,8 +102,8 @@ fn room_bench(package: &str, bench: &str, tsv: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn table(chosen: &[&Measure], runs: usize) -> Result<()> {
-    let binary = crate::agent::release_binary()?;
+fn table(chosen: &[&Measure], runs: usize, given: Option<PathBuf>) -> Result<()> {
+    let binary = crate::agent::binary(given)?;
     println!("\n| What | Reference | Target | Measured, median of {runs} |\n|---|---|---|---|");
     for measure in chosen {
         let mut results: Vec<Vec<f64>> = Vec::new();
