@@ -265,7 +265,8 @@ impl Actor {
         mut messages: mpsc::UnboundedReceiver<Message>,
         handles: Vec<(String, StoredHandle)>,
     ) {
-        self.restore(handles).await;
+        // Once, and large: it is not kept for the life of the allocation.
+        Box::pin(self.restore(handles)).await;
         self.event(Event::Begin);
         self.publish_changes(true);
         let mut done = self.machine.is_done();

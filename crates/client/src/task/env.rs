@@ -2,6 +2,7 @@
 //! directories.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use caravan_driver::DriverNetwork;
 use caravan_model::{Allocation, Job, NetworkResource, Node, Task, TaskGroup};
@@ -25,7 +26,7 @@ pub(crate) struct Source<'a> {
     pub(crate) job: &'a Job,
     pub(crate) group: &'a TaskGroup,
     pub(crate) task: &'a Task,
-    pub(crate) node: &'a Node,
+    pub(crate) node: &'a Arc<Node>,
     pub(crate) region: &'a str,
     pub(crate) dirs: Dirs,
     /// The host's environment, where the driver passes it on.
@@ -42,12 +43,67 @@ pub(crate) struct Source<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskEnv {
     pub(crate) vars: BTreeMap<String, String>,
-    node: BTreeMap<String, String>,
+    node: NodeValues,
+}
+
+/// `node.*`, `attr.*` and `meta.*` of a node, read where it stands: every task has one of these.
+#[derive(Clone, Debug, Default)]
+struct NodeValues {
+    /// None for an environment that was built before the agent restarted.
+    node: Option<Arc<Node>>,
+    region: String,
+}
+
+impl NodeValues {
+    fn get(&self, name: &str) -> Option<String> {
+        let node = self.node.as_ref()?;
+        let (kind, rest) = name.split_once('.')?;
+        match (kind, rest) {
+            ("attr", key) => node.attributes.get(key).cloned(),
+            ("meta", key) => node.meta.get(key).cloned(),
+            ("node", "unique.id") => Some(node.id.to_string()),
+            ("node", "unique.name") => Some(node.name.clone()),
+            ("node", "datacenter") => Some(node.datacenter.clone()),
+            ("node", "region") => Some(self.region.clone()),
+            ("node", "class") => Some(node.node_class.clone()),
+            ("node", "pool") => Some(node.node_pool.clone()),
+            _ => None,
+        }
+    }
+
+    fn all(&self) -> BTreeMap<String, String> {
+        let Some(node) = &self.node else {
+            return BTreeMap::new();
+        };
+        let own = [
+            "node.unique.id",
+            "node.unique.name",
+            "node.datacenter",
+            "node.region",
+            "node.class",
+            "node.pool",
+        ];
+        let own = own
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), self.get(name)?)));
+        let attributes = node
+            .attributes
+            .iter()
+            .map(|(key, value)| (format!("attr.{key}"), value.clone()));
+        let meta = node
+            .meta
+            .iter()
+            .map(|(key, value)| (format!("meta.{key}"), value.clone()));
+        own.chain(attributes).chain(meta).collect()
+    }
 }
 
 impl TaskEnv {
     pub(crate) fn build(source: &Source<'_>) -> Self {
-        let node = node_values(source.node, source.region);
+        let node = NodeValues {
+            node: Some(Arc::clone(source.node)),
+            region: source.region.to_owned(),
+        };
         let mut vars = BTreeMap::new();
         nomad_vars(source, &mut vars);
         ports(source, &mut vars);
@@ -56,7 +112,7 @@ impl TaskEnv {
             vars.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let own: Vec<(String, String)> = {
-            let lookup = |name: &str| vars.get(name).or_else(|| node.get(name)).cloned();
+            let lookup = |name: &str| vars.get(name).cloned().or_else(|| node.get(name));
             let each = |(name, value): (&String, &String)| {
                 (replace(name, &lookup), replace(value, &lookup))
             };
@@ -75,13 +131,16 @@ impl TaskEnv {
     pub(crate) fn of_vars(vars: BTreeMap<String, String>) -> Self {
         Self {
             vars,
-            node: BTreeMap::new(),
+            node: NodeValues::default(),
         }
     }
 
     /// The value a reference stands for.
     pub(crate) fn lookup(&self, name: &str) -> Option<String> {
-        self.vars.get(name).or_else(|| self.node.get(name)).cloned()
+        self.vars
+            .get(name)
+            .cloned()
+            .or_else(|| self.node.get(name))
     }
 
     /// A text with its references replaced.
@@ -96,33 +155,10 @@ impl TaskEnv {
     /// Everything a template's `env` can read.
     #[allow(dead_code, reason = "templates read it")]
     pub(crate) fn all(&self) -> BTreeMap<String, String> {
-        let mut all = self.node.clone();
+        let mut all = self.node.all();
         all.extend(self.vars.clone());
         all
     }
-}
-
-/// `node.*`, `attr.*` and `meta.*` of the node.
-pub(crate) fn node_values(node: &Node, region: &str) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::from([
-        ("node.unique.id".to_owned(), node.id.to_string()),
-        ("node.unique.name".to_owned(), node.name.clone()),
-        ("node.datacenter".to_owned(), node.datacenter.clone()),
-        ("node.region".to_owned(), region.to_owned()),
-        ("node.class".to_owned(), node.node_class.clone()),
-        ("node.pool".to_owned(), node.node_pool.clone()),
-    ]);
-    values.extend(
-        node.attributes
-            .iter()
-            .map(|(key, value)| (format!("attr.{key}"), value.clone())),
-    );
-    values.extend(
-        node.meta
-            .iter()
-            .map(|(key, value)| (format!("meta.{key}"), value.clone())),
-    );
-    values
 }
 
 fn nomad_vars(source: &Source<'_>, vars: &mut BTreeMap<String, String>) {
@@ -193,7 +229,7 @@ pub(crate) fn alloc_index(name: &str) -> Option<&str> {
         .map(|(_, index)| index)
 }
 
-fn meta(source: &Source<'_>, vars: &mut BTreeMap<String, String>, node: &BTreeMap<String, String>) {
+fn meta(source: &Source<'_>, vars: &mut BTreeMap<String, String>, node: &NodeValues) {
     let Source {
         job, group, task, ..
     } = source;
@@ -208,7 +244,7 @@ fn meta(source: &Source<'_>, vars: &mut BTreeMap<String, String>, node: &BTreeMa
     let known = vars.clone();
     for (key, value) in merged {
         let value = replace(&value, &|name| {
-            known.get(name).or_else(|| node.get(name)).cloned()
+            known.get(name).cloned().or_else(|| node.get(name))
         });
         vars.insert(format!("NOMAD_META_{}", key.to_uppercase()), value.clone());
         vars.insert(format!("NOMAD_META_{key}"), value);

@@ -5,7 +5,6 @@ use caravan_model::{
     AllocNetworkStatus, AllocatedPort, AllocatedResources, AllocatedSharedResources,
     AllocatedTaskResources, Port,
 };
-use std::sync::Arc;
 
 fn env(
     given: AllocatedResources,
@@ -28,10 +27,10 @@ fn env(
         tasks: vec![task.clone()],
         ..TaskGroup::default()
     };
-    let node = Node {
+    let node = Arc::new(Node {
         datacenter: "dc1".into(),
         ..Node::default()
-    };
+    });
     let source = Source {
         alloc: &alloc,
         job: &job,
