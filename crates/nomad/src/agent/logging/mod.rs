@@ -21,8 +21,11 @@ use crate::config::Settings;
 
 /// Lines that a follower may be behind before it misses some.
 const BEHIND: usize = 512;
-/// The agent's own crates; libraries speak only when something is wrong, unless everything is asked for.
+/// The agent's own crates. Libraries speak only when something is wrong, unless the configuration asks for everything;
+/// to followers they never say more, for sending a line would make them say the next.
 const OWN: &str = "caravan_";
+/// Warnings.
+const WRONG: usize = 2;
 
 /// Where log lines go.
 pub(crate) struct Log {
@@ -113,8 +116,11 @@ impl Log {
     }
 
     fn takes(&self, metadata: &Metadata<'_>, most: usize) -> bool {
-        let own = metadata.target().starts_with(OWN);
-        let limit = if own || most >= 5 { most } else { most.min(2) };
+        let limit = match metadata.target().starts_with(OWN) {
+            true => most,
+            false if self.shown.load(Ordering::Relaxed) >= 5 => 5,
+            false => most.min(WRONG),
+        };
         number(metadata.level()) <= limit
     }
 
@@ -142,11 +148,16 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
+    fn wants(&self, record: &Record) -> bool {
+        let level = number(&record.level);
+        level <= self.verbosity && (record.own || level <= WRONG)
+    }
+
     /// The next line; `None` when the log has ended. Lines that came too fast are missing.
     pub(crate) async fn next(&mut self) -> Option<Arc<Record>> {
         loop {
             match self.lines.recv().await {
-                Ok(record) if number(&record.level) <= self.verbosity => return Some(record),
+                Ok(record) if self.wants(&record) => return Some(record),
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,
             }

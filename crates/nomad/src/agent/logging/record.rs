@@ -19,6 +19,8 @@ pub(crate) struct Form {
 /// What was said.
 pub(crate) struct Record {
     pub(super) level: Level,
+    /// Said by the agent's own crates.
+    pub(super) own: bool,
     time: String,
     module: String,
     location: String,
@@ -40,6 +42,7 @@ impl Record {
         let file = metadata.file().unwrap_or_default();
         Self {
             level: *metadata.level(),
+            own: target.starts_with("caravan_"),
             time: now(),
             module: target
                 .strip_prefix("caravan_")
