@@ -1,7 +1,9 @@
 //! CNI plugins and the networks configured for them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use caravan_model::{Node, NodeNetworkResource};
@@ -10,6 +12,7 @@ use super::{resources, set};
 use crate::config::ClientConfig;
 
 pub(super) fn look(config: &ClientConfig, node: &mut Node) {
+    let versions = versions(&config.cni_paths);
     for folder in &config.cni_paths {
         let Ok(entries) = fs::read_dir(folder) else {
             continue;
@@ -23,8 +26,8 @@ pub(super) fn look(config: &ClientConfig, node: &mut Node) {
             if !executable || node.attributes.contains_key(&attribute) {
                 continue;
             }
-            if let Some(version) = version_of(&entry.path()) {
-                set(node, &attribute, version);
+            if let Some(version) = versions.get(&entry.path()) {
+                set(node, &attribute, version.as_str());
             }
         }
     }
@@ -34,6 +37,22 @@ pub(super) fn look(config: &ClientConfig, node: &mut Node) {
         ..NodeNetworkResource::default()
     });
     resources(node).node_networks.extend(found);
+}
+
+/// What all plugins say, asked at once: there may be twenty, and the node waits for them.
+fn versions(folders: &[PathBuf]) -> BTreeMap<PathBuf, String> {
+    let listed = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+    let plugins: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = plugins
+            .iter()
+            .map(|path| (path, scope.spawn(move || version_of(path))))
+            .collect();
+        let answers = asked.into_iter().filter_map(|(path, answer)| {
+            Some((path.clone(), answer.join().ok().flatten()?))
+        });
+        answers.collect()
+    })
 }
 
 /// What a plugin says of itself when it is run without being told what to do.
