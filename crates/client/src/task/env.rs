@@ -72,29 +72,8 @@ impl NodeValues {
     }
 
     fn all(&self) -> BTreeMap<String, String> {
-        let Some(node) = &self.node else {
-            return BTreeMap::new();
-        };
-        let own = [
-            "node.unique.id",
-            "node.unique.name",
-            "node.datacenter",
-            "node.region",
-            "node.class",
-            "node.pool",
-        ];
-        let own = own
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), self.get(name)?)));
-        let attributes = node
-            .attributes
-            .iter()
-            .map(|(key, value)| (format!("attr.{key}"), value.clone()));
-        let meta = node
-            .meta
-            .iter()
-            .map(|(key, value)| (format!("meta.{key}"), value.clone()));
-        own.chain(attributes).chain(meta).collect()
+        let of = |node: &Arc<Node>| node_values(node, &self.region);
+        self.node.as_ref().map(of).unwrap_or_default()
     }
 }
 
@@ -159,6 +138,29 @@ impl TaskEnv {
         all.extend(self.vars.clone());
         all
     }
+}
+
+/// `node.*`, `attr.*` and `meta.*` of the node.
+pub(crate) fn node_values(node: &Node, region: &str) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::from([
+        ("node.unique.id".to_owned(), node.id.to_string()),
+        ("node.unique.name".to_owned(), node.name.clone()),
+        ("node.datacenter".to_owned(), node.datacenter.clone()),
+        ("node.region".to_owned(), region.to_owned()),
+        ("node.class".to_owned(), node.node_class.clone()),
+        ("node.pool".to_owned(), node.node_pool.clone()),
+    ]);
+    values.extend(
+        node.attributes
+            .iter()
+            .map(|(key, value)| (format!("attr.{key}"), value.clone())),
+    );
+    values.extend(
+        node.meta
+            .iter()
+            .map(|(key, value)| (format!("meta.{key}"), value.clone())),
+    );
+    values
 }
 
 fn nomad_vars(source: &Source<'_>, vars: &mut BTreeMap<String, String>) {

@@ -24,7 +24,6 @@ pub(crate) fn skipped(test: &str, reason: Option<&str>) -> bool {
 }
 
 /// Whether this machine can run tasks as the tests need it.
-#[allow(dead_code)] // every test of this binary needs no more than Linux
 pub(crate) fn no_agent() -> Option<&'static str> {
     (!Path::new("/proc/self").exists()).then_some("there is no /proc here")
 }
