@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// Values counted by the position of their highest bit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram<T = ()> {
     buckets: [u64; 65],
     slots: PhantomData<T>,

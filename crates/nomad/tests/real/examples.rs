@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Agent, no_docker, skipped, until};
+use crate::support::{Agent, no_agent, no_docker, skipped, until};
 
 fn example(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR"))
