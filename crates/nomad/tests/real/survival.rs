@@ -187,6 +187,31 @@ fn sigterm_drains_when_configured() {
     });
 }
 
+/// Nothing else may have to happen for the node to notice.
+#[test]
+fn tasks_of_a_purged_job_end() {
+    if skipped("tasks_of_a_purged_job_end", no_agent()) {
+        return;
+    }
+    let agent = Agent::start("");
+    agent
+        .register(&shell_job(
+            "purged",
+            "service",
+            2,
+            "echo $$ > local/pid; exec sleep 3600",
+        ))
+        .expect("registered");
+    let before = pids(&agent, &agent.until_allocations("purged", "running", 2));
+    let (status, _) = agent
+        .http("DELETE", "/v1/job/purged?purge=true", b"")
+        .expect("answered");
+    assert_eq!(status, 200);
+    until("the tasks are gone", || {
+        before.values().all(|pid| !alive(pid)).then_some(())
+    });
+}
+
 #[test]
 fn a_talkative_task_is_bounded() {
     let agent = Agent::start("");
