@@ -175,7 +175,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     }
     let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
     let first = client_with(&servers, dir.path(), |_| {}).await;
-    let script = "tail -n +3 /proc/net/dev | cut -d: -f1; [ -e local/again ] && exit 0; while [ ! -e local/end ]; do sleep 0.05; done; touch local/again; exit 1";
+    let script = "tail -n +3 /proc/net/dev | cut -d: -f1; while [ -e local/again ]; do sleep 0.05; done; while [ ! -e local/end ]; do sleep 0.05; done; touch local/again; exit 1";
     servers.want(networked(
         alloc(own(), "service", shell(script)),
         mode("none"),
