@@ -190,9 +190,6 @@ fn sigterm_drains_when_configured() {
 /// Nothing else may have to happen for the node to notice.
 #[test]
 fn tasks_of_a_purged_job_end() {
-    if skipped("tasks_of_a_purged_job_end", no_agent()) {
-        return;
-    }
     let agent = Agent::start("");
     agent
         .register(&shell_job(
