@@ -66,7 +66,7 @@ pub fn state_dump(dir: &Path, last: Option<u64>) -> Result<Vec<u8>, InspectError
             state.advance(snapshot.index);
             state
         }
-        None => State::default(),
+        None => State::initial(),
     };
     for entry in read_log(dir)? {
         if entry.index <= state.index() || last.is_some_and(|last| entry.index > last) {
