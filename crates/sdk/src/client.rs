@@ -237,7 +237,9 @@ impl Client {
 impl Response {
     /// The answer, or the refusal it is.
     pub async fn ok(self) -> Result<Self, Error> {
-        if matches!(self.status, 200 | 204) {
+        // Only what was removed has nothing to say.
+        let removed = self.status == 204 && self.place.0.eq_ignore_ascii_case("delete");
+        if self.status == 200 || removed {
             return Ok(self);
         }
         let code = self.status;
