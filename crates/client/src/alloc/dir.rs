@@ -15,6 +15,13 @@ pub(crate) struct AllocDir {
     pub(crate) root: PathBuf,
 }
 
+/// What the agent keeps of tasks, beside their directories.
+const KEPT: &str = ".kept";
+/// What the agent keeps of the network.
+const NETWORK: &str = ".network";
+/// Everything that the agent keeps there.
+pub(crate) const KEPT_BESIDE: [&str; 2] = [KEPT, NETWORK];
+
 /// Directories below `alloc/` that all tasks share.
 const SHARED: [&str; 3] = ["logs", "tmp", "data"];
 /// User and group `nobody`.
@@ -37,12 +44,12 @@ impl AllocDir {
 
     /// What the agent keeps of the allocation's network; no task writes there.
     pub(crate) fn network(&self) -> PathBuf {
-        self.root.join(".network")
+        self.root.join(NETWORK)
     }
 
     /// What the agent keeps of a task; no task writes there.
     pub(crate) fn kept(&self, task: &str) -> PathBuf {
-        self.root.join(".kept").join(task)
+        self.root.join(KEPT).join(task)
     }
 
     /// Where a path of the task lies below the allocation's directory: paths are those that the task sees, or of the
@@ -67,7 +74,7 @@ impl AllocDir {
             shared: self.shared(),
             local: root.join("local"),
             secrets: root.join("secrets"),
-            private: root.join("private"),
+            private: self.kept(task),
             task: root,
         }
     }
@@ -94,7 +101,9 @@ impl AllocDir {
         make(&dirs.local, 0o777)?;
         make(&dirs.task.join("tmp"), 0o1777)?;
         make_secret(&dirs.secrets, secrets_mb.max(1))?;
-        // Drivers keep there how to find a task again: for the agent's eyes only, and no secret of the task's.
+        make(&dirs.task.join("private"), 0o777)?;
+        // Drivers keep there how to find a task again: for the agent's eyes only, where no task can put something else.
+        make(&self.root.join(KEPT), 0o700)?;
         make(&dirs.private, 0o700)
     }
 
@@ -114,7 +123,6 @@ impl AllocDir {
     pub(crate) fn remove_secrets(&self, task: &str) {
         let dirs = self.task(task);
         unmount(&dirs.secrets);
-        unmount(&dirs.private);
     }
 
     /// Removes everything. What is mounted inside is unmounted first, so that nothing outside is touched.

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use super::contained::{self, ContainedError, go_text};
 use super::frames::{Gone, HEARTBEAT, POLL, Sink};
-use crate::alloc::dir::AllocDir;
+use crate::alloc::dir::{AllocDir, KEPT_BESIDE};
 use crate::shared::Shared;
 
 /// The most that one read or cat gives.
@@ -61,11 +61,17 @@ fn failure(verb: &str, error: &ContainedError) -> ApiError {
 pub(super) async fn list(shared: &Arc<Shared>, request: &ApiRequest) -> Result<Answer, ApiError> {
     let root = root(shared, request)?;
     let path = PathBuf::from(request.query.get("path").unwrap_or("/"));
+    let clean = contained::relative(&path).unwrap_or_default();
+    if is_kept(&clean) {
+        return Err(prohibited("private", &path));
+    }
     let found = blocking(move || {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let folder =
             contained::open(&root, &path, flags).map_err(|error| failure("open", &error))?;
-        entries(&folder).map_err(|error| ApiError::internal(error.to_string()))
+        let mut found = entries(&folder).map_err(|error| ApiError::internal(error.to_string()))?;
+        found.retain(|entry| !is_kept(&clean.join(&entry.name)));
+        Ok(found)
     });
     Answer::json(&found.await?, Meta::none())
 }
@@ -207,6 +213,9 @@ fn refuse_secret(real: &Path, shown: &Path) -> Result<(), ApiError> {
     let Some(clean) = contained::relative(real) else {
         return Ok(());
     };
+    if is_kept(&clean) {
+        return Err(prohibited("private", shown));
+    }
     let second = clean
         .components()
         .nth(1)
@@ -216,10 +225,16 @@ fn refuse_secret(real: &Path, shown: &Path) -> Result<(), ApiError> {
         Some("private") => "private",
         _ => return Ok(()),
     };
-    Err(ApiError::internal(format!(
-        "Reading {kind} file prohibited: {}",
-        text(shown)
-    )))
+    Err(prohibited(kind, shown))
+}
+
+/// What the agent keeps beside the tasks' directories is nobody's business.
+fn is_kept(clean: &Path) -> bool {
+    KEPT_BESIDE.iter().any(|kept| clean.starts_with(kept))
+}
+
+fn prohibited(kind: &str, shown: &Path) -> ApiError {
+    ApiError::internal(format!("Reading {kind} file prohibited: {}", text(shown)))
 }
 
 /// Errors of these two routes are shown as the file's content.
