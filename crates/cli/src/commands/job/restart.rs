@@ -53,6 +53,9 @@ pub(super) const SPEC: Command = Command {
     ..COMMAND
 };
 
+/// The longest wait for tasks to run again; what they do after that is their own affair.
+const RESTART_WAIT: Duration = Duration::from_secs(10);
+
 fn run(context: &mut Context) -> Outcome {
     let prefix = context.one_arg("<job>")?;
     let options = Options::read(context)?;
@@ -223,6 +226,7 @@ fn restart(
         };
         context.ui.out(&line(what));
         call(json!({"AllTasks": options.all_tasks}))?;
+        await_restarted(api, found, alloc, &[]);
         return Ok(());
     }
     for task in options
@@ -235,7 +239,29 @@ fn restart(
             .out(&line(&format!("Restarting task {task:?} in allocation")));
         call(json!({"TaskName": task}))?;
     }
+    await_restarted(api, found, alloc, &options.tasks);
     Ok(())
+}
+
+/// Waits a while for tasks that ran to run again, so that what comes next finds the allocation running.
+fn await_restarted(api: &Api, found: &FoundJob, alloc: &Value, tasks: &[String]) {
+    let path = format!("/v1/allocation/{}", alloc.str("ID"));
+    let named = |name: &str| tasks.is_empty() || tasks.iter().any(|task| task == name);
+    let ran = alloc.members("TaskStates").into_iter().filter(|(name, state)| named(name) && state.str("State") == "running");
+    let ran: Vec<(&str, &Value)> = ran.collect();
+    let began = Instant::now();
+    while began.elapsed() < RESTART_WAIT {
+        let Ok(now) = api.get(&path, found.query()) else { return };
+        let states = now.at("TaskStates");
+        let again = |(name, before): &(&str, &Value)| {
+            let state = states.at(name);
+            state.str("State") == "dead" || (state.str("State") == "running" && state.at("LastRestart") != before.at("LastRestart"))
+        };
+        if ran.iter().all(again) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn reschedule(
