@@ -16,6 +16,8 @@ pub enum Access {
     Namespace(&'static [NamespaceCapability]),
     /// Any rule at all on the namespace.
     AnyNamespaceRule,
+    /// A task or service that proves itself by its identity, whatever its rules.
+    Workload,
     /// Every rule that the caller has filters what is answered; nothing is refused here.
     Filtered,
     /// The caller may do it to what is its own (a policy held, the token itself); else management.

@@ -144,3 +144,29 @@ words! {
         KeyringDelete = "keyring-delete",
     }
 }
+
+words! {
+    /// What may be done to policies of the Sentinel language, which this edition reads and does not have.
+    SentinelCapability, "sentinel capability", {
+        SentinelRead = "sentinel-read",
+        SentinelSubmit = "sentinel-submit",
+        SentinelDelete = "sentinel-delete",
+    }
+}
+
+impl NamespaceCapability {
+    /// The capabilities that come with this one.
+    pub const fn implies(self) -> &'static [Self] {
+        match self {
+            Self::HostVolumeWrite => &[
+                Self::HostVolumeRegister,
+                Self::HostVolumeCreate,
+                Self::HostVolumeDelete,
+                Self::HostVolumeRead,
+            ],
+            Self::HostVolumeRegister => &[Self::HostVolumeCreate, Self::HostVolumeRead],
+            Self::HostVolumeCreate => &[Self::HostVolumeRead],
+            _ => &[],
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! The decision, as a table.
 
 use super::*;
+use crate::VariableCapability;
+use crate::pattern::covers as glob;
+use std::collections::BTreeSet;
 use crate::rules::NamespacePolicy;
 
 fn client(rules: &[(&str, NamespacePolicy)]) -> AclView {
