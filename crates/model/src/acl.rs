@@ -35,9 +35,8 @@ pub struct AclToken {
     pub name: String,
     /// One of [`token_type`].
     pub r#type: String,
-    /// Names of policies.
-    #[serde(with = "shape::nullable")]
-    pub policies: Vec<String>,
+    /// Names of policies; none for management tokens, a list, be it empty, for clients.
+    pub policies: Option<Vec<String>>,
     /// Roles.
     #[serde(with = "shape::nullable")]
     pub roles: Vec<AclTokenRole>,
@@ -69,6 +68,11 @@ impl AclToken {
         !self.expiration_time.is_zero() && self.expiration_time <= now
     }
 
+    /// The names of its policies.
+    pub fn policy_names(&self) -> impl Iterator<Item = &String> {
+        self.policies.iter().flatten()
+    }
+
     /// The token as lists show it: without its secret.
     #[must_use]
     pub fn stub(&self) -> AclTokenListStub {
@@ -97,8 +101,7 @@ pub struct AclTokenListStub {
     pub accessor_id: String,
     pub name: String,
     pub r#type: String,
-    #[serde(with = "shape::nullable")]
-    pub policies: Vec<String>,
+    pub policies: Option<Vec<String>>,
     #[serde(with = "shape::nullable")]
     pub roles: Vec<AclTokenRole>,
     pub global: bool,

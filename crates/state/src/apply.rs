@@ -10,6 +10,7 @@ mod jobs;
 mod nodes;
 mod plan;
 mod services;
+mod sign_in;
 mod variables;
 
 pub(crate) use config::BUILT_IN_POOLS;
@@ -207,5 +208,11 @@ fn dispatch(txn: &mut Txn<'_>, command: Command) -> Result<(), ApplyError> {
         Command::BootstrapAcl { token, reset_index } => access::bootstrap(txn, *token, reset_index),
         Command::UpsertAclRoles { roles } => access::upsert_roles(txn, roles),
         Command::DeleteAclRoles { ids } => access::delete_roles(txn, &ids),
+        Command::UpsertAclAuthMethods { methods } => sign_in::upsert_methods(txn, methods),
+        Command::DeleteAclAuthMethods { names } => sign_in::delete_methods(txn, &names),
+        Command::UpsertAclBindingRules { rules } => sign_in::upsert_rules(txn, rules),
+        Command::DeleteAclBindingRules { ids } => sign_in::delete_rules(txn, &ids),
+        Command::UpsertOneTimeToken { token } => access::upsert_one_time(txn, *token),
+        Command::DeleteOneTimeTokens { secrets } => access::delete_one_time(txn, &secrets),
     }
 }

@@ -65,6 +65,14 @@ pub enum Change {
     AclRole(Arc<AclRole>),
     /// An ACL role was forgotten.
     AclRoleRemoved(Arc<AclRole>),
+    /// A way to sign in was inserted or changed.
+    AclAuthMethod(Arc<AclAuthMethod>),
+    /// A way to sign in was forgotten.
+    AclAuthMethodRemoved(Arc<AclAuthMethod>),
+    /// A binding rule was inserted or changed.
+    AclBindingRule(Arc<AclBindingRule>),
+    /// A binding rule was forgotten.
+    AclBindingRuleRemoved(Arc<AclBindingRule>),
     /// The scheduler's configuration was set.
     SchedulerConfig(Arc<SchedulerConfiguration>),
     /// A job was launched or its schedule changed.

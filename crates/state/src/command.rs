@@ -336,6 +336,36 @@ pub enum Command {
         /// Their ids.
         ids: Vec<String>,
     },
+    /// Inserts or replaces ways to sign in.
+    UpsertAclAuthMethods {
+        /// The methods.
+        methods: Vec<AclAuthMethod>,
+    },
+    /// Forgets ways to sign in, and the rules that were for them.
+    DeleteAclAuthMethods {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Inserts or replaces rules that bind those who sign in to roles and policies.
+    UpsertAclBindingRules {
+        /// The rules.
+        rules: Vec<AclBindingRule>,
+    },
+    /// Forgets binding rules.
+    DeleteAclBindingRules {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Inserts a secret that can be traded for a token, once.
+    UpsertOneTimeToken {
+        /// The secret and the token that it is for.
+        token: Box<OneTimeToken>,
+    },
+    /// Forgets one-time tokens: those that were traded, and those that are over.
+    DeleteOneTimeTokens {
+        /// Their secrets.
+        secrets: Vec<String>,
+    },
 }
 
 /// A change of a node's drain.
@@ -485,6 +515,10 @@ impl Command {
             Self::DeleteAclTokens { .. } => "ACLTokenDeleted",
             Self::UpsertAclRoles { .. } => "ACLRoleUpserted",
             Self::DeleteAclRoles { .. } => "ACLRoleDeleted",
+            Self::UpsertAclAuthMethods { .. } => "ACLAuthMethodUpserted",
+            Self::DeleteAclAuthMethods { .. } => "ACLAuthMethodDeleted",
+            Self::UpsertAclBindingRules { .. } => "ACLBindingRuleUpserted",
+            Self::DeleteAclBindingRules { .. } => "ACLBindingRuleDeleted",
             Self::SetJobStability { .. }
             | Self::TagJobVersion { .. }
             | Self::RecordPeriodicLaunch { .. }
@@ -499,7 +533,9 @@ impl Command {
             | Self::SetSchedulerConfig { .. }
             | Self::SetAutopilotConfig { .. }
             | Self::SetClusterMetadata { .. }
-            | Self::RestoreState { .. } => "",
+            | Self::RestoreState { .. }
+            | Self::UpsertOneTimeToken { .. }
+            | Self::DeleteOneTimeTokens { .. } => "",
         }
     }
 }

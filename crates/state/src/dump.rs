@@ -50,6 +50,9 @@ struct Dump {
     acl_policies: Vec<Arc<AclPolicy>>,
     acl_tokens: Vec<Arc<AclToken>>,
     acl_roles: Vec<Arc<AclRole>>,
+    acl_auth_methods: Vec<Arc<AclAuthMethod>>,
+    acl_binding_rules: Vec<Arc<AclBindingRule>>,
+    one_time_tokens: Vec<Arc<OneTimeToken>>,
     acl_bootstrap_index: u64,
     scheduler_config: Option<Arc<SchedulerConfiguration>>,
     autopilot_config: Option<Arc<AutopilotConfiguration>>,
@@ -152,6 +155,9 @@ impl State {
             acl_policies: self.acl_policies.values().cloned().collect(),
             acl_tokens: self.acl_tokens.values().cloned().collect(),
             acl_roles: self.acl_roles.values().cloned().collect(),
+            acl_auth_methods: self.acl_auth_methods.values().cloned().collect(),
+            acl_binding_rules: self.acl_binding_rules.values().cloned().collect(),
+            one_time_tokens: self.one_time_tokens.values().cloned().collect(),
             acl_bootstrap_index: self.acl_bootstrap_index,
             scheduler_config: self.scheduler_config.clone(),
             autopilot_config: self.autopilot_config.clone(),
@@ -290,6 +296,12 @@ impl State {
             .into_iter()
             .map(|row| (row.id.to_string(), row))
             .collect();
+        let methods = dump.acl_auth_methods.into_iter();
+        state.acl_auth_methods = methods.map(|method| (method.name.clone(), method)).collect();
+        let rules = dump.acl_binding_rules.into_iter();
+        state.acl_binding_rules = rules.map(|rule| (rule.id.clone(), rule)).collect();
+        let tokens = dump.one_time_tokens.into_iter();
+        state.one_time_tokens = tokens.map(|token| (token.one_time_secret_id.clone(), token)).collect();
         state.acl_bootstrap_index = dump.acl_bootstrap_index;
         state.scheduler_config = dump.scheduler_config;
         state.autopilot_config = dump.autopilot_config;

@@ -73,8 +73,11 @@ pub enum ApplyError {
     /// Not enough canaries are healthy.
     #[error("{}", promotion_text(.0))]
     CanariesUnhealthy(Vec<String>),
+    /// No such allocation.
+    #[error("unknown alloc \"{0}\"")]
+    AllocNotFound(AllocId),
     /// An allocation is not part of the deployment.
-    #[error("alloc {alloc} is not part of deployment {deployment}")]
+    #[error("alloc \"{alloc}\" is not part of deployment \"{deployment}\"")]
     NotInDeployment {
         /// Which allocation.
         alloc: AllocId,
@@ -119,6 +122,14 @@ pub enum ApplyError {
     /// ACLs were bootstrapped before.
     #[error("ACL bootstrap already done (reset index: {0})")]
     AclBootstrapped(u64),
+    /// Another way to sign in of this kind is the one used when none is named.
+    #[error("default {kind} auth method already exists: {name:?}")]
+    DefaultAuthMethodTaken {
+        /// The kind.
+        kind: String,
+        /// The other method.
+        name: String,
+    },
     /// An ACL object is missing.
     #[error("{0} not found")]
     AclMissing(String),

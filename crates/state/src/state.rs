@@ -49,6 +49,9 @@ pub struct State {
     pub(crate) acl_tokens: OrdMap<String, Arc<AclToken>>,
     pub(crate) acl_tokens_by_secret: OrdMap<String, String>,
     pub(crate) acl_roles: OrdMap<String, Arc<AclRole>>,
+    pub(crate) acl_auth_methods: OrdMap<String, Arc<AclAuthMethod>>,
+    pub(crate) acl_binding_rules: OrdMap<String, Arc<AclBindingRule>>,
+    pub(crate) one_time_tokens: OrdMap<String, Arc<OneTimeToken>>,
     pub(crate) acl_bootstrap_index: u64,
     pub(crate) scheduler_config: Option<Arc<SchedulerConfiguration>>,
     pub(crate) autopilot_config: Option<Arc<AutopilotConfiguration>>,
@@ -132,6 +135,12 @@ table_reads! {
     acl_token, acl_tokens, acl_tokens: String => AclToken;
     /// An ACL role, by id.
     acl_role, acl_roles, acl_roles: String => AclRole;
+    /// A way to sign in, by name.
+    acl_auth_method, acl_auth_methods, acl_auth_methods: String => AclAuthMethod;
+    /// A binding rule, by id.
+    acl_binding_rule, acl_binding_rules, acl_binding_rules: String => AclBindingRule;
+    /// A one-time token, by its secret.
+    one_time_token, one_time_tokens, one_time_tokens: String => OneTimeToken;
 }
 
 impl State {
@@ -301,6 +310,12 @@ impl State {
     #[must_use]
     pub fn acl_token_by_secret(&self, secret: &str) -> Option<&Arc<AclToken>> {
         self.acl_tokens.get(self.acl_tokens_by_secret.get(secret)?)
+    }
+
+    /// The ACL role of this name.
+    #[must_use]
+    pub fn acl_role_by_name(&self, name: &str) -> Option<&Arc<AclRole>> {
+        self.acl_roles.values().find(|role| role.name == name)
     }
 
     /// The index of the last ACL bootstrap; 0 when there was none.

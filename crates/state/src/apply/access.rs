@@ -27,10 +27,9 @@ pub(super) fn upsert_policies(
 
 pub(super) fn delete_policies(txn: &mut Txn<'_>, names: &[String]) -> Result<(), ApplyError> {
     for name in names {
-        let policy = txn.state.acl_policies.remove(name);
-        let policy =
-            policy.ok_or_else(|| ApplyError::AclMissing(format!("ACL policy {name:?}")))?;
+        // A policy that is not there is gone already.
         txn.touch(Table::AclPolicies);
+        let Some(policy) = txn.state.acl_policies.remove(name) else { continue };
         txn.changes.push(Change::AclPolicyRemoved(policy));
     }
     Ok(())
@@ -65,7 +64,7 @@ fn put_token(txn: &mut Txn<'_>, mut token: AclToken) {
 pub(super) fn delete_tokens(txn: &mut Txn<'_>, accessors: &[String]) -> Result<(), ApplyError> {
     for accessor in accessors {
         let token = txn.state.acl_tokens.remove(accessor);
-        let token = token.ok_or_else(|| ApplyError::AclMissing(format!("ACL token {accessor}")))?;
+        let token = token.ok_or_else(|| ApplyError::AclMissing("ACL token".to_owned()))?;
         txn.state
             .acl_tokens_by_secret
             .remove(&token.secret_id.to_string());
@@ -110,9 +109,27 @@ pub(super) fn upsert_roles(txn: &mut Txn<'_>, roles: Vec<AclRole>) -> Result<(),
 pub(super) fn delete_roles(txn: &mut Txn<'_>, ids: &[String]) -> Result<(), ApplyError> {
     for id in ids {
         let role = txn.state.acl_roles.remove(id);
-        let role = role.ok_or_else(|| ApplyError::AclMissing(format!("ACL role {id}")))?;
+        let role = role.ok_or_else(|| ApplyError::AclMissing("ACL role".to_owned()))?;
         txn.touch(Table::AclRoles);
         txn.changes.push(Change::AclRoleRemoved(role));
+    }
+    Ok(())
+}
+
+pub(super) fn upsert_one_time(txn: &mut Txn<'_>, mut token: OneTimeToken) -> Result<(), ApplyError> {
+    token.create_index = txn.index;
+    token.modify_index = txn.index;
+    txn.state.one_time_tokens.insert(token.one_time_secret_id.clone(), Arc::new(token));
+    txn.touch(Table::OneTimeTokens);
+    Ok(())
+}
+
+/// Of two that trade the same secret, the second is refused.
+pub(super) fn delete_one_time(txn: &mut Txn<'_>, secrets: &[String]) -> Result<(), ApplyError> {
+    for secret in secrets {
+        let token = txn.state.one_time_tokens.remove(secret);
+        token.ok_or_else(|| ApplyError::AclMissing("one-time token".to_owned()))?;
+        txn.touch(Table::OneTimeTokens);
     }
     Ok(())
 }

@@ -245,16 +245,14 @@ pub(super) fn set_alloc_health(
     }
     for (ids, verdict) in [(healthy, true), (unhealthy, false)] {
         for alloc in ids {
-            let known = txn
-                .state
-                .allocs
-                .get(alloc)
-                .filter(|row| row.deployment_id == id)
-                .cloned();
-            let known = known.ok_or(ApplyError::NotInDeployment {
-                alloc: *alloc,
-                deployment: id,
-            })?;
+            let known = txn.state.allocs.get(alloc).cloned();
+            let known = known.ok_or(ApplyError::AllocNotFound(*alloc))?;
+            if known.deployment_id != id {
+                return Err(ApplyError::NotInDeployment {
+                    alloc: *alloc,
+                    deployment: id,
+                });
+            }
             let mut alloc = Allocation::clone(&known);
             let status = alloc.deployment_status.get_or_insert_default();
             status.healthy = Some(verdict);
