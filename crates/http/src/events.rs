@@ -89,6 +89,12 @@ pub fn answer(lines: mpsc::Receiver<Bytes>) -> Answer {
     Answer::stream(content_type::JSON, body(lines)).with_header("cache-control", "no-cache")
 }
 
+/// What those hear who may not hear anything, or who ask for a region that nobody knows: the head of a stream went
+/// out before anybody was asked, so nothing follows it.
+pub fn refusal() -> Answer {
+    Answer::stream(content_type::JSON, stream::empty()).with_header("cache-control", "no-cache")
+}
+
 fn body(lines: mpsc::Receiver<Bytes>) -> impl Stream<Item = Result<Bytes, io::Error>> {
     stream::unfold(
         (lines, None),

@@ -61,6 +61,8 @@ pub struct Route {
     pub reads: Reads,
     /// Whether `index` and `wait` hold the answer back until something changes.
     pub blocking: bool,
+    /// Whether an id in the path names something that has a namespace of its own: the operation asks there.
+    pub by_id: bool,
     /// Whether pages of other origins may read it.
     pub cors: bool,
     /// Whether the request must be a websocket.
@@ -88,6 +90,7 @@ pub const fn route(
         forward,
         reads: Reads::Everything,
         blocking: false,
+        by_id: false,
         cors: false,
         websocket: false,
         large_body: false,
@@ -99,6 +102,11 @@ pub const fn route(
 impl Route {
     pub(crate) const fn blocking(mut self) -> Self {
         self.blocking = true;
+        self
+    }
+
+    pub(crate) const fn by_id(mut self) -> Self {
+        self.by_id = true;
         self
     }
 

@@ -1,11 +1,12 @@
 //! Who asks: the token of a request made into what it may do (server sheet §13.1).
 
-use crate::config::ServerConfig;
+use crate::server::Shared;
 use caravan_acl::{
     Access, AclView, CoarseRule, NamespaceCapability, NodePoolCapability, Target,
-    VariableCapability,
+    VariableCapability, Workload,
 };
-use caravan_http::{ApiError, ApiRequest};
+use caravan_http::{ApiError, ApiRequest, Method};
+use caravan_identity::Claims;
 use caravan_model::*;
 use caravan_state::State;
 use std::sync::Arc;
@@ -14,17 +15,18 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) view: AclView,
-    /// The token; none with access control off, and for the anonymous.
+    /// The token; none with access control off, for the anonymous, and for workloads.
     pub(crate) token: Option<Arc<AclToken>>,
+    /// The task or service, when it proved itself by its identity.
+    pub(crate) workload: Option<Workload>,
 }
 
 impl Caller {
-    /// Everybody, when access control is off.
-    #[must_use]
-    pub(crate) fn unrestricted() -> Self {
+    fn with(view: AclView) -> Self {
         Self {
-            view: AclView::off(),
+            view,
             token: None,
+            workload: None,
         }
     }
 
@@ -33,13 +35,13 @@ impl Caller {
     /// # Errors
     /// A token that is not known, or has expired.
     pub(crate) fn of(
+        shared: &Shared,
         state: &State,
-        config: &ServerConfig,
         request: &ApiRequest,
         now: UnixNanos,
     ) -> Result<Self, ApiError> {
-        if !config.acl_enabled {
-            return Ok(Self::unrestricted());
+        if !shared.config.acl_enabled {
+            return Ok(Self::with(AclView::off()));
         }
         let secret = request
             .token
@@ -50,27 +52,72 @@ impl Caller {
             if request.from_task {
                 return Err(ApiError::token_missing());
             }
-            return Ok(Self {
-                view: crate::policies::anonymous_view(state),
-                token: None,
-            });
+            return Ok(Self::with(shared.rules.anonymous_view(state)));
         };
+        if secret.contains('.') {
+            return Self::of_identity(shared, state, secret, now);
+        }
         let token = state
             .acl_token_by_secret(secret)
+            .filter(|token| !token.is_expired(Timestamp(now.0)))
             .ok_or_else(ApiError::permission_denied)?;
-        if token.is_expired(Timestamp(now.0)) {
-            return Err(ApiError::permission_denied());
-        }
         Ok(Self {
-            view: crate::policies::view_of(state, token),
             token: Some(Arc::clone(token)),
+            ..Self::with(shared.rules.view_of(state, token))
+        })
+    }
+
+    /// A task or service that shows its identity: it must be signed here, and its allocation must still run.
+    fn of_identity(
+        shared: &Shared,
+        state: &State,
+        token: &str,
+        now: UnixNanos,
+    ) -> Result<Self, ApiError> {
+        let refused = |_| ApiError::permission_denied();
+        let keys = shared.keyring.public(state).map_err(refused)?;
+        let claims: Claims = caravan_identity::verify(token, &keys, now.seconds())
+            .map_err(|_| ApiError::permission_denied())?;
+        let alloc = claims.nomad_allocation_id.parse().ok();
+        let alloc = alloc
+            .and_then(|id: AllocId| state.alloc(&id))
+            .filter(|alloc| !alloc.client_terminal())
+            .ok_or_else(ApiError::permission_denied)?;
+        let workload = Workload {
+            namespace: alloc.namespace.to_string(),
+            job: claims.nomad_job_id,
+            group: alloc.task_group.to_string(),
+            task: claims.nomad_task,
+        };
+        Ok(Self {
+            workload: Some(workload.clone()),
+            ..Self::with(shared.rules.workload_view(state, workload))
         })
     }
 
     /// Whether the caller may make a request at all; what it may see of the answer is asked for row by row.
+    ///
+    /// What an id names may be in any namespace: there the operation asks again, with [`Self::may_in`].
     pub(crate) fn may_call(&self, request: &ApiRequest) -> bool {
+        let route = request.route();
+        let everywhere = request.namespace() == "*";
+        let listed = matches!(route.access, Access::Namespace(_)) && request.method == Method::Get;
+        if everywhere && listed && self.view.has_rules() {
+            // A list of what may be seen in each namespace, which may be nothing.
+            return true;
+        }
         let target = Target {
-            namespace: request.namespace(),
+            namespace: if route.by_id { "*" } else { request.namespace() },
+            node_pool: request.param("name"),
+            variable: request.param("path"),
+        };
+        self.may(route.access, target)
+    }
+
+    /// Whether the caller may make this request about something in this namespace.
+    pub(crate) fn may_in(&self, request: &ApiRequest, namespace: &str) -> bool {
+        let target = Target {
+            namespace,
             node_pool: request.param("name"),
             variable: request.param("path"),
         };
@@ -132,12 +179,22 @@ impl Caller {
         )
     }
 
+    /// Whether any rule is about variables of this namespace.
+    pub(crate) fn knows_variables_of(&self, namespace: &str) -> bool {
+        self.view.knows_variables_of(namespace)
+    }
+
     /// Refuses those who may not list volumes of plugins.
     pub(crate) fn need_csi_list(&self, namespace: &str) -> Result<(), ApiError> {
         if self.has(namespace, NamespaceCapability::CsiListVolume) && self.reads_plugins() {
             return Ok(());
         }
         Err(ApiError::permission_denied())
+    }
+
+    /// The accessor of the token, to note with what it makes; empty without one.
+    pub(crate) fn accessor(&self) -> String {
+        self.token.as_ref().map(|token| token.accessor_id.clone()).unwrap_or_default()
     }
 
     /// Whom to note as author of a change.

@@ -42,6 +42,8 @@ pub struct ServerConfig {
     pub event_buffer_size: usize,
     /// Whether requests need tokens.
     pub acl_enabled: bool,
+    /// How short and how long tokens may live that end by themselves.
+    pub token_life: (caravan_model::Duration, caravan_model::Duration),
     /// How long what garbage collection forgets must have been over.
     pub gc: GcThresholds,
     /// How the replicated log is kept.
@@ -99,6 +101,7 @@ impl Default for ServerConfig {
             vault_clusters: BTreeSet::new(),
             event_buffer_size: 100,
             acl_enabled: false,
+            token_life: (caravan_model::Duration::from_secs(60), caravan_model::Duration::from_secs(24 * 3600)),
             gc: GcThresholds::default(),
             raft: RaftTuning::default(),
         }

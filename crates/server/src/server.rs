@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) sessions: NodeSessions,
     pub(crate) keyring: crate::keyring::Keyring,
+    pub(crate) rules: crate::policies::Rules,
+    pub(crate) sign_ins: crate::sign_in::SignIns,
     pub(crate) locks: crate::variable_timers::Locks,
     pub(crate) volume_maker: crate::volume_maker::VolumeMaker,
     /// The state was put back: what the leader derived from it is no longer true.
@@ -87,6 +89,8 @@ impl Server {
             forgotten: Forgotten::default(),
             sessions,
             keyring: crate::keyring::Keyring::default(),
+            rules: crate::policies::Rules::default(),
+            sign_ins: crate::sign_in::SignIns::default(),
             locks: crate::variable_timers::Locks::default(),
             volume_maker: crate::volume_maker::VolumeMaker::default(),
             lead_anew: tokio::sync::Notify::new(),

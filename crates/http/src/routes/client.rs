@@ -71,6 +71,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -80,6 +81,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -89,6 +91,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[AllocLifecycle]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -98,6 +101,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[AllocLifecycle]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -107,6 +111,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -116,6 +121,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[SubmitJob, PauseAllocation]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -125,6 +131,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[SubmitJob, GcAllocation]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -143,6 +150,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[AllocExec]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .websocket(),
     route(
@@ -152,6 +160,7 @@ pub(super) const ROUTES: &[Route] = &[
         FS,
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors()
     .empty_name(NO_ALLOC),
@@ -162,6 +171,7 @@ pub(super) const ROUTES: &[Route] = &[
         FS,
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors()
     .empty_name(NO_ALLOC),
@@ -172,6 +182,7 @@ pub(super) const ROUTES: &[Route] = &[
         FS,
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -181,6 +192,7 @@ pub(super) const ROUTES: &[Route] = &[
         FS,
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors(),
     route(
@@ -190,6 +202,7 @@ pub(super) const ROUTES: &[Route] = &[
         FS,
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors()
     .empty_name(NO_ALLOC),
@@ -200,6 +213,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadLogs, ReadFs]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only()
     .cors()
     .empty_name(NO_ALLOC),

@@ -14,6 +14,8 @@ const PUT: Methods = Methods::PUT;
 const WRITE: Methods = Methods::WRITE;
 const DELETE: Methods = Methods::DELETE;
 const ANY: Methods = Methods::ANY;
+/// Tasks find each other without a rule.
+const READ_SERVICES: Access = Access::Any(&[ns(&[ReadJob]), Access::Workload]);
 const LIST_POLICIES: Access = Access::Any(&[ns(&[ListScalingPolicies]), LIST_AND_READ]);
 const READ_POLICY: Access = Access::Any(&[ns(&[ReadScalingPolicy]), LIST_AND_READ]);
 const LIST_AND_READ: Access = Access::All(&[ns(&[ListJobs]), ns(&[ReadJob])]);
@@ -23,7 +25,7 @@ pub(super) const ROUTES: &[Route] = &[
         GET,
         "/v1/services",
         Op::ServiceList,
-        ns(&[ReadJob]),
+        READ_SERVICES,
         AnyServer,
     )
     .blocking(),
@@ -31,7 +33,7 @@ pub(super) const ROUTES: &[Route] = &[
         GET,
         "/v1/service/:name",
         Op::ServiceRead,
-        ns(&[ReadJob]),
+        READ_SERVICES,
         AnyServer,
     )
     .blocking()
@@ -58,6 +60,7 @@ pub(super) const ROUTES: &[Route] = &[
         READ_POLICY,
         AnyServer,
     )
+    .by_id()
     .blocking(),
     route(
         WRITE,

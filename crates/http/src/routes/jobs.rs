@@ -232,7 +232,7 @@ pub(super) const ROUTES: &[Route] = &[
         GET,
         "/v1/allocation/:id",
         Op::AllocationRead,
-        ns(&[ReadJob]),
+        Access::ByContent,
         AnyServer,
     )
     .blocking(),
@@ -243,6 +243,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         AnyServer,
     )
+    .by_id()
     .blocking(),
     route(
         Methods::ANY,
@@ -251,6 +252,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         ClientAlloc,
     )
+    .by_id()
     .scope_only(),
     route(
         WRITE,
@@ -258,7 +260,8 @@ pub(super) const ROUTES: &[Route] = &[
         Op::AllocationStop,
         ns(&[AllocLifecycle]),
         Leader,
-    ),
+    )
+    .by_id(),
     // Evaluations.
     route(
         GET,
@@ -290,6 +293,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         AnyServer,
     )
+    .by_id()
     .blocking(),
     route(
         GET,
@@ -298,6 +302,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         AnyServer,
     )
+    .by_id()
     .blocking(),
     // Deployments.
     route(
@@ -315,6 +320,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         AnyServer,
     )
+    .by_id()
     .blocking(),
     route(
         GET,
@@ -323,6 +329,7 @@ pub(super) const ROUTES: &[Route] = &[
         ns(&[ReadJob]),
         AnyServer,
     )
+    .by_id()
     .blocking(),
     route(
         WRITE,
@@ -330,33 +337,38 @@ pub(super) const ROUTES: &[Route] = &[
         Op::DeploymentFail,
         ns(&[SubmitJob, FailDeployment]),
         Leader,
-    ),
+    )
+    .by_id(),
     route(
         WRITE,
         "/v1/deployment/pause/*id",
         Op::DeploymentPause,
         ns(&[SubmitJob, PauseDeployment]),
         Leader,
-    ),
+    )
+    .by_id(),
     route(
         WRITE,
         "/v1/deployment/promote/*id",
         Op::DeploymentPromote,
         ns(&[SubmitJob, PromoteDeployment]),
         Leader,
-    ),
+    )
+    .by_id(),
     route(
         WRITE,
         "/v1/deployment/unblock/*id",
         Op::DeploymentUnblock,
         ns(&[SubmitJob, UnblockDeployment]),
         Leader,
-    ),
+    )
+    .by_id(),
     route(
         WRITE,
         "/v1/deployment/allocation-health/*id",
         Op::DeploymentAllocationHealth,
         ns(&[SubmitJob, SetAllocHealthDeployment]),
         Leader,
-    ),
+    )
+    .by_id(),
 ];

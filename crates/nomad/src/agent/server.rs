@@ -143,6 +143,7 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         vault_clusters: enabled_vaults(config),
         event_buffer_size: if server.enable_event_broker { server.event_buffer_size as usize } else { 0 },
         acl_enabled: settings.acl.enabled,
+        token_life: (length(settings.acl.token_min_expiration_ttl), length(settings.acl.token_max_expiration_ttl)),
         gc: GcThresholds {
             eval: length(server.eval_gc_threshold),
             batch_eval: length(server.batch_eval_gc_threshold),

@@ -1,5 +1,6 @@
 //! Tests of the real binary: agents as processes, commands as typed, files on disk.
 
+mod access;
 mod bad_input;
 mod bad_tasks;
 mod configuration;

@@ -3,10 +3,11 @@
 use crate::caller::Caller;
 use crate::endpoints::{Answered, Call};
 use crate::events::EventBatch;
+use crate::server::Shared;
 use bytes::Bytes;
 use caravan_acl::{Access, CoarseRule, NamespaceCapability, Target, VariableCapability};
 use caravan_http::events::{self, Subscription};
-use caravan_http::{ApiError, json};
+use caravan_http::{ApiError, ApiRequest, json};
 use caravan_model::*;
 use caravan_state::Change;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ const WAITING_LINES: usize = 256;
 
 /// What one caller hears.
 struct Listener {
+    shared: Arc<Shared>,
+    request: ApiRequest,
     subscription: Subscription,
     namespace: String,
     caller: Arc<Caller>,
@@ -26,6 +29,8 @@ pub(super) fn stream(call: &Call) -> Answered {
     let subscription = Subscription::parse(&call.request.query)?;
     let namespace = call.request.namespace().to_owned();
     let listener = Listener {
+        shared: Arc::clone(&call.shared),
+        request: call.request.clone(),
         subscription,
         namespace,
         caller: Arc::clone(&call.caller),
@@ -41,7 +46,7 @@ pub(super) fn stream(call: &Call) -> Answered {
 
 /// Sends what is kept and what comes, until the reader is gone or too slow.
 async fn follow(
-    listener: Listener,
+    mut listener: Listener,
     kept: Vec<Arc<EventBatch>>,
     mut live: broadcast::Receiver<Arc<EventBatch>>,
     sender: mpsc::Sender<Bytes>,
@@ -60,6 +65,9 @@ async fn follow(
         };
         match batch {
             Ok(batch) if batch.index > last => {
+                if concerns_rights(&batch) && !listener.still_permitted() {
+                    return;
+                }
                 if !listener.send(&batch, &sender).await {
                     return;
                 }
@@ -70,6 +78,20 @@ async fn follow(
     }
 }
 
+fn concerns_rights(batch: &EventBatch) -> bool {
+    batch.changes.iter().any(|change| {
+        matches!(
+            change,
+            Change::AclToken(_)
+                | Change::AclTokenRemoved(_)
+                | Change::AclPolicy(_)
+                | Change::AclPolicyRemoved(_)
+                | Change::AclRole(_)
+                | Change::AclRoleRemoved(_)
+        )
+    })
+}
+
 impl Listener {
     /// Whether the caller may hear every topic that it asks for.
     fn permitted(&self) -> bool {
@@ -77,6 +99,18 @@ impl Listener {
             .topics
             .keys()
             .all(|topic| self.may_hear(topic))
+    }
+
+    /// Looks anew at what the caller may do, after tokens, roles or policies changed.
+    fn still_permitted(&mut self) -> bool {
+        let state = self.shared.store.snapshot();
+        match Caller::of(&self.shared, &state, &self.request, crate::clock::now()) {
+            Ok(caller) => {
+                self.caller = Arc::new(caller);
+                self.permitted()
+            }
+            Err(_) => false,
+        }
     }
 
     fn may_hear(&self, topic: &str) -> bool {
@@ -90,7 +124,7 @@ impl Listener {
             "CSIVolume" => caller.has(&self.namespace, NamespaceCapability::CsiReadVolume),
             "Node" => may(Access::Node(CoarseRule::Read)),
             "Operator" => may(Access::Operator(CoarseRule::Read)),
-            "Variable" => caller.knows_namespace(&self.namespace),
+            "Variable" => caller.knows_variables_of(&self.namespace),
             _ => caller.is_management(),
         }
     }
@@ -238,6 +272,22 @@ fn parts(change: &Change) -> Option<Parts> {
                 policy: Arc::clone(policy),
             },
         ),
+        Change::AclAuthMethod(method) | Change::AclAuthMethodRemoved(method) => cluster(
+            Topic::AclAuthMethod,
+            method.name.clone(),
+            EventPayload::AclAuthMethod {
+                auth_method: Arc::new(super::acl::shown_method(method)),
+            },
+        ),
+        Change::AclBindingRule(rule) | Change::AclBindingRuleRemoved(rule) => Some((
+            Topic::AclBindingRule,
+            rule.id.clone(),
+            vec![rule.auth_method.clone()],
+            String::new(),
+            EventPayload::AclBindingRule {
+                binding_rule: Arc::clone(rule),
+            },
+        )),
         Change::AclRole(role) | Change::AclRoleRemoved(role) => Some((
             Topic::AclRole,
             role.id.clone(),

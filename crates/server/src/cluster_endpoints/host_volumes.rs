@@ -95,6 +95,7 @@ fn requested(call: &Call) -> Result<HostVolume, ApiError> {
     } else if volume.namespace.as_str().is_empty() {
         volume.namespace = NamespaceName::default_namespace();
     }
+    call.permit_in(&volume.namespace)?;
     if volume.plugin_id.is_empty() {
         volume.plugin_id = "default".to_owned();
     }

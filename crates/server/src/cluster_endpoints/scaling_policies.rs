@@ -1,7 +1,6 @@
 //! Scaling policies (http-api §2.9).
 
 use crate::endpoints::{Answered, Call};
-use caravan_http::ApiError;
 use caravan_model::*;
 use caravan_state::Table;
 use serde::Serialize;
@@ -49,9 +48,7 @@ pub(super) fn read(call: &Call) -> Answered {
     match call.state.scaling_policy(&id) {
         Some(policy) => {
             let namespace = target(policy, "Namespace");
-            if !call.caller.reads_jobs_of(namespace) {
-                return Err(ApiError::permission_denied());
-            }
+            call.permit_in(&namespace.into())?;
             call.object(&Shown { namespace, policy }, policy.modify_index, TABLES)
         }
         None => Err(call.missing("policy not found", TABLES)),

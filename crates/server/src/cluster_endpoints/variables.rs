@@ -45,7 +45,10 @@ pub(super) fn list(call: &Call) -> Answered {
     // The order cannot be turned round here.
     let mut forward = call.clone();
     forward.request.options.reverse = false;
-    list::answer(&forward, TABLES, rows, |row| row.metadata.clone())
+    let mut answer = list::answer(&forward, TABLES, rows, |row| row.metadata.clone())?;
+    // Even before the first was written there is something to wait for.
+    answer.head.meta.index = answer.head.meta.index.map(|index| index.max(1));
+    Ok(answer)
 }
 
 /// The namespace and path that the request names.
@@ -179,7 +182,8 @@ pub(super) async fn apply(
         Ok(applied) => Ok(applied),
         Err(ProposeError::Refused(ApplyError::VariableConflict(current))) => {
             let error = conflict(call, current.as_deref())?;
-            let index = call.shared.store.snapshot().index();
+            let locked = current.as_ref().is_some_and(|current| current.metadata.create_index == 0);
+            let index = if locked { 0 } else { call.shared.store.snapshot().index() };
             let plain = matches!(operation, VariableOp::LockAcquire | VariableOp::LockRelease);
             Err(if plain {
                 error
@@ -219,6 +223,7 @@ pub(super) fn sent(call: &Call) -> Result<Variable, ApiError> {
     if variable.namespace.as_str().is_empty() {
         variable.namespace = call.request.namespace().into();
     }
+    call.permit_in(&variable.namespace)?;
     Ok(variable)
 }
 

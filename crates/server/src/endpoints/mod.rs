@@ -40,8 +40,18 @@ impl Call {
 
     /// Whether rows of this namespace are asked for: the request's, or any when it says `*`.
     pub(crate) fn in_scope(&self, namespace: &NamespaceName) -> bool {
-        let wanted = self.request.namespace();
-        wanted == "*" || namespace == &wanted
+        match self.request.namespace() {
+            "*" => self.caller.may_in(&self.request, namespace.as_str()),
+            wanted => namespace == &wanted,
+        }
+    }
+
+    /// Refuses those who may not make this request about something in this namespace.
+    pub(crate) fn permit_in(&self, namespace: &NamespaceName) -> Result<(), ApiError> {
+        if self.caller.may_in(&self.request, namespace.as_str()) {
+            return Ok(());
+        }
+        Err(ApiError::permission_denied())
     }
 
     /// Answers a read of tables: its index is theirs.
@@ -53,6 +63,11 @@ impl Call {
     pub(crate) fn tables_meta(&self, tables: &[Table]) -> Meta {
         let index = self.state.index_of_any(tables);
         let index = if self.request.options.index > 0 { index.max(1) } else { index };
+        self.watching(Meta::read(index), tables)
+    }
+
+    /// The head of a read that has this index, whatever the tables'.
+    pub(crate) fn head(&self, index: u64, tables: &[Table]) -> Meta {
         self.watching(Meta::read(index), tables)
     }
 
@@ -108,12 +123,12 @@ impl ServerApi {
     /// The refusal as the caller is to see it.
     pub fn authorize(&self, request: &ApiRequest, namespace: Option<&str>) -> Result<(), ApiError> {
         let state = self.shared.store.snapshot();
-        let caller = Caller::of(&state, &self.shared.config, request, crate::clock::now())?;
-        let mut asked = request.clone();
-        if let Some(namespace) = namespace {
-            asked.options.namespace = Some(namespace.to_owned());
-        }
-        if caller.may_call(&asked) { Ok(()) } else { Err(ApiError::permission_denied()) }
+        let caller = Caller::of(&self.shared, &state, request, crate::clock::now())?;
+        let may = match namespace {
+            Some(namespace) => caller.may_in(request, namespace),
+            None => caller.may_call(request),
+        };
+        if may { Ok(()) } else { Err(ApiError::permission_denied()) }
     }
 }
 
@@ -124,7 +139,7 @@ impl ServerApi {
     /// An unknown token, or one without the right.
     pub fn permit(&self, request: &ApiRequest) -> Result<(), ApiError> {
         let state = self.shared.store.snapshot();
-        let caller = Caller::of(&state, &self.shared.config, request, crate::clock::now())?;
+        let caller = Caller::of(&self.shared, &state, request, crate::clock::now())?;
         if caller.may_call(request) { Ok(()) } else { Err(ApiError::permission_denied()) }
     }
 }
@@ -133,10 +148,13 @@ impl ServerApi {
 impl Api for ServerApi {
     async fn call(&self, request: ApiRequest) -> Answered {
         let state = self.shared.store.snapshot();
-        let caller = Arc::new(Caller::of(&state, &self.shared.config, &request, crate::clock::now())?);
+        let caller = Arc::new(Caller::of(&self.shared, &state, &request, crate::clock::now())?);
         let call = Call { shared: Arc::clone(&self.shared), state, request, caller };
         if !call.caller.may_call(&call.request) {
-            return Err(ApiError::permission_denied());
+            let refused = ApiError::permission_denied();
+            // Writes of variables tell an index, be it of nothing.
+            let variable = matches!(call.request.op, Op::VariableWrite | Op::VariableDelete);
+            return Err(if variable { refused.with_meta(Meta::write(0)) } else { refused });
         }
         dispatch(call).await
     }

@@ -1,10 +1,28 @@
-//! Access control (http-api §2.12): tokens.
+//! Access control (http-api §2.12): one file an object, and the ways to get a token.
 
-use crate::clock;
+mod auth_methods;
+mod binding_rules;
+mod bootstrap;
+mod introduction;
+mod login;
+mod one_time;
+mod policies;
+mod roles;
+mod tokens;
+
+pub(super) use auth_methods::shown as shown_method;
+
+use crate::admission::error_text;
 use crate::endpoints::{Answered, Call};
-use caravan_http::{Answer, ApiError, Meta, Op};
+use caravan_http::{Answer, ApiError, Op};
 use caravan_model::*;
-use caravan_state::{ApplyError, Command, Table};
+use caravan_state::{Applied, ApplyError, Command, Table};
+use std::sync::Arc;
+
+/// How long names of policies, roles and methods may be.
+const MAX_NAME: usize = 128;
+/// How long descriptions, and names of tokens, may be.
+const MAX_TEXT: usize = 256;
 
 pub(super) fn answers(op: Op) -> bool {
     op.name().starts_with("Acl")
@@ -13,89 +31,89 @@ pub(super) fn answers(op: Op) -> bool {
 pub(super) async fn dispatch(call: &Call) -> Answered {
     if !call.shared.config.acl_enabled {
         return match call.request.op {
-            Op::AclTokenSelf => call.tables(&disabled_token(), &[Table::AclTokens]),
+            Op::AclTokenSelf => tokens::while_off(call),
             _ => Err(ApiError::acl_disabled()),
         };
     }
     match call.request.op {
-        Op::AclBootstrap => bootstrap(call).await,
-        Op::AclTokenSelf => token_self(call),
-        op => Err(ApiError::new(
-            501,
-            format!("{} is not supported by this version", op.name()),
-        )),
+        Op::AclBootstrap => bootstrap::bootstrap(call).await,
+        Op::AclPolicyList => policies::list(call),
+        Op::AclPolicySelf => policies::own(call),
+        Op::AclPolicyRead => policies::read(call),
+        Op::AclPolicyUpsert => policies::upsert(call).await,
+        Op::AclPolicyDelete => policies::delete(call).await,
+        Op::AclTokenList => tokens::list(call),
+        Op::AclTokenSelf => tokens::own(call),
+        Op::AclTokenRead => tokens::read(call),
+        Op::AclTokenCreate | Op::AclTokenUpdate => tokens::upsert(call).await,
+        Op::AclTokenDelete => tokens::delete(call).await,
+        Op::AclTokenOneTimeCreate => one_time::create(call).await,
+        Op::AclTokenOneTimeExchange => one_time::exchange(call).await,
+        Op::AclRoleList => roles::list(call),
+        Op::AclRoleRead => roles::read(call),
+        Op::AclRoleReadByName => roles::read_by_name(call),
+        Op::AclRoleCreate | Op::AclRoleUpdate => roles::upsert(call).await,
+        Op::AclRoleDelete => roles::delete(call).await,
+        Op::AclAuthMethodList => auth_methods::list(call),
+        Op::AclAuthMethodRead => auth_methods::read(call),
+        Op::AclAuthMethodCreate | Op::AclAuthMethodUpdate => auth_methods::upsert(call).await,
+        Op::AclAuthMethodDelete => auth_methods::delete(call).await,
+        Op::AclBindingRuleList => binding_rules::list(call),
+        Op::AclBindingRuleRead => binding_rules::read(call),
+        Op::AclBindingRuleCreate | Op::AclBindingRuleUpdate => binding_rules::upsert(call).await,
+        Op::AclBindingRuleDelete => binding_rules::delete(call).await,
+        Op::AclOidcAuthUrl => login::auth_url(call).await,
+        Op::AclOidcCompleteAuth => login::complete_auth(call).await,
+        Op::AclLogin => login::login(call).await,
+        Op::AclClientIntroductionToken => introduction::token(call).await,
+        op => Err(ApiError::internal(format!("{} is no operation of access control", op.name()))),
     }
 }
 
-/// Who everybody is while access control is off.
-fn disabled_token() -> AclToken {
-    AclToken {
-        accessor_id: caravan_model::acl::ACLS_DISABLED.to_owned(),
-        name: "ACLs disabled token".to_owned(),
-        r#type: token_type::MANAGEMENT.to_owned(),
-        global: true,
-        ..AclToken::default()
-    }
+/// Answers a list. Even before the first was written there is something to wait for.
+fn rows<T: serde::Serialize>(call: &Call, rows: &[T], tables: &[Table]) -> Answered {
+    call.object(rows, call.state.index_of_any(tables), tables)
 }
 
-fn anonymous_token() -> AclToken {
-    AclToken {
-        accessor_id: caravan_model::acl::ANONYMOUS.to_owned(),
-        name: "Anonymous Token".to_owned(),
-        r#type: token_type::CLIENT.to_owned(),
-        policies: vec![caravan_model::acl::ANONYMOUS.to_owned()],
-        ..AclToken::default()
-    }
+/// The error of what is not there.
+fn missing(call: &Call, text: &str, tables: &[Table]) -> ApiError {
+    let index = call.state.index_of_any(tables).max(1);
+    ApiError::not_found(text).with_meta(call.head(index, tables))
 }
 
-fn token_self(call: &Call) -> Answered {
-    match &call.caller.token {
-        Some(token) => call.object(token.as_ref(), token.modify_index, &[Table::AclTokens]),
-        None => call.tables(&anonymous_token(), &[Table::AclTokens]),
-    }
+/// Proposes a change whose refusals are faults of the request.
+async fn write(call: &Call, command: Command) -> Result<Arc<Applied>, ApiError> {
+    call.shared.proposer.propose(&command).await.map_err(|error| match error {
+        crate::propose::ProposeError::Refused(
+            refused @ (ApplyError::AclBootstrapped(_) | ApplyError::DefaultAuthMethodTaken { .. }),
+        ) => ApiError::bad_request(refused.to_string()),
+        other => other.into(),
+    })
 }
 
-async fn bootstrap(call: &Call) -> Answered {
-    let body = call
-        .request
-        .json_optional::<AclBootstrapRequest>()?
-        .unwrap_or_default();
-    let secret = if body.bootstrap_secret.is_empty() {
-        clock::uuid()
-    } else if uuid::Uuid::parse_str(&body.bootstrap_secret).is_ok() {
-        body.bootstrap_secret
-    } else {
-        return Err(ApiError::bad_request("invalid acl token"));
-    };
-    let mut token = AclToken {
-        accessor_id: clock::uuid(),
-        secret_id: secret,
-        name: "Bootstrap Token".to_owned(),
-        r#type: token_type::MANAGEMENT.to_owned(),
-        global: true,
-        create_time: Timestamp(clock::now().0),
-        ..AclToken::default()
-    };
-    token.hash = super::content_hash(&(&token.name, &token.r#type, &token.policies, token.global));
-    let accessor = token.accessor_id.clone();
-    let command = Command::BootstrapAcl {
-        token: Box::new(token),
-        reset_index: 0,
-    };
-    let applied = call
-        .shared
-        .proposer
-        .propose(&command)
-        .await
-        .map_err(|error| match error {
-            crate::propose::ProposeError::Refused(refused @ ApplyError::AclBootstrapped(_)) => {
-                ApiError::bad_request(refused.to_string())
-            }
-            other => other.into(),
-        })?;
-    let state = call.after(&applied).await;
-    let token = state
-        .acl_token(&accessor)
-        .ok_or_else(ApiError::token_not_found)?;
-    Answer::json(token.as_ref(), Meta::write(applied.index))
+/// Refuses an object that has faults: `what` is how the object is called in front of them.
+fn check(what: &str, faults: Vec<String>) -> Result<(), ApiError> {
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("{what} invalid: {}", error_text(&faults))))
+}
+
+/// Whether a text is a name: letters, digits and hyphens.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn long_description(text: &str) -> Option<String> {
+    (text.chars().count() > MAX_TEXT).then(|| format!("description longer than {MAX_TEXT}"))
+}
+
+/// A moment as creations carry it.
+fn now() -> Timestamp {
+    Timestamp(crate::clock::now().0)
+}
+
+/// The answer to a write that shows nothing.
+fn done(applied: &Applied) -> Answered {
+    Ok(Answer::empty(caravan_http::Meta::write(applied.index)))
 }
