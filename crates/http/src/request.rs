@@ -128,6 +128,11 @@ impl ApiRequest {
         crate::json::decode(&self.body).map_err(|error| ApiError::bad_request(error.to_string()))
     }
 
+    /// The same for types that the reference keeps in another package, such as `api`.
+    pub fn json_from<T: serde::de::DeserializeOwned>(&self, package: &str) -> Result<T, ApiError> {
+        crate::json::decode_from(&self.body, package).map_err(|error| ApiError::bad_request(error.to_string()))
+    }
+
     /// Decodes the JSON body; `None` when there is none.
     pub fn json_optional<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>, ApiError> {
         if self.body.is_empty() {

@@ -125,6 +125,9 @@ impl Shared {
             ..Style::default()
         };
         match Router::get().find(&path, method) {
+            Found::Route { route, .. } if route.cors && is_preflight(method, request.headers()) => {
+                respond::preflight(request.headers())
+            }
             Found::Route { route, params } => {
                 self.route(request, route, params, style, origin).await
             }
@@ -207,6 +210,12 @@ impl Shared {
         if let Err(error) = &result {
             tracing::debug!(method = %parts.method, path = parts.uri.path(), status = error.status, %error, "request failed");
         }
+        let result = match result {
+            Err(error) if route.op == Op::EventStream && matches!(error.status, 403 | 500) => Ok(crate::events::refusal()),
+            // To who reads a file, an error is what is in it.
+            Err(error) if matches!(route.op, Op::ClientFsCat | Op::ClientFsReadAt) => Ok(Answer::text(error.message)),
+            result => result,
+        };
         respond::response(result.map(|answer| ending(answer, origin.closing)), &style)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Requests that carry a job carry it as users write it: see [`crate::api`].
 
+use crate::query::QueryMeta;
 use crate::api::ApiJob;
 use crate::{
     AllocMetric, EvalId, Evaluation, JobDiff, JobId, JobSubmission, JobVersionTag, NamespaceName,
@@ -236,7 +237,8 @@ pub struct JobTagResponse {
     pub name: String,
     pub description: String,
     pub tagged_time: UnixNanos,
-    pub index: u64,
+    #[serde(flatten)]
+    pub meta: QueryMeta,
 }
 
 impl JobTagResponse {
@@ -247,7 +249,7 @@ impl JobTagResponse {
             name: tag.name.clone(),
             description: tag.description.clone(),
             tagged_time: tag.tagged_time,
-            index,
+            meta: QueryMeta { index, ..QueryMeta::default() },
         }
     }
 }

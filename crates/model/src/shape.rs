@@ -103,13 +103,19 @@ pub mod base64_bytes {
     /// Text that is not base64.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
-        STANDARD.decode(text).map_err(serde::de::Error::custom)
+        STANDARD.decode(&text).map_err(|error| {
+            let at = match error {
+                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => text.len(),
+            };
+            serde::de::Error::custom(format!("illegal base64 data at input byte {at}"))
+        })
     }
 }
 
 /// `with = "shape::duration_text"`: a duration as text such as `1h0m0s`, `""` when zero; integers are read too.
 pub mod duration_text {
-    use super::{Deserialize, Deserializer, Serialize, Serializer};
+    use super::{Deserializer, Serialize, Serializer};
     use crate::time::Duration;
 
     /// Writes text, or integer nanoseconds where nobody reads.
@@ -129,7 +135,7 @@ pub mod duration_text {
     /// # Errors
     /// Text that is not a duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        Duration::deserialize(deserializer)
+        Duration::deserialize_lenient(deserializer)
     }
 }
 

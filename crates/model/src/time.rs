@@ -190,34 +190,58 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     /// Integer nanoseconds; text (`"30s"`) is taken too, and null is zero.
+    ///
+    /// It is read as a named type, so that a format can be stricter about durations than about numbers.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Duration;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("nanoseconds, or a duration such as \"30s\"")
-            }
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Duration, E> {
-                Ok(Duration(value))
-            }
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Duration, E> {
-                i64::try_from(value).map(Duration).map_err(E::custom)
-            }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Duration, E> {
-                Ok(Duration(value as i64))
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
-                if text.is_empty() {
-                    Ok(Duration::ZERO)
-                } else {
-                    text.parse().map_err(E::custom)
-                }
-            }
-            fn visit_unit<E: serde::de::Error>(self) -> Result<Duration, E> {
-                Ok(Duration::ZERO)
-            }
+        deserializer.deserialize_newtype_struct("Duration", DurationVisitor)
+    }
+}
+
+impl Duration {
+    /// Reads a duration where text is as welcome as a number, whatever the format says of durations.
+    ///
+    /// # Errors
+    /// Text that is not a duration.
+    pub fn deserialize_lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DurationVisitor)
+    }
+}
+
+struct DurationVisitor;
+
+impl<'de> serde::de::Visitor<'de> for DurationVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nanoseconds, or a duration such as \"30s\"")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Duration, D::Error> {
+        inner.deserialize_any(self)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Duration, E> {
+        Ok(Duration(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Duration, E> {
+        i64::try_from(value).map(Duration).map_err(E::custom)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Duration, E> {
+        Ok(Duration(value as i64))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
+        if text.is_empty() {
+            Ok(Duration::ZERO)
+        } else {
+            text.parse().map_err(E::custom)
         }
-        deserializer.deserialize_any(Visitor)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Duration, E> {
+        Ok(Duration::ZERO)
     }
 }
 

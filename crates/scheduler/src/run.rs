@@ -99,6 +99,7 @@ impl EvalRun {
         if let Some(last) = create.last() {
             self.next_eval = last.id;
         }
+        self.last.plan.annotations.clone_from(&plan.annotations);
         if plan.is_no_op() && !self.eval.annotate_plan {
             self.committed = true;
             let mut done = self.complete(state, settings);

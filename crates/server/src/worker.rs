@@ -108,7 +108,9 @@ impl Worker {
 async fn decide(mut run: EvalRun, state: Arc<State>) -> Result<(EvalRun, Step), WorkError> {
     let settings = Settings { now: clock::now(), seed: clock::seed(), ..Settings::default() };
     tokio::task::spawn_blocking(move || {
-        let step = run.step(&state, &settings);
+        let began = std::time::Instant::now();
+        let mut step = run.step(&state, &settings);
+        crate::timing::note(&mut step, began.elapsed());
         (run, step)
     })
     .await

@@ -16,8 +16,11 @@ pub enum DeploymentError {
     /// It has ended.
     #[error("can't {0} terminal deployment")]
     Terminal(&'static str),
+    /// No such allocation.
+    #[error("unknown alloc \"{0}\"")]
+    UnknownAlloc(AllocId),
     /// An allocation is not one of its.
-    #[error("alloc {alloc} is not part of deployment {deployment}")]
+    #[error("alloc \"{alloc}\" is not part of deployment \"{deployment}\"")]
     NotItsAlloc {
         /// Which allocation.
         alloc: AllocId,
@@ -176,11 +179,13 @@ pub fn set_health(
         .map(|id| (id, false))
         .chain(unhealthy.iter().map(|id| (id, true)))
     {
-        let row = state.alloc(alloc).filter(|row| row.deployment_id == id);
-        let row = row.ok_or(DeploymentError::NotItsAlloc {
-            alloc: *alloc,
-            deployment: id,
-        })?;
+        let row = state.alloc(alloc).ok_or(DeploymentError::UnknownAlloc(*alloc))?;
+        if row.deployment_id != id {
+            return Err(DeploymentError::NotItsAlloc {
+                alloc: *alloc,
+                deployment: id,
+            });
+        }
         let group = deployment.task_groups.get(&row.task_group);
         wants_back |= current && is_bad && group.is_some_and(|group| group.auto_revert);
     }

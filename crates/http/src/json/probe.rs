@@ -75,7 +75,7 @@ impl<'de> Deserializer<'de> for Probe {
         deserialize_i8 "int8";
         deserialize_i16 "int16";
         deserialize_i32 "int";
-        deserialize_i64 "int64";
+        deserialize_i64 "int";
         deserialize_u8 "uint8";
         deserialize_u16 "uint16";
         deserialize_u32 "uint32";
@@ -101,7 +101,7 @@ impl<'de> Deserializer<'de> for Probe {
         name: &'static str,
         _: V,
     ) -> Result<V::Value, Answer> {
-        Err(Answer(format!("api.{name}")))
+        Err(Answer(format!("api.{}", super::read::go_name(name))))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(

@@ -55,18 +55,24 @@ impl<'v> Reader<'v> {
             )),
             Some(at) => DecodeError(format!(
                 "json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
-                at.owner,
+                go_name(at.owner),
                 at.path()
             )),
         }
     }
 
     fn named(&self, name: &str) -> String {
+        let name = go_name(name);
         match self.at {
             None => format!("{}.{name}", self.package),
             Some(_) => format!("api.{name}"),
         }
     }
+}
+
+/// The reference's name of a type: ours for jobs as users send them begin with the name of its package.
+pub(super) fn go_name(name: &str) -> &str {
+    name.strip_prefix("Api").filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())).unwrap_or(name)
 }
 
 fn is_number(kind: &str) -> bool {
@@ -104,7 +110,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         deserialize_i8 visit_i8 i8, "int8";
         deserialize_i16 visit_i16 i16, "int16";
         deserialize_i32 visit_i32 i32, "int";
-        deserialize_i64 visit_i64 i64, "int64";
+        deserialize_i64 visit_i64 i64, "int";
         deserialize_u8 visit_u8 u8, "uint8";
         deserialize_u16 visit_u16 u16, "uint16";
         deserialize_u32 visit_u32 u32, "uint32";
@@ -189,10 +195,16 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        visitor.visit_newtype_struct(self)
+        match (name, self.value) {
+            // Texts such as `30s` are for those few members that say so.
+            ("Duration", Value::Text(_) | Value::Bool(_) | Value::List(_) | Value::Object(_)) => {
+                Err(self.mismatch("time.Duration"))
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {

@@ -27,19 +27,28 @@ pub(super) fn list(call: &Call) -> Answered {
 
 pub(super) fn read(call: &Call) -> Answered {
     let id: AllocId = call.id("alloc")?;
+    let reads = |namespace: &str| call.caller.reads_jobs_of(namespace);
     match call.state.alloc(&id) {
+        Some(alloc) if !reads(alloc.namespace.as_str()) => Err(ApiError::internal(unknown(id))),
+        None if !reads("*") => Err(ApiError::internal(unknown(id))),
         Some(alloc) => call.object(alloc.as_ref(), alloc.modify_index, &[Table::Allocations]),
         None => Err(call.missing("alloc not found", &[Table::Allocations])),
     }
 }
 
+/// To those who may not see an allocation it is as unknown as one that is not there.
+fn unknown(id: AllocId) -> String {
+    format!("Unknown allocation \"{id}\"")
+}
+
 pub(super) fn services(call: &Call) -> Answered {
     let id: AllocId = call.id("alloc")?;
-    if call.state.alloc(&id).is_none() {
-        return Err(call.missing("allocation not found", &[Table::Allocations]));
-    }
+    let Some(alloc) = call.state.alloc(&id) else {
+        return Err(ApiError::not_found("allocation not found").with_meta(call.head(0, &[Table::Services])));
+    };
+    call.permit_in(&alloc.namespace)?;
     let rows: Vec<_> = call.state.services().filter(|service| service.alloc_id == id).collect();
-    call.tables(&rows, &[Table::Services])
+    Answer::json(&rows, call.head(alloc.modify_index.max(call.state.index_of(Table::Services)), &[Table::Services]))
 }
 
 #[derive(Serialize)]
@@ -53,13 +62,14 @@ struct StopResponse {
 pub(super) async fn stop(call: &Call) -> Answered {
     let id: AllocId = call.id("alloc")?;
     let alloc = call.state.alloc(&id).ok_or_else(|| ApiError::not_found("allocation not found"))?;
+    call.permit_in(&alloc.namespace)?;
     let job = alloc.job.as_ref();
     let batch = job.is_some_and(|job| job.is_batch_like());
     let reschedule = call.request.query.flag("reschedule")?;
     let wish = DesiredTransition {
         migrate: Some(true),
-        reschedule: (batch || reschedule).then_some(true),
-        no_shutdown_delay: call.request.query.flag("no_shutdown_delay")?.then_some(true),
+        reschedule: Some(batch || reschedule),
+        no_shutdown_delay: Some(call.request.query.flag("no_shutdown_delay")?),
         ..DesiredTransition::default()
     };
     let now = clock::now();

@@ -26,7 +26,7 @@ pub(super) fn list(call: &Call) -> Answered {
 }
 
 pub(super) fn read(call: &Call) -> Answered {
-    let id: DeploymentId = call.id("deployment")?;
+    let id = permitted(call)?;
     match call.state.deployment(&id) {
         Some(row) => call.object(row.as_ref(), row.modify_index, &[Table::Deployments]),
         None => Err(call.missing("deployment not found", &[Table::Deployments])),
@@ -34,7 +34,7 @@ pub(super) fn read(call: &Call) -> Answered {
 }
 
 pub(super) fn allocations(call: &Call) -> Answered {
-    let id: DeploymentId = call.id("deployment")?;
+    let id = permitted(call)?;
     let stubs: Vec<_> = call.state.allocs_of_deployment(&id).map(|alloc| rows::stub(alloc)).collect();
     call.tables(&stubs, &[Table::Allocations])
 }
@@ -47,7 +47,16 @@ fn named(call: &Call, in_body: &str) -> Result<DeploymentId, ApiError> {
     if in_body != call.request.param("id") {
         return Err(ApiError::bad_request("Deployment ID does not match"));
     }
-    call.id("deployment")
+    permitted(call)
+}
+
+/// The deployment that the path names, if the caller may do this to it.
+fn permitted(call: &Call) -> Result<DeploymentId, ApiError> {
+    let id: DeploymentId = call.id("deployment")?;
+    if let Some(row) = call.state.deployment(&id) {
+        call.permit_in(&row.namespace)?;
+    }
+    Ok(id)
 }
 
 async fn carry_out(call: &Call, command: Result<Command, decide::DeploymentError>) -> Answered {
@@ -76,7 +85,7 @@ fn fresh() -> u128 {
 }
 
 pub(super) async fn fail(call: &Call) -> Answered {
-    let id: DeploymentId = call.id("deployment")?;
+    let id = permitted(call)?;
     let command = decide::fail(&call.state, id, clock::now(), &mut Ids(&mut fresh));
     carry_out(call, command).await
 }
@@ -110,7 +119,7 @@ pub(super) async fn allocation_health(call: &Call) -> Answered {
     let body: DeploymentAllocHealthRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
     if body.healthy_allocation_ids.is_empty() && body.unhealthy_allocation_ids.is_empty() {
-        return Err(ApiError::bad_request("must specify at least one healthy/unhealthy allocation ID"));
+        return Err(ApiError::internal("must specify at least one healthy/unhealthy allocation ID"));
     }
     let ids = |texts: &[String]| -> Result<Vec<AllocId>, ApiError> {
         texts.iter().map(|text| rows::full_id(text, "alloc")).collect()

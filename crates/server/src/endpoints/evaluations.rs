@@ -47,10 +47,13 @@ pub(super) fn count(call: &Call) -> Answered {
 }
 
 pub(super) fn read(call: &Call) -> Answered {
-    let id: EvalId = call.id("eval")?;
+    let id: EvalId = call
+        .id("eval")
+        .map_err(|error| ApiError::new(error.status, format!("failed to lookup eval: {}", error.message)))?;
     let Some(eval) = call.state.eval(&id) else {
         return Err(call.missing("eval not found", &[Table::Evaluations]));
     };
+    call.permit_in(&eval.namespace)?;
     if !call.request.query.flag("related")? {
         return call.object(eval.as_ref(), eval.modify_index, &[Table::Evaluations]);
     }
@@ -78,6 +81,9 @@ fn related(call: &Call, eval: &Evaluation) -> Vec<EvaluationStub> {
 
 pub(super) fn allocations(call: &Call) -> Answered {
     let id: EvalId = call.id("eval")?;
+    if let Some(eval) = call.state.eval(&id) {
+        call.permit_in(&eval.namespace)?;
+    }
     let stubs: Vec<_> = call.state.allocs_of_eval(&id).map(|alloc| rows::stub(alloc)).collect();
     call.tables(&stubs, &[Table::Allocations])
 }
@@ -89,7 +95,7 @@ pub(super) async fn delete(call: &Call) -> Answered {
         let text = if by_ids {
             "evals cannot be deleted by both ID and filter"
         } else {
-            "request does not include either EvalIDs or Filter"
+            "evals must be deleted by either ID or filter"
         };
         return Err(ApiError::bad_request(text));
     }
@@ -108,7 +114,10 @@ pub(super) async fn delete(call: &Call) -> Answered {
         let mut filtered = call.request.clone();
         filtered.options.filter = body.filter;
         let filtered = Call { request: filtered, ..call.clone() };
-        let filter = super::list::filter_of(&filtered)?;
+        let filter = super::list::filter_of(&filtered).map_err(|error| {
+            let text = error.message.rsplit_once("failed to read filter expression: ").map_or("", |(_, text)| text);
+            ApiError::internal(text)
+        })?;
         for eval in call.state.evals().filter(|eval| call.in_scope(&eval.namespace)) {
             if filter.as_ref().map_or(Ok(true), |filter| filter.keep(eval.as_ref()))? && safe_to_delete(call, eval) {
                 chosen.push(eval.id);

@@ -31,7 +31,11 @@ pub(crate) fn answer<T: Serialize, S: Serialize>(
         rows.retain(|row| if options.reverse { row.key <= token } else { row.key >= token });
     }
     let filter = super::list::filter_of(call)?;
-    let wanted = usize::try_from(options.per_page).ok().filter(|count| *count > 0).unwrap_or(usize::MAX);
+    let wanted = match options.per_page {
+        0 => usize::MAX,
+        // Less than nothing is nothing, with a next page that is the same.
+        count => usize::try_from(count).unwrap_or(0),
+    };
     let mut shown = Vec::new();
     let mut next = None;
     for Keyed { key, row } in &rows {

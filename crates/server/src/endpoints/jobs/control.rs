@@ -3,6 +3,7 @@
 use super::super::{Answered, Call};
 use super::evaluation_of;
 use crate::clock;
+use caravan_acl::NamespaceCapability;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
 use caravan_state::{Command, JobRemoval};
@@ -12,6 +13,12 @@ pub(in super::super) async fn deregister(call: &Call) -> Answered {
     let key = call.job_key();
     let purge = call.request.query.flag("purge")?;
     let no_shutdown_delay = call.request.query.flag("no_shutdown_delay")?;
+    // The route is open to all who may end jobs in one way or the other: each way has its own right.
+    let way = if purge { NamespaceCapability::PurgeJob } else { NamespaceCapability::DeregisterJob };
+    let namespace = call.request.namespace();
+    if !call.caller.has(namespace, way) && !call.caller.has(namespace, NamespaceCapability::SubmitJob) {
+        return Err(ApiError::permission_denied());
+    }
     let priority = call.request.query.int("eval_priority")?.unwrap_or(0);
     check_priority(call, priority)?;
     let Some(job) = call.state.job(&key) else {
@@ -29,7 +36,7 @@ pub(in super::super) async fn deregister(call: &Call) -> Answered {
     let applied = call.propose(command).await?;
     let answer = JobDeregisterResponse {
         eval_id,
-        eval_create_index: if eval_id.is_nil() { 0 } else { applied.index },
+        eval_create_index: applied.index,
         job_modify_index: applied.index,
         index: applied.index,
         ..JobDeregisterResponse::default()

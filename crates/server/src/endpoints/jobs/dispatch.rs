@@ -18,7 +18,7 @@ pub(in super::super) async fn dispatch(call: &Call) -> Answered {
     let body = if call.request.op == Op::JobDispatchPayload {
         JobDispatchRequest { payload: call.request.body.to_vec(), ..JobDispatchRequest::default() }
     } else {
-        call.request.json_optional::<JobDispatchRequest>()?.unwrap_or_default()
+        call.request.json::<JobDispatchRequest>()?
     };
     if !body.job_id.is_empty() && body.job_id != call.request.param("id") {
         return Err(ApiError::bad_request("Job ID does not match"));

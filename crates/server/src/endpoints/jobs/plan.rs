@@ -29,11 +29,17 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
     let wants_rollout = body.rollout;
     let decide = move || {
         let rollout = wants_rollout.then(|| caravan_scheduler::rollout(&state, &planned, &settings));
-        (caravan_scheduler::dry_run(&state, planned, &settings), rollout)
+        let began = std::time::Instant::now();
+        let run = caravan_scheduler::dry_run(&state, planned, &settings);
+        (run, caravan_model::Duration::from(began.elapsed()), rollout)
     };
-    let (run, mut rollout) = tokio::task::spawn_blocking(decide)
+    let (mut run, took, mut rollout) = tokio::task::spawn_blocking(decide)
         .await
         .map_err(|error| ApiError::internal(format!("the scheduler failed: {error}")))?;
+    crate::timing::note_groups(&mut run.failed_groups, took);
+    for eval in &mut run.created_evals {
+        crate::timing::note_groups(&mut eval.failed_tg_allocs, took);
+    }
     let diff = body.diff.then(|| {
         let mut diff = caravan_diff::job_diff(existing.as_deref(), Some(&job), true);
         caravan_diff::annotate(&mut diff, run.annotations.as_ref());

@@ -2,7 +2,7 @@
 
 use super::super::list::Keyed;
 use super::super::{Answered, Call, rows};
-use caravan_http::{Answer, ApiError};
+use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
 use caravan_state::{JobKey, Table};
 use std::sync::Arc;
@@ -53,7 +53,8 @@ pub(in super::super) fn summary(call: &Call) -> Answered {
 
 pub(in super::super) fn allocations(call: &Call) -> Answered {
     let key = call.job_key();
-    let all = call.request.query.flag("all")?;
+    // What is no boolean is passed over here.
+    let all = call.request.query.flag("all").unwrap_or(false);
     let created = call.state.job(&key).map(|job| job.create_index);
     let mut allocs: Vec<_> = call
         .state
@@ -127,7 +128,6 @@ fn version_diffs(call: &Call, versions: &[Job]) -> Result<Vec<JobDiff>, ApiError
     Ok(match against {
         Some(fixed) => versions
             .iter()
-            .filter(|job| job.version != fixed.version)
             .map(|job| caravan_diff::job_diff(Some(fixed), Some(job), true))
             .collect(),
         None => versions.windows(2).map(|pair| caravan_diff::job_diff(Some(&pair[1]), Some(&pair[0]), true)).collect(),
@@ -140,12 +140,14 @@ pub(in super::super) fn submission(call: &Call) -> Answered {
     let tables = &[Table::JobSubmissions];
     match call.state.job_submission(&call.job_key(), version) {
         Some(row) => call.tables(row.as_ref(), tables),
-        None => Err(call.missing("job source not found", tables)),
+        None => Err(ApiError::not_found("job source not found").with_meta(call.head(0, tables))),
     }
 }
 
 pub(in super::super) fn services(call: &Call) -> Answered {
-    let job = call.job()?;
+    let key = call.job_key();
+    let none = || ApiError::not_found("job not found").with_meta(call.head(0, &[Table::Jobs, Table::Services]));
+    let job = call.state.job(&key).ok_or_else(none)?;
     let rows: Vec<_> = call
         .state
         .services()
@@ -175,5 +177,5 @@ pub(in super::super) fn actions(call: &Call) -> Answered {
         }
     }
     let shown = if actions.is_empty() { None } else { Some(actions) };
-    Answer::json(&shown, call.tables_meta(&[Table::Jobs]))
+    Answer::json(&shown, Meta { known_leader: Some(false), ..Meta::read(0) })
 }

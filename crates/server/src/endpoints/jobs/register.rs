@@ -26,7 +26,9 @@ pub(super) fn job_of_request(
     let asked = asked.or_else(|| (!namespace.is_empty()).then(|| namespace.to_string()));
     let own = job.namespace.clone().filter(|own| !own.is_empty()).map(|own| own.to_string());
     let decided = asked.or(own).unwrap_or_else(|| NamespaceName::DEFAULT.to_owned());
-    job.namespace = Some(decided.as_str().into());
+    let decided = NamespaceName::from(decided.as_str());
+    call.permit_in(&decided)?;
+    job.namespace = Some(decided.to_string());
     Ok(job)
 }
 
@@ -70,6 +72,7 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
         }
     }
     job.submit_time = clock::now();
+    job.nomad_token_id = call.caller.accessor();
     let unchanged = existing.as_ref().filter(|existing| existing.same_spec(&job));
     if let Some(existing) = unchanged {
         return evaluate_unchanged(call, existing, body.eval_priority, warnings).await;
@@ -77,7 +80,11 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
     job.create_index = existing.as_ref().map_or(0, |existing| existing.create_index);
     let eval = (!job.is_launched()).then(|| evaluation_of(&job, trigger::JOB_REGISTER, body.eval_priority));
     let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
-    let (submission, dropped) = keep_submission(call, body.submission);
+    let previous = || {
+        let existing = existing.as_ref()?;
+        call.state.job_submission(&key, existing.version).map(|row| JobSubmission::clone(row))
+    };
+    let (submission, dropped) = keep_submission(call, body.submission.or_else(previous));
     let policy_ids = policy_ids(&job);
     let command = Command::RegisterJob { job: Arc::new(job), submission, eval, policy_ids, now: clock::now() };
     let applied = call.propose(command).await?;

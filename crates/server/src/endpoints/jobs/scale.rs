@@ -101,6 +101,7 @@ pub(in super::super) async fn scale(call: &Call) -> Answered {
         eval_create_index,
         job_modify_index,
         index,
+        known_leader: true,
         ..JobRegisterResponse::default()
     };
     Answer::json(&answer, Meta::write(index))

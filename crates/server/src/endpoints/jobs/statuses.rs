@@ -14,7 +14,7 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
     let mut children = call.request.query.bool("include_children").map_err(|error| ApiError::bad_request(error.message))?.unwrap_or(false);
     let mut wanted: Option<BTreeSet<JobKey>> = None;
     if call.request.method != Method::Get {
-        if let Some(body) = call.request.json_optional::<JobStatusesRequest>()? {
+        if let Some(body) = picked(call)? {
             if body.jobs.is_empty() {
                 return Err(ApiError::bad_request("no jobs in request"));
             }
@@ -28,7 +28,7 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
         .filter(|job| {
             let key = || JobKey::new(job.namespace.clone(), job.id.clone());
             match &wanted {
-                Some(wanted) => wanted.contains(&key()),
+                Some(wanted) => wanted.contains(&key()) && call.caller.may_in(&call.request, job.namespace.as_str()),
                 None => call.in_scope(&job.namespace) && (children || job.parent_id.is_empty()),
             }
         })
@@ -38,7 +38,24 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
     let mut request = call.request.clone();
     request.options.reverse = !request.options.reverse;
     let turned = Call { request, ..call.clone() };
-    super::super::list::answer(&turned, TABLES, rows, |job| status(call, job))
+    let found_none = wanted.is_some() && rows.is_empty();
+    let mut answer = super::super::list::answer(&turned, TABLES, rows, |job| status(call, job))?;
+    if found_none {
+        answer.head.meta.index = Some(0);
+    }
+    // Pages are named by the index alone.
+    let token = answer.head.meta.next_token.take();
+    answer.head.meta.next_token = token.map(|token| token.split('.').next().unwrap_or_default().to_owned());
+    Ok(answer)
+}
+
+/// The jobs that the body picks; none without a body.
+fn picked(call: &Call) -> Result<Option<JobStatusesRequest>, ApiError> {
+    if call.request.body.is_empty() {
+        return Ok(None);
+    }
+    let body = call.request.json_from("api");
+    body.map(Some).map_err(|error| ApiError::bad_request(format!("error decoding request: {}", error.message)))
 }
 
 fn status(call: &Call, job: &Job) -> JobStatus {

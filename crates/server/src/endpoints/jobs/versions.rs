@@ -23,14 +23,8 @@ pub(in super::super) async fn revert(call: &Call) -> Answered {
             current.version
         )));
     }
-    let old = call.state.job_version(&key, body.job_version).ok_or_else(|| {
-        ApiError::internal(format!(
-            "job {:?} in namespace {:?} at version {} not found",
-            key.id.as_str(),
-            key.namespace.as_str(),
-            body.job_version
-        ))
-    })?;
+    let old = call.state.job_version(&key, body.job_version);
+    let old = old.ok_or_else(|| missing_version(call, body.job_version))?;
     let mut job = Job::clone(old);
     job.stop = false;
     job.stable = false;
@@ -51,7 +45,13 @@ pub(in super::super) async fn revert(call: &Call) -> Answered {
         index: applied.index,
         ..JobRegisterResponse::default()
     };
-    Answer::json(&answer, Meta::read(applied.index))
+    Answer::json(&answer, Meta { known_leader: Some(false), ..Meta::read(applied.index) })
+}
+
+fn missing_version(call: &Call, version: u64) -> ApiError {
+    let key = call.job_key();
+    let (id, namespace) = (key.id.as_str(), key.namespace.as_str());
+    ApiError::internal(format!("job {id:?} in namespace {namespace:?} at version {version} not found"))
 }
 
 fn check_job_id(call: &Call, given: &JobId) -> Result<(), ApiError> {
@@ -69,15 +69,22 @@ pub(in super::super) async fn stable(call: &Call) -> Answered {
     check_job_id(call, &body.job_id)?;
     let command =
         Command::SetJobStability { job: call.job_key(), version: body.job_version, stable: body.stable };
+    if call.state.job(&call.job_key()).is_some() && call.state.job_version(&call.job_key(), body.job_version).is_none() {
+        return Err(missing_version(call, body.job_version));
+    }
     let applied = call.propose(command).await?;
     Answer::json(&JobStabilityResponse { index: applied.index }, Meta::write(applied.index))
 }
 
 pub(in super::super) async fn tag(call: &Call) -> Answered {
     let body: JobTagRequest = call.request.json()?;
-    let name = call.request.param("name").to_owned();
+    let name = call.request.param("tag").to_owned();
     let tag =
         JobVersionTag { name: name.clone(), description: body.description, tagged_time: clock::now() };
+    if call.state.job(&call.job_key()).is_some() && call.state.job_version(&call.job_key(), body.version).is_none() {
+        let id = call.request.param("id");
+        return Err(ApiError::internal(format!("job {id:?} version {} not found", body.version)));
+    }
     let command =
         Command::TagJobVersion { job: call.job_key(), version: body.version, tag: Some(tag.clone()), name };
     let applied = call.propose(command).await?;
@@ -85,7 +92,7 @@ pub(in super::super) async fn tag(call: &Call) -> Answered {
 }
 
 pub(in super::super) async fn untag(call: &Call) -> Answered {
-    let name = call.request.param("name").to_owned();
+    let name = call.request.param("tag").to_owned();
     let command = Command::TagJobVersion { job: call.job_key(), version: 0, tag: None, name };
     let applied = call.propose(command).await?;
     Answer::json(&JobTagResponse::new(&JobVersionTag::default(), applied.index), Meta::none())
