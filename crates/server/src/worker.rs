@@ -116,20 +116,3 @@ async fn decide(mut run: EvalRun, state: Arc<State>) -> Result<(EvalRun, Step), 
     .await
     .map_err(|error| WorkError::Scheduler(error.to_string()))
 }
-
-/// Notes in new allocations how long each took to be decided: the scheduler itself knows no clock.
-fn tell_time(plan: &mut Plan, took: std::time::Duration) {
-    let placed = plan.node_allocation.values().map(Vec::len).sum::<usize>().max(1) as u128;
-    let each = Duration(i64::try_from(took.as_nanos() / placed).unwrap_or(i64::MAX));
-    let mut told: Option<(Arc<AllocMetric>, Arc<AllocMetric>)> = None;
-    for alloc in plan.node_allocation.values_mut().flatten().filter(|alloc| alloc.create_index == 0) {
-        let Some(metrics) = alloc.metrics.clone() else { continue };
-        // Allocations that share what is known of them go on sharing it.
-        let new = match told.take() {
-            Some((old, new)) if Arc::ptr_eq(&old, &metrics) => new,
-            _ => Arc::new(AllocMetric { allocation_time: each, ..AllocMetric::clone(&metrics) }),
-        };
-        Arc::make_mut(alloc).metrics = Some(Arc::clone(&new));
-        told = Some((metrics, new));
-    }
-}
