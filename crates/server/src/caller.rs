@@ -186,7 +186,7 @@ impl Caller {
 
     /// Refuses those who may not list volumes of plugins.
     pub(crate) fn need_csi_list(&self, namespace: &str) -> Result<(), ApiError> {
-        if self.has(namespace, NamespaceCapability::CsiListVolume) && self.reads_plugins() {
+        if self.has(namespace, NamespaceCapability::CsiListVolume) {
             return Ok(());
         }
         Err(ApiError::permission_denied())

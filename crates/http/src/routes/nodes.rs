@@ -1,10 +1,7 @@
 //! Nodes, node pools, namespaces, variables.
 
-use caravan_acl::{
-    Access, CoarseRule, NamespaceCapability::*, NodePoolCapability, VariableCapability,
-};
+use caravan_acl::{Access, CoarseRule, NodePoolCapability, VariableCapability};
 
-use super::ns;
 use crate::{
     method::Methods,
     op::Op,
@@ -20,7 +17,8 @@ const POOL_READ: Access = Access::NodePool(NodePoolCapability::Read);
 const POOL_WRITE: Access = Access::NodePool(NodePoolCapability::Write);
 const POOL_DELETE: Access = Access::NodePool(NodePoolCapability::Delete);
 const POOL_NODES: Access = Access::All(&[POOL_READ, NODE_READ]);
-const POOL_JOBS: Access = Access::All(&[POOL_READ, ns(&[ListJobs])]);
+/// Whose jobs are shown is asked job by job.
+const POOL_JOBS: Access = POOL_READ;
 
 pub(super) const ROUTES: &[Route] = &[
     route(GET, "/v1/nodes", Op::NodeList, NODE_READ, AnyServer).blocking(),

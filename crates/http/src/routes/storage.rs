@@ -14,9 +14,10 @@ const PUT: Methods = Methods::PUT;
 const WRITE: Methods = Methods::WRITE;
 const DELETE: Methods = Methods::DELETE;
 const PLUGIN_READ: Access = Access::Plugin(CoarseRule::Read);
-const CSI_LIST: Access = Access::All(&[ns(&[CsiListVolume]), PLUGIN_READ]);
-const CSI_READ: Access = Access::All(&[ns(&[CsiReadVolume]), PLUGIN_READ]);
-const CSI_WRITE: Access = Access::All(&[ns(&[CsiWriteVolume]), PLUGIN_READ]);
+// The plugin rule is asked for where plugins themselves are shown.
+const CSI_LIST: Access = ns(&[CsiListVolume]);
+const CSI_READ: Access = ns(&[CsiReadVolume]);
+const CSI_WRITE: Access = ns(&[CsiWriteVolume]);
 const HOST_DELETE: Access = ns(&[HostVolumeDelete, HostVolumeWrite]);
 
 pub(super) const ROUTES: &[Route] = &[

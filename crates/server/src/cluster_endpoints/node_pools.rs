@@ -4,6 +4,7 @@ use super::nodes::Fields;
 use crate::admission::error_text;
 use crate::endpoints::list::{self, Keyed};
 use crate::endpoints::{Answered, Call};
+use caravan_acl::NamespaceCapability;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
 use caravan_state::{Command, JobKey, Table};
@@ -172,6 +173,7 @@ pub(super) fn jobs(call: &Call) -> Answered {
         .state
         .jobs()
         .filter(|job| job.node_pool == pool && call.in_scope(&job.namespace))
+        .filter(|job| call.caller.has(job.namespace.as_str(), NamespaceCapability::ListJobs))
         .map(|job| Keyed {
             key: format!("{}.{}", job.namespace, job.id),
             row: Arc::clone(job),

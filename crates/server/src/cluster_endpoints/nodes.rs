@@ -193,14 +193,8 @@ pub(super) async fn eligibility(call: &Call) -> Answered {
         ));
     }
     if node.scheduling_eligibility == wanted {
-        let index = call.state.index_of_any(TABLES);
-        return Answer::json(
-            &NodeChangeResponse {
-                index,
-                ..NodeChangeResponse::default()
-            },
-            Meta::write(index),
-        );
+        // Nothing was written, so there is no index of it.
+        return Answer::json(&NodeChangeResponse::default(), Meta::write(0));
     }
     let opens = wanted == Eligibility::Eligible;
     let evals = if opens {

@@ -31,7 +31,7 @@ pub(super) fn list(call: &Call) -> Answered {
             modify_index: policy.modify_index,
         })
         .collect();
-    call.tables(&rows, TABLES)
+    call.object(&rows, call.state.index_of_any(TABLES), TABLES)
 }
 
 /// A policy with its namespace on top, as single reads show it.
@@ -51,6 +51,9 @@ pub(super) fn read(call: &Call) -> Answered {
             call.permit_in(&namespace.into())?;
             call.object(&Shown { namespace, policy }, policy.modify_index, TABLES)
         }
-        None => Err(call.missing("policy not found", TABLES)),
+        None => {
+            let index = call.state.index_of_any(TABLES).max(1);
+            Err(caravan_http::ApiError::not_found("policy not found").with_meta(call.head(index, TABLES)))
+        }
     }
 }

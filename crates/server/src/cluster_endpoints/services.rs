@@ -59,7 +59,9 @@ pub(super) fn read(call: &Call) -> Answered {
     if let Some(choice) = call.request.query.text("choose") {
         rows = choose(rows, choice)?;
     }
-    list::answer(call, TABLES, rows, ServiceRegistration::clone)
+    let mut answer = list::answer(call, TABLES, rows, ServiceRegistration::clone)?;
+    answer.head.meta.index = answer.head.meta.index.map(|index| index.max(1));
+    Ok(answer)
 }
 
 /// The `<number>` instances that a `<key>` is bound to, the same ones each time while they exist.

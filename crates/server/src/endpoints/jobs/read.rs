@@ -153,7 +153,7 @@ pub(in super::super) fn services(call: &Call) -> Answered {
         .services()
         .filter(|service| service.namespace == job.namespace && service.job_id == job.id)
         .collect();
-    call.tables(&rows, &[Table::Services])
+    call.object(&rows, call.state.index_of(Table::Services), &[Table::Services])
 }
 
 pub(in super::super) fn actions(call: &Call) -> Answered {
