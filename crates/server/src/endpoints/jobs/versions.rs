@@ -78,7 +78,7 @@ pub(in super::super) async fn stable(call: &Call) -> Answered {
 
 pub(in super::super) async fn tag(call: &Call) -> Answered {
     let body: JobTagRequest = call.request.json()?;
-    let name = call.request.param("tag").to_owned();
+    let name = call.request.param("name").to_owned();
     let tag =
         JobVersionTag { name: name.clone(), description: body.description, tagged_time: clock::now() };
     if call.state.job(&call.job_key()).is_some() && call.state.job_version(&call.job_key(), body.version).is_none() {
@@ -92,7 +92,7 @@ pub(in super::super) async fn tag(call: &Call) -> Answered {
 }
 
 pub(in super::super) async fn untag(call: &Call) -> Answered {
-    let name = call.request.param("tag").to_owned();
+    let name = call.request.param("name").to_owned();
     let command = Command::TagJobVersion { job: call.job_key(), version: 0, tag: None, name };
     let applied = call.propose(command).await?;
     Answer::json(&JobTagResponse::new(&JobVersionTag::default(), applied.index), Meta::none())
