@@ -57,13 +57,10 @@ impl Worker {
         let mut state = self.fresh_enough(&eval).await;
         let mut run = EvalRun::new(eval);
         loop {
-            let began = std::time::Instant::now();
             let (returned, step) = decide(run, Arc::clone(&state)).await?;
-            let took = began.elapsed();
             run = returned;
             match step {
-                Step::Submit { mut plan, create } => {
-                    tell_time(&mut plan, took);
+                Step::Submit { plan, create } => {
                     self.write(create).await?;
                     let result = self.plans.submit(plan).await?;
                     state = self.store.at_least(result.refresh_index.max(result.alloc_index)).await;
