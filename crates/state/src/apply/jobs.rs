@@ -192,6 +192,7 @@ fn put_policies(txn: &mut Txn<'_>, job: &mut Job, policy_ids: Vec<String>) {
                 .next()
                 .unwrap_or_else(|| format!("{}/{}/{}", job.namespace, job.id, group.name)),
         };
+        policy.target = target_of(&job.namespace, &job.id, &group.name);
         policy.create_index = old.map_or(txn.index, |old| old.create_index);
         policy.modify_index = txn.index;
         let mut row = policy.clone();
@@ -212,6 +213,13 @@ fn put_policies(txn: &mut Txn<'_>, job: &mut Job, policy_ids: Vec<String>) {
         txn.state.scaling_policies.remove(&policy.id);
         txn.state.indexes.set(Table::ScalingPolicies, txn.index);
     }
+}
+
+/// What a group's policy scales, as its listings name it.
+fn target_of(namespace: &str, job: &str, group: &str) -> StringMap {
+    [("Namespace", namespace), ("Job", job), ("Group", group)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 fn policies_of(txn: &Txn<'_>, job: &Job) -> Vec<Arc<ScalingPolicy>> {
