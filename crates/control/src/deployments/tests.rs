@@ -151,6 +151,36 @@ fn a_verdict_that_came_during_scheduling_is_not_missed() {
 }
 
 #[test]
+fn verdicts_that_come_together_are_seen_by_one_evaluation() {
+    let mut cluster = rollout(|state| state.desired_total = 3);
+    let first = place(&mut cluster, 1, |_| {});
+    let second = place(&mut cluster, 2, |_| {});
+    let mut watcher = DeploymentWatcher::default();
+    cluster.tell(first, ClientStatus::Running, Some(true));
+    assert_eq!(
+        cluster.settle(&mut watcher),
+        (vec![], Some(at(1))),
+        "the other one may be judged in a moment"
+    );
+    cluster.tell(second, ClientStatus::Running, Some(true));
+    assert_eq!(cluster.settle(&mut watcher).0.len(), 1);
+    cluster.finish_evals("web");
+    assert_eq!(cluster.settle(&mut watcher).0, []);
+}
+
+#[test]
+fn a_verdict_is_not_kept_waiting_for_one_that_does_not_come() {
+    let mut cluster = rollout(|state| state.desired_total = 3);
+    let first = place(&mut cluster, 1, |_| {});
+    place(&mut cluster, 2, |_| {});
+    let mut watcher = DeploymentWatcher::default();
+    cluster.tell(first, ClientStatus::Running, Some(true));
+    assert_eq!(cluster.settle(&mut watcher).0, []);
+    cluster.pass(1);
+    assert_eq!(cluster.settle(&mut watcher).0.len(), 1);
+}
+
+#[test]
 fn evaluations_that_wait_or_were_canceled_do_not_count_as_looks() {
     let mut cluster = rollout(|_| {});
     let alloc = place(&mut cluster, 1, |_| {});

@@ -9,13 +9,18 @@ use caravan_state::{Change, Command, JobKey, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How long verdicts are gathered before the job is looked at again, when more are to be expected.
+const GATHERING: Duration = Duration::from_secs(1);
+
 /// Watches every deployment that goes on.
 ///
-/// It remembers nothing that matters: what it wants follows from the state alone.
+/// It remembers nothing that matters: what it wants follows from the state, and at most one [`GATHERING`] later.
 #[derive(Debug, Default)]
 pub struct DeploymentWatcher {
     /// Whether some deployment went on at the last look, so that other rows matter.
     watching: bool,
+    /// Since when verdicts of a deployment are gathered.
+    gathering: BTreeMap<DeploymentId, UnixNanos>,
 }
 
 impl Controller for DeploymentWatcher {
@@ -35,6 +40,7 @@ impl Controller for DeploymentWatcher {
     fn step(&mut self, state: &State, now: UnixNanos, ids: &mut Ids<'_>) -> Step {
         let mut step = Step::default();
         self.watching = false;
+        let mut gathering = std::mem::take(&mut self.gathering);
         for deployment in state.deployments().filter(|row| row.is_active()) {
             self.watching = true;
             let key = JobKey::new(deployment.namespace.clone(), deployment.job_id.clone());
@@ -50,13 +56,27 @@ impl Controller for DeploymentWatcher {
                 key,
                 now,
             };
-            step.commands.extend(rollout.wants(ids));
-            if let Some(at) = rollout.deadline().filter(|at| *at > now) {
-                step.wake_at = Some(step.wake_at.map_or(at, |earliest| earliest.min(at)));
-            }
+            let wanted = rollout.wants(gathering.remove(&deployment.id), ids);
+            step.commands.extend(wanted.commands);
+            let gathered = wanted.gathering.map(|since| since + GATHERING);
+            self.gathering
+                .extend(wanted.gathering.map(|since| (deployment.id, since)));
+            let deadline = rollout.deadline().filter(|at| *at > now);
+            step.wake_at = [step.wake_at, deadline, gathered]
+                .into_iter()
+                .flatten()
+                .min();
         }
         step
     }
+}
+
+/// What is to be done about one deployment.
+#[derive(Default)]
+struct Wanted {
+    commands: Vec<Command>,
+    /// Since when verdicts are gathered, if they are.
+    gathering: Option<UnixNanos>,
 }
 
 /// One deployment, and all that is needed to judge it.
@@ -70,19 +90,24 @@ struct Rollout<'a> {
 
 impl Rollout<'_> {
     /// What to do now. One evaluation sees all of it.
-    fn wants(&self, ids: &mut Ids<'_>) -> Vec<Command> {
+    fn wants(&self, gathering: Option<UnixNanos>, ids: &mut Ids<'_>) -> Wanted {
+        let mut wanted = Wanted::default();
         if let Some(end) = self.fail(ids) {
-            return vec![end];
+            wanted.commands.push(end);
+            return wanted;
         }
-        let mut commands: Vec<Command> = self
-            .replace_unhealthy(ids)
-            .into_iter()
-            .chain(self.promote(ids))
-            .collect();
-        if commands.is_empty() {
-            commands.extend(self.carry_on(ids));
+        wanted.commands.extend(self.replace_unhealthy(ids));
+        wanted.commands.extend(self.promote(ids));
+        if !wanted.commands.is_empty() || !self.has_news() {
+            return wanted;
         }
-        commands
+        let since = gathering.unwrap_or(self.now);
+        if self.expects_verdicts() && self.now < since + GATHERING {
+            wanted.gathering = Some(since);
+        } else {
+            wanted.commands.push(self.carry_on(ids));
+        }
+        wanted
     }
 
     fn allocs(&self) -> impl Iterator<Item = (&Arc<Allocation>, &DeploymentState)> {
@@ -211,27 +236,39 @@ impl Rollout<'_> {
             && count(healthy) >= group.desired_canaries
     }
 
-    /// Has the job looked at again when a verdict is newer than what its evaluations have seen.
-    fn carry_on(&self, ids: &mut Ids<'_>) -> Option<Command> {
+    /// Whether some allocation is still to be judged, so that one evaluation may see several verdicts.
+    fn expects_verdicts(&self) -> bool {
+        self.allocs().any(|(alloc, _)| {
+            let judged = alloc
+                .deployment_status
+                .is_some_and(|status| status.healthy.is_some());
+            !judged && !alloc.terminal_status()
+        })
+    }
+
+    /// Whether a verdict is newer than what the job's evaluations have seen.
+    fn has_news(&self) -> bool {
         let newest_verdict = self
             .allocs()
             .filter_map(|(alloc, _)| alloc.deployment_status)
             .filter(AllocDeploymentStatus::is_healthy)
             .map(|status| status.modify_index)
-            .max()?;
+            .max();
         let seen = self
             .state
             .evals_of_job(&self.key)
             .map(|eval| self.seen_by(eval))
             .max();
-        if seen.is_some_and(|seen| seen >= newest_verdict) || self.waits_for_verdicts() {
-            return None;
-        }
+        newest_verdict > seen && !self.waits_for_verdicts()
+    }
+
+    /// Has the job looked at again.
+    fn carry_on(&self, ids: &mut Ids<'_>) -> Command {
         let evals = vec![watcher_eval(self.deployment, self.job, self.now, ids)];
-        Some(Command::UpsertEvals {
+        Command::UpsertEvals {
             evals,
             now: self.now,
-        })
+        }
     }
 
     /// Whether everything is placed and some of it not yet judged: looking at the job would change nothing.
