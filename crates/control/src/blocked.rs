@@ -1,16 +1,27 @@
 //! Blocked evaluations (scheduler sheet §5): who waits for capacity, and which event may give it.
 //!
-//! An evaluation that could not place everything says which computed classes of nodes it found unfit. It is woken
-//! by capacity on a class that it did not rule out; one that escaped the classes is woken by any capacity.
-//! Nothing is forgotten: an event that came while the evaluation was being scheduled counts as well, by its index.
+//! An evaluation that could not place everything says which computed classes of nodes it found unfit, and its groups
+//! say how much they need at least. It is woken by room on a node of a class that it did not rule out, if that much
+//! is free there. Nothing is forgotten: an event that came while the evaluation was being scheduled counts as well,
+//! by its index. Nobody is woken in vain by the hundred: see [`offers`].
 
+mod offers;
+mod room;
+#[cfg(test)]
+mod tests;
+
+pub use room::{Room, least_asked, room_on};
+
+use crate::follow_up::key_of_eval;
 use caravan_model::*;
-use caravan_state::JobKey;
+use caravan_state::{JobKey, State};
+use offers::Offers;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How long an event is remembered for evaluations that were scheduled on an older state.
-const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+/// The most evaluations that room on one node wakes at once.
+const MOST_AT_ONCE: usize = 64;
 
 /// Counters of the blocked evaluations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,66 +30,81 @@ pub struct BlockedStats {
     pub blocked: usize,
     /// Those that any capacity may wake.
     pub escaped: usize,
+    /// How many were woken since the leadership began.
+    pub woken: u64,
 }
 
-/// Capacity that may have become available.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Capacity {
-    /// On a node of this computed class.
-    Class {
-        /// The class.
-        class: String,
-        /// The node itself, for evaluations that wait for just it.
-        node: NodeId,
-    },
-    /// Of something that is no node's, such as a volume.
-    Resource(String),
+/// Who goes first: higher priority, then older.
+type Turn = (Reverse<i64>, u64, EvalId);
+
+/// What evaluations that wait for the same have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    /// The least room for each group, with how many are wanted.
+    asks: Vec<(Room, i64)>,
+    /// What is known of classes; nothing when any may serve.
+    classes: BTreeMap<String, bool>,
+    /// The only node that may serve, if any.
+    node: NodeId,
+}
+
+impl Wish {
+    fn of(eval: &Evaluation, asks: Vec<(Room, i64)>) -> Self {
+        let classes = if eval.escaped_computed_class {
+            BTreeMap::new()
+        } else {
+            eval.class_eligibility.clone()
+        };
+        Self {
+            asks,
+            classes,
+            node: place_of(eval).1,
+        }
+    }
+
+    /// The first ask that a node with this room may serve.
+    fn served_by(&self, node: &Node, room: Room) -> Option<(Room, i64)> {
+        let here = self.node.is_nil() || self.node == node.id;
+        let class = self.classes.get(&node.computed_class);
+        if !here || class == Some(&false) {
+            return None;
+        }
+        self.asks.iter().find(|(ask, _)| room.holds(*ask)).copied()
+    }
 }
 
 #[derive(Debug)]
-struct Remembered {
-    index: u64,
-    at: UnixNanos,
+struct Waiting {
+    eval: Arc<Evaluation>,
+    wish: Arc<Wish>,
 }
 
 /// Evaluations that wait for capacity. Empty and off until [`Blocked::set_enabled`].
 #[derive(Debug, Default)]
 pub struct Blocked {
     enabled: bool,
-    evals: BTreeMap<EvalId, Arc<Evaluation>>,
+    evals: BTreeMap<EvalId, Waiting>,
+    by_wish: BTreeMap<Arc<Wish>, BTreeSet<Turn>>,
     /// One a job for service and batch; one a job and node for system jobs.
     by_job: BTreeMap<(JobKey, NodeId), EvalId>,
-    unblocks: BTreeMap<String, Remembered>,
+    offers: Offers,
     duplicates: Vec<Arc<Evaluation>>,
+    woken: u64,
 }
 
 fn place_of(eval: &Evaluation) -> (JobKey, NodeId) {
     let system = eval.r#type == job_type::SYSTEM || eval.r#type == job_type::SYSBATCH;
     let node = if system { eval.node_id } else { NodeId::NIL };
-    (
-        JobKey::new(eval.namespace.clone(), eval.job_id.clone()),
-        node,
-    )
+    (key_of_eval(eval), node)
 }
 
+fn turn_of(eval: &Evaluation) -> Turn {
+    (Reverse(eval.priority), eval.create_index, eval.id)
+}
+
+/// The newest state that an evaluation has seen.
 fn freshness(eval: &Evaluation) -> u64 {
     eval.create_index.max(eval.snapshot_index)
-}
-
-fn resource_key(name: &str) -> String {
-    format!("resource:{name}")
-}
-
-fn class_key(class: &str) -> String {
-    format!("class:{class}")
-}
-
-fn escaped(eval: &Evaluation) -> bool {
-    eval.escaped_computed_class || eval.class_eligibility.is_empty()
-}
-
-fn may_use_class(eval: &Evaluation, class: &str) -> bool {
-    escaped(eval) || eval.class_eligibility.get(class).copied().unwrap_or(true)
 }
 
 impl Blocked {
@@ -90,212 +116,215 @@ impl Blocked {
         self.enabled = enabled;
     }
 
-    /// Tracks a blocked evaluation. Returns it when an event that it has not seen may already have unblocked it.
-    pub fn block(&mut self, eval: Arc<Evaluation>) -> Option<Arc<Evaluation>> {
+    /// Tracks a blocked evaluation, with what [`least_asked`] says of it. Room that came free since the state that
+    /// it has seen is offered to it at the next [`Blocked::wake`].
+    pub fn block(&mut self, eval: Arc<Evaluation>, asks: Vec<(Room, i64)>) {
         if !self.enabled {
-            return None;
+            return;
         }
+        self.offers.done(eval.id);
         let place = place_of(&eval);
-        if let Some(other) = self
-            .by_job
-            .get(&place)
-            .and_then(|id| self.evals.get(id))
-            .cloned()
-        {
-            if other.id != eval.id && freshness(&other) > freshness(&eval) {
+        if let Some(known) = self.by_job.get(&place).copied() {
+            let fresher = self
+                .evals
+                .get(&known)
+                .is_some_and(|other| freshness(&other.eval) > freshness(&eval));
+            if known != eval.id && fresher {
                 self.duplicates.push(eval);
-                return None;
+                return;
             }
-            self.evals.remove(&other.id);
-            if other.id != eval.id {
+            if let Some(other) = self.remove(known).filter(|other| other.id != eval.id) {
                 self.duplicates.push(other);
             }
         }
-        if self.missed_unblock(&eval) {
-            self.by_job.remove(&place);
-            return Some(eval);
-        }
+        self.offers.open_after(freshness(&eval));
+        let wish = Arc::new(Wish::of(&eval, asks));
+        let turns = self.by_wish.entry(Arc::clone(&wish)).or_default();
+        turns.insert(turn_of(&eval));
         self.by_job.insert(place, eval.id);
-        self.evals.insert(eval.id, eval);
-        None
+        self.evals.insert(eval.id, Waiting { eval, wish });
     }
 
-    fn missed_unblock(&self, eval: &Evaluation) -> bool {
-        let seen = freshness(eval);
-        self.unblocks.iter().any(|(key, unblock)| {
-            unblock.index > seen
-                && match key.split_once(':') {
-                    Some(("class", class)) => may_use_class(eval, class),
-                    Some((_, name)) => eval
-                        .missing_non_node_resources
-                        .iter()
-                        .any(|missing| missing == name),
-                    None => false,
-                }
-        })
-    }
-
-    /// Takes out the evaluations that this capacity may serve.
-    pub fn unblock(
-        &mut self,
-        capacity: &Capacity,
-        index: u64,
-        now: UnixNanos,
-    ) -> Vec<Arc<Evaluation>> {
-        if !self.enabled {
-            return Vec::new();
+    fn remove(&mut self, id: EvalId) -> Option<Arc<Evaluation>> {
+        let Waiting { eval, wish } = self.evals.remove(&id)?;
+        if let Some(turns) = self.by_wish.get_mut(&wish) {
+            turns.remove(&turn_of(&eval));
+            if turns.is_empty() {
+                self.by_wish.remove(&wish);
+            }
         }
-        let key = match capacity {
-            Capacity::Class { class, .. } => class_key(class),
-            Capacity::Resource(name) => resource_key(name),
-        };
-        self.unblocks.insert(key, Remembered { index, at: now });
-        self.unblocks
-            .retain(|_, unblock| now.since(unblock.at) <= REMEMBERED);
-        let woken: Vec<EvalId> = self
-            .evals
-            .values()
-            .filter(|eval| match capacity {
-                Capacity::Class { class, node } => {
-                    (eval.node_id.is_nil() || eval.node_id == *node || place_of(eval).1.is_nil())
-                        && eval.quota_limit_reached.is_empty()
-                        && may_use_class(eval, class)
-                }
-                Capacity::Resource(name) => eval.missing_non_node_resources.contains(name),
+        self.by_job.remove(&place_of(&eval));
+        Some(eval)
+    }
+
+    fn take(&mut self, ids: &[EvalId]) -> Vec<Arc<Evaluation>> {
+        let taken: Vec<Arc<Evaluation>> = ids.iter().filter_map(|id| self.remove(*id)).collect();
+        self.woken += u64::try_from(taken.len()).unwrap_or(0);
+        taken
+    }
+
+    /// Room came free on a node, or the node changed, at an index of the log.
+    pub fn freed(&mut self, node: NodeId, index: u64, now: UnixNanos) {
+        if self.enabled {
+            self.offers.open(node, index, now);
+        }
+    }
+
+    /// An evaluation is done, whatever came of it: others may have their turn at what it left.
+    pub fn done(&mut self, id: EvalId) {
+        self.offers.done(id);
+    }
+
+    /// Takes out those who may be served by what is free now. `state` is not older than the events told before.
+    pub fn wake(&mut self, state: &State, now: UnixNanos) -> Vec<Arc<Evaluation>> {
+        let mut woken = Vec::new();
+        for id in self.offers.due(now) {
+            let node = if self.evals.is_empty() {
+                None
+            } else {
+                state.node(&id)
+            };
+            let room = node.and_then(|node| Some((node, room_on(state, node)?)));
+            let Some((node, room)) = room else {
+                self.offers.close(id);
+                continue;
+            };
+            let chosen = self.choose(node, room);
+            if chosen.is_empty() {
+                self.offers.close(id);
+                continue;
+            }
+            self.offers.on_trial(id, &chosen, now);
+            woken.extend(self.take(&chosen));
+        }
+        woken
+    }
+
+    /// Who gets a try at this room: in turn, as long as some is left, and at least one.
+    fn choose(&self, node: &Node, room: Room) -> Vec<EvalId> {
+        let since = self.offers.index(node.id).unwrap_or(0);
+        let mut queues: Vec<_> = self
+            .by_wish
+            .iter()
+            .filter_map(|(wish, turns)| {
+                wish.served_by(node, room)?;
+                let untried = turns.iter().filter(move |(_, _, id)| {
+                    let waiting = self.evals.get(id);
+                    waiting.is_some_and(|waiting| freshness(&waiting.eval) < since)
+                });
+                Some((wish, untried.peekable()))
             })
-            .map(|eval| eval.id)
             .collect();
-        self.take(&woken)
+        let mut left = room;
+        let mut chosen = Vec::new();
+        while chosen.len() < MOST_AT_ONCE {
+            let next = queues
+                .iter_mut()
+                .filter_map(|(wish, turns)| {
+                    let ask = wish.served_by(node, left)?;
+                    Some((*turns.peek()?, ask, turns))
+                })
+                .min_by_key(|(turn, _, _)| *turn);
+            let Some((turn, (ask, wanted), turns)) = next else {
+                break;
+            };
+            turns.next();
+            chosen.push(turn.2);
+            left = left.minus(ask, wanted);
+        }
+        chosen
+    }
+
+    /// An allocation of this job is gone: what the job's other allocations forbade may be allowed now.
+    pub fn unblock_job(&mut self, job: &JobKey) -> Vec<Arc<Evaluation>> {
+        let ids = self.ids_of(job);
+        self.take(&ids)
+    }
+
+    /// Takes out the evaluations that wait for something that is no node's, such as a volume.
+    pub fn unblock_resource(&mut self, name: &str) -> Vec<Arc<Evaluation>> {
+        self.unblock_where(|eval| {
+            eval.missing_non_node_resources
+                .iter()
+                .any(|missing| missing == name)
+        })
     }
 
     /// Takes out the evaluations that lost too many races for capacity: they are tried again from time to time.
     pub fn unblock_failed(&mut self) -> Vec<Arc<Evaluation>> {
-        let woken: Vec<EvalId> = self
-            .evals
-            .values()
-            .filter(|eval| eval.triggered_by == trigger::MAX_PLANS)
-            .map(|eval| eval.id)
-            .collect();
-        self.take(&woken)
+        self.unblock_where(|eval| eval.triggered_by == trigger::MAX_PLANS)
     }
 
-    fn take(&mut self, ids: &[EvalId]) -> Vec<Arc<Evaluation>> {
-        let mut taken = Vec::with_capacity(ids.len());
-        for id in ids {
-            if let Some(eval) = self.evals.remove(id) {
-                self.by_job.remove(&place_of(&eval));
-                taken.push(eval);
-            }
-        }
-        taken
+    /// Takes out everything: the rules by which all are judged have changed.
+    pub fn unblock_all(&mut self) -> Vec<Arc<Evaluation>> {
+        self.unblock_where(|_| true)
+    }
+
+    fn unblock_where(&mut self, wanted: impl Fn(&Evaluation) -> bool) -> Vec<Arc<Evaluation>> {
+        let ids: Vec<EvalId> = self
+            .evals
+            .values()
+            .filter(|waiting| wanted(&waiting.eval))
+            .map(|waiting| waiting.eval.id)
+            .collect();
+        self.take(&ids)
+    }
+
+    fn ids_of(&self, job: &JobKey) -> Vec<EvalId> {
+        self.by_job
+            .range((job.clone(), NodeId::NIL)..)
+            .take_while(|((key, _), _)| key == job)
+            .map(|(_, id)| *id)
+            .collect()
     }
 
     /// Forgets the evaluations of a job: it was placed, or is gone.
     pub fn untrack(&mut self, job: &JobKey) {
-        let ids: BTreeSet<EvalId> = self
-            .by_job
-            .range((job.clone(), NodeId::NIL)..)
-            .take_while(|((key, _), _)| key == job)
-            .map(|(_, id)| *id)
-            .collect();
-        self.take(&ids.into_iter().collect::<Vec<_>>());
+        for id in self.ids_of(job) {
+            self.remove(id);
+        }
     }
 
-    /// Takes the evaluations that newer ones of their job made superfluous: they are to be canceled.
-    pub fn take_duplicates(&mut self) -> Vec<Arc<Evaluation>> {
-        std::mem::take(&mut self.duplicates)
+    /// Forgets one evaluation, which is over or gone.
+    pub fn forget(&mut self, id: EvalId) {
+        self.offers.done(id);
+        self.remove(id);
+    }
+
+    /// Forgets events that are long over. Returns when [`Blocked::wake`] should be called even if nothing happens.
+    pub fn tick(&mut self, now: UnixNanos) -> Option<UnixNanos> {
+        self.offers.tick(now)
+    }
+
+    /// Takes up to `limit` evaluations that newer ones of their job made superfluous: they are to be canceled.
+    pub fn take_duplicates(&mut self, limit: usize) -> Vec<Arc<Evaluation>> {
+        let count = self.duplicates.len().min(limit);
+        self.duplicates.drain(..count).collect()
+    }
+
+    /// Whether an evaluation waits here, or is about to be canceled for another one of its job.
+    #[must_use]
+    pub fn knows(&self, id: EvalId) -> bool {
+        self.evals.contains_key(&id) || self.duplicates.iter().any(|eval| eval.id == id)
+    }
+
+    /// The oldest state that some evaluation here was judged on; none when nobody waits.
+    #[must_use]
+    pub fn oldest_seen(&self) -> Option<u64> {
+        self.evals
+            .values()
+            .map(|waiting| freshness(&waiting.eval))
+            .min()
     }
 
     /// Counters for metrics.
     #[must_use]
     pub fn stats(&self) -> BlockedStats {
+        let any = |waiting: &&Waiting| waiting.wish.classes.is_empty();
         BlockedStats {
             blocked: self.evals.len(),
-            escaped: self.evals.values().filter(|eval| escaped(eval)).count(),
+            escaped: self.evals.values().filter(any).count(),
+            woken: self.woken,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn eval(number: u128, job: &str, snapshot: u64) -> Evaluation {
-        Evaluation {
-            id: EvalId::from_u128(number),
-            job_id: job.into(),
-            r#type: job_type::SERVICE.to_owned(),
-            status: EvalStatus::Blocked,
-            snapshot_index: snapshot,
-            class_eligibility: [("v1:fit".to_owned(), true), ("v1:unfit".to_owned(), false)].into(),
-            ..Evaluation::default()
-        }
-    }
-
-    fn blocked() -> Blocked {
-        let mut blocked = Blocked::default();
-        blocked.set_enabled(true);
-        blocked
-    }
-
-    fn class(name: &str) -> Capacity {
-        Capacity::Class {
-            class: name.to_owned(),
-            node: NodeId::from_u128(1),
-        }
-    }
-
-    #[test]
-    fn capacity_wakes_fit_and_unknown_classes_only() {
-        for (name, wakes) in [("v1:fit", true), ("v1:unknown", true), ("v1:unfit", false)] {
-            let mut tracker = blocked();
-            tracker.block(Arc::new(eval(1, "a", 5)));
-            assert_eq!(
-                tracker.unblock(&class(name), 6, UnixNanos(1)).len(),
-                usize::from(wakes),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_event_during_scheduling_is_not_missed() {
-        let mut tracker = blocked();
-        tracker.unblock(&class("v1:fit"), 9, UnixNanos(1));
-        assert!(
-            tracker.block(Arc::new(eval(1, "a", 5))).is_some(),
-            "the event at 9 is newer than the snapshot"
-        );
-        assert!(tracker.block(Arc::new(eval(2, "b", 10))).is_none());
-    }
-
-    #[test]
-    fn of_two_of_a_job_the_older_is_a_duplicate() {
-        let mut tracker = blocked();
-        tracker.block(Arc::new(eval(1, "a", 5)));
-        tracker.block(Arc::new(eval(2, "a", 7)));
-        assert_eq!(
-            tracker
-                .take_duplicates()
-                .iter()
-                .map(|eval| eval.id)
-                .collect::<Vec<_>>(),
-            [EvalId::from_u128(1)]
-        );
-        assert_eq!(tracker.stats().blocked, 1);
-    }
-
-    #[test]
-    fn untracking_a_job_forgets_it() {
-        let mut tracker = blocked();
-        let waiting = eval(1, "a", 5);
-        let job = place_of(&waiting).0;
-        tracker.block(Arc::new(waiting));
-        tracker.untrack(&job);
-        assert!(
-            tracker
-                .unblock(&class("v1:fit"), 6, UnixNanos(1))
-                .is_empty()
-        );
     }
 }

@@ -77,6 +77,7 @@ pub struct Broker {
     in_flight: BTreeMap<JobKey, EvalId>,
     pending: BTreeMap<JobKey, BTreeSet<PendingKey>>,
     delayed: BTreeSet<(UnixNanos, EvalId)>,
+    delayed_until: BTreeMap<EvalId, UnixNanos>,
     outstanding: BTreeMap<EvalId, Outstanding>,
     /// Enqueued again by the worker that holds them; taken up when it is done.
     requeued: BTreeMap<EvalId, Arc<Evaluation>>,
@@ -126,10 +127,21 @@ impl Broker {
         };
         self.evals.insert(eval.id, Arc::clone(&eval));
         if until > now {
-            self.delayed.insert((until, eval.id));
+            self.delay(eval.id, until);
         } else {
             self.make_ready(eval);
         }
+    }
+
+    fn delay(&mut self, id: EvalId, until: UnixNanos) {
+        self.delayed.insert((until, id));
+        self.delayed_until.insert(id, until);
+    }
+
+    /// Whether an evaluation is in the broker's hands: waiting, ready or handed out.
+    #[must_use]
+    pub fn knows(&self, id: EvalId) -> bool {
+        self.evals.contains_key(&id)
     }
 
     fn make_ready(&mut self, eval: Arc<Evaluation>) {
@@ -286,20 +298,15 @@ impl Broker {
             more => Duration(LATER_NACK_DELAY.0 * i64::from(more - 1)),
         };
         // It keeps its job's place: nothing of the job overtakes it while it waits.
-        self.delayed.insert((now + delay, id));
+        self.delay(id, now + delay);
     }
 
     /// Drops an evaluation that waits for its time and has become moot. Returns whether it was there.
     pub fn drop_waiting(&mut self, id: EvalId) -> bool {
-        let Some(place) = self
-            .delayed
-            .iter()
-            .find(|(_, delayed)| *delayed == id)
-            .copied()
-        else {
+        let Some(until) = self.delayed_until.remove(&id) else {
             return false;
         };
-        self.delayed.remove(&place);
+        self.delayed.remove(&(until, id));
         if let Some(eval) = self.evals.remove(&id) {
             let job = job_of(&eval);
             if self.in_flight.get(&job) == Some(&id) {
@@ -319,6 +326,7 @@ impl Broker {
             .filter(|(until, _)| *until <= now)
         {
             self.delayed.remove(&(until, id));
+            self.delayed_until.remove(&id);
             if let Some(eval) = self.evals.get(&id).cloned() {
                 self.make_ready(eval);
             }
@@ -339,6 +347,12 @@ impl Broker {
             .filter_map(|held| held.expires)
             .min();
         delayed.into_iter().chain(expiry).min()
+    }
+
+    /// Whether an evaluation is about to be canceled for a newer one of its job.
+    #[must_use]
+    pub fn is_cancelable(&self, id: EvalId) -> bool {
+        self.cancelable.iter().any(|eval| eval.id == id)
     }
 
     /// Takes up to `limit` evaluations that newer ones of their job made superfluous.

@@ -20,6 +20,11 @@ pub(crate) fn evaluation(job: &Job, triggered_by: &str, id: EvalId, now: UnixNan
     }
 }
 
+/// The key of an evaluation's job.
+pub(crate) fn key_of_eval(eval: &Evaluation) -> JobKey {
+    JobKey::new(eval.namespace.clone(), eval.job_id.clone())
+}
+
 /// The key of a job.
 pub(crate) fn key_of(job: &Job) -> JobKey {
     JobKey::new(job.namespace.clone(), job.id.clone())

@@ -22,8 +22,10 @@ pub mod gc;
 pub mod liveness;
 pub mod node_update;
 pub mod periodic;
+mod queues;
 mod reschedule;
 pub mod scale;
 
 pub use controller::{Controller, Ids, Step};
 pub use duties::{Settings, controllers};
+pub use queues::Queues;

@@ -1,0 +1,265 @@
+//! Tests of blocked evaluations: who is woken by what, in plain values.
+
+use super::*;
+use crate::cluster::*;
+
+/// A job whose one group asks for so much memory.
+fn asking(id: &str, memory_mb: i64) -> Job {
+    let mut job = service(id, 1);
+    job.task_groups[0].tasks = vec![Task {
+        name: "t".to_owned(),
+        resources: Resources {
+            cpu: 100,
+            memory_mb,
+            ..Resources::default()
+        },
+        ..Task::default()
+    }];
+    job
+}
+
+/// A cluster that evicts nobody, with room for so many MiB on its only node.
+fn with_room(memory_mb: i64) -> Cluster {
+    let mut cluster = Cluster::new();
+    let mut config = SchedulerConfiguration::initial();
+    config.preemption_config = PreemptionConfig::default();
+    cluster.apply(caravan_state::Command::SetSchedulerConfig {
+        config: Box::new(config),
+        check_index: None,
+    });
+    add_node(&mut cluster, 1, "v1:fit", memory_mb);
+    cluster
+}
+
+fn add_node(cluster: &mut Cluster, number: u128, class: &str, memory_mb: i64) -> NodeId {
+    let id = cluster.add_node(number);
+    let mut node = Node::clone(cluster.state.node(&id).expect("it was added"));
+    node.computed_class = class.to_owned();
+    let mut resources = NodeResources::default();
+    resources.cpu.cpu_shares = 1_000_000;
+    resources.memory.memory_mb = memory_mb;
+    resources.disk.disk_mb = 1_000_000;
+    node.node_resources = Some(resources);
+    let now = cluster.now;
+    cluster.apply(caravan_state::Command::RegisterNode {
+        node: Box::new(node),
+        create_pool: false,
+        evals: Vec::new(),
+        now,
+    });
+    id
+}
+
+/// An evaluation of a job that waits since it saw the state of now.
+fn waiting(cluster: &Cluster, number: u128, job: &str) -> Evaluation {
+    Evaluation {
+        id: EvalId::from_u128(number),
+        namespace: "default".into(),
+        job_id: job.into(),
+        r#type: job_type::SERVICE.to_owned(),
+        priority: 50,
+        status: EvalStatus::Blocked,
+        snapshot_index: cluster.state.index(),
+        create_index: 1,
+        class_eligibility: [("v1:fit".to_owned(), true), ("v1:unfit".to_owned(), false)].into(),
+        failed_tg_allocs: [("web".to_owned(), AllocMetric::default())].into(),
+        queued_allocations: [("web".to_owned(), 1)].into(),
+        ..Evaluation::default()
+    }
+}
+
+struct Tracked {
+    cluster: Cluster,
+    blocked: Blocked,
+}
+
+impl Tracked {
+    fn new(room: i64) -> Self {
+        let mut blocked = Blocked::default();
+        blocked.set_enabled(true);
+        Self {
+            cluster: with_room(room),
+            blocked,
+        }
+    }
+
+    fn block(&mut self, eval: Evaluation) {
+        let asks = least_asked(&self.cluster.state, &eval);
+        self.blocked.block(Arc::new(eval), asks);
+    }
+
+    /// Registers a job that asks for so much and lets an evaluation of it wait.
+    fn wait_for(&mut self, number: u128, job: &str, memory_mb: i64) {
+        self.cluster.register(asking(job, memory_mb));
+        let eval = waiting(&self.cluster, number, job);
+        self.block(eval);
+    }
+
+    fn freed(&mut self, node: NodeId) {
+        let index = self.cluster.state.index() + 1;
+        self.cluster.apply(caravan_state::Command::ReconcileSummaries);
+        self.blocked.freed(node, index, self.cluster.now);
+    }
+
+    fn wake(&mut self) -> Vec<u128> {
+        let woken = self.blocked.wake(&self.cluster.state, self.cluster.now);
+        woken.iter().map(|eval| eval.id.0.as_u128()).collect()
+    }
+}
+
+#[test]
+fn capacity_wakes_fit_and_unknown_classes_only() {
+    for (class, wakes) in [("v1:fit", true), ("v1:unknown", true), ("v1:unfit", false)] {
+        let mut tracked = Tracked::new(0);
+        tracked.wait_for(1, "a", 100);
+        let node = add_node(&mut tracked.cluster, 2, class, 100);
+        tracked.freed(node);
+        assert_eq!(tracked.wake().len(), usize::from(wakes), "{class}");
+    }
+}
+
+#[test]
+fn what_escapes_the_classes_is_woken_by_any() {
+    let mut tracked = Tracked::new(0);
+    tracked.cluster.register(asking("a", 100));
+    let mut eval = waiting(&tracked.cluster, 1, "a");
+    eval.escaped_computed_class = true;
+    tracked.block(eval);
+    let node = add_node(&mut tracked.cluster, 2, "v1:unfit", 100);
+    tracked.freed(node);
+    assert_eq!(tracked.wake(), [1]);
+}
+
+#[test]
+fn whoever_cannot_fit_is_left_alone() {
+    let mut tracked = Tracked::new(100);
+    tracked.wait_for(1, "big", 101);
+    tracked.wait_for(2, "small", 100);
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake(), [2]);
+    assert_eq!(tracked.wake(), [0_u128; 0], "asked again, nothing is new");
+}
+
+#[test]
+fn a_node_wakes_as_many_as_it_may_hold_and_the_rest_when_they_leave_room() {
+    let mut tracked = Tracked::new(250);
+    for number in 1..=20 {
+        tracked.wait_for(number, &format!("job-{number}"), 100);
+    }
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake(), [1, 2]);
+    assert_eq!(tracked.wake(), [0_u128; 0], "nobody is done");
+    for number in 1..=2 {
+        tracked.blocked.done(EvalId::from_u128(number));
+    }
+    assert_eq!(tracked.wake(), [3, 4], "they took nothing");
+    assert_eq!(tracked.blocked.stats().blocked, 16);
+    assert_eq!(tracked.blocked.stats().woken, 4);
+}
+
+#[test]
+fn who_waits_is_not_held_up_for_ever_by_one_that_is_never_done() {
+    let mut tracked = Tracked::new(100);
+    tracked.wait_for(1, "a", 100);
+    tracked.wait_for(2, "b", 100);
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake(), [1]);
+    assert_eq!(tracked.wake(), [0_u128; 0]);
+    let at = tracked.blocked.tick(tracked.cluster.now).expect("a time");
+    tracked.cluster.now = at;
+    assert_eq!(tracked.wake(), [2]);
+}
+
+#[test]
+fn higher_priority_and_then_age_goes_first() {
+    let mut tracked = Tracked::new(100);
+    for (number, priority) in [(1, 50), (2, 70), (3, 70)] {
+        let job = format!("job-{number}");
+        tracked.cluster.register(asking(&job, 100));
+        let mut eval = waiting(&tracked.cluster, number, &job);
+        eval.priority = priority;
+        tracked.block(eval);
+    }
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake(), [2]);
+}
+
+#[test]
+fn an_event_during_scheduling_is_not_missed() {
+    let mut tracked = Tracked::new(100);
+    tracked.cluster.register(asking("a", 100));
+    let eval = waiting(&tracked.cluster, 1, "a");
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake(), [0_u128; 0]);
+    tracked.block(eval);
+    assert_eq!(tracked.wake(), [1], "the event is newer than what it saw");
+    tracked.wait_for(2, "b", 100);
+    assert_eq!(tracked.wake(), [0_u128; 0], "this one has seen it");
+}
+
+#[test]
+fn of_two_of_a_job_the_older_is_a_duplicate() {
+    let mut tracked = Tracked::new(0);
+    tracked.wait_for(1, "a", 100);
+    tracked.freed(node_id(1));
+    tracked.wait_for(2, "a", 100);
+    let ids: Vec<EvalId> = tracked
+        .blocked
+        .take_duplicates(9)
+        .iter()
+        .map(|eval| eval.id)
+        .collect();
+    assert_eq!(ids, [EvalId::from_u128(1)]);
+    assert_eq!(tracked.blocked.stats().blocked, 1);
+}
+
+#[test]
+fn untracking_a_job_forgets_it() {
+    let mut tracked = Tracked::new(100);
+    tracked.wait_for(1, "a", 100);
+    tracked.blocked.untrack(&key("a"));
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake(), [0_u128; 0]);
+    assert_eq!(tracked.blocked.stats().blocked, 0);
+}
+
+#[test]
+fn a_job_is_woken_by_its_own_departures() {
+    let mut tracked = Tracked::new(0);
+    tracked.wait_for(1, "a", 100);
+    tracked.wait_for(2, "b", 100);
+    let woken = tracked.blocked.unblock_job(&key("a"));
+    assert_eq!(woken.len(), 1);
+    assert_eq!(tracked.blocked.stats().blocked, 1);
+}
+
+/// Twenty thousand wait and a hundred nodes come, one by one: each wakes what it can hold and hardly more.
+#[test]
+fn a_crowd_is_woken_in_proportion_to_the_room() {
+    let mut tracked = Tracked::new(0);
+    tracked.cluster.register(asking("shape", 100));
+    let shape = tracked.cluster.job("shape").clone();
+    let asks = vec![(Room { cpu: 100, memory: 100, disk: 0 }, 1)];
+    assert_eq!(
+        least_asked(&tracked.cluster.state, &waiting(&tracked.cluster, 1, "shape")),
+        asks
+    );
+    for number in 1..=20_000_u128 {
+        let mut eval = waiting(&tracked.cluster, number, "shape");
+        eval.job_id = format!("{}-{number}", shape.id).into();
+        tracked.blocked.block(Arc::new(eval), asks.clone());
+    }
+    let mut woken = 0;
+    for number in 2..=101 {
+        let node = add_node(&mut tracked.cluster, number, "v1:fit", 1000);
+        tracked.freed(node);
+        let ids = tracked.wake();
+        woken += ids.len();
+        // They are placed: nothing is left on the node.
+        for id in ids {
+            tracked.blocked.done(EvalId::from_u128(id));
+        }
+        tracked.blocked.offers.close(node);
+    }
+    assert_eq!(woken, 1000);
+}

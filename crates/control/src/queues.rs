@@ -1,0 +1,168 @@
+//! The broker and the blocked evaluations as one: what is applied to the state moves evaluations between them.
+//!
+//! Every evaluation that is not terminal is in exactly one of them, or a duplicate about to be canceled.
+
+use crate::blocked::{Blocked, least_asked};
+use crate::broker::{Broker, TokenError};
+use crate::follow_up::key_of_eval;
+use caravan_model::*;
+use caravan_state::{Applied, Change, JobKey, State};
+use std::sync::Arc;
+
+/// A leader's evaluations. Empty and off until [`Queues::establish`].
+#[derive(Debug, Default)]
+pub struct Queues {
+    /// Those that are or will be ready.
+    pub broker: Broker,
+    /// Those that wait for room.
+    pub blocked: Blocked,
+}
+
+fn is_paused(state: &State) -> bool {
+    state.scheduler_config().is_some_and(|config| config.pause_eval_broker)
+}
+
+impl Queues {
+    /// Begins to lead, or takes everything up anew: every evaluation that is not terminal, unless an operator has
+    /// paused the broker.
+    pub fn establish(&mut self, state: &State, now: UnixNanos) {
+        if is_paused(state) {
+            self.set_enabled(false);
+        } else {
+            self.set_enabled(true);
+            self.take_up_all(state, now);
+        }
+    }
+
+    /// Whether an open evaluation waits for room, or is about to be canceled for another one of its job.
+    #[must_use]
+    pub fn waits(&self, eval: &Evaluation) -> bool {
+        self.blocked.knows(eval.id) || self.broker.is_cancelable(eval.id)
+    }
+
+    /// Stops leading: forgets everything.
+    pub fn revoke(&mut self) {
+        self.set_enabled(false);
+    }
+
+    /// Takes up what a batch of commands changed. `state` is not older than the batch.
+    pub fn observe(&mut self, batch: &[Applied], state: &State, now: UnixNanos) {
+        for applied in batch {
+            for change in &applied.changes {
+                self.observe_one(change, applied.index, state, now);
+            }
+        }
+        self.wake(state, now);
+    }
+
+    /// An evaluation is done; `reblock` is the same one when it goes on waiting for room. `state` is not older than
+    /// what it left behind.
+    ///
+    /// # Errors
+    /// Nobody or somebody else holds the evaluation; nothing is changed then.
+    pub fn ack(
+        &mut self,
+        id: EvalId,
+        token: &str,
+        reblock: Option<Evaluation>,
+        state: &State,
+        now: UnixNanos,
+    ) -> Result<(), TokenError> {
+        self.broker.ack(id, token, now)?;
+        self.blocked.done(id);
+        // Only now, for the broker takes nothing in that it still has out.
+        if let Some(eval) = reblock {
+            self.block(&Arc::new(eval), state);
+        }
+        self.wake(state, now);
+        Ok(())
+    }
+
+    /// Makes ready what has waited long enough. Returns when to be asked again.
+    pub fn tick(&mut self, state: &State, now: UnixNanos) -> Option<UnixNanos> {
+        self.wake(state, now);
+        let blocked = self.blocked.tick(now);
+        self.broker.tick(now).into_iter().chain(blocked).min()
+    }
+
+    fn set_enabled(&mut self, enabled: bool) {
+        self.broker.set_enabled(enabled);
+        self.blocked.set_enabled(enabled);
+    }
+
+    /// Takes up everything that is open, and offers whatever came free since the blocked ones were judged.
+    fn take_up_all(&mut self, state: &State, now: UnixNanos) {
+        for eval in state.evals().filter(|eval| !eval.is_terminal()) {
+            self.take_up(eval, state, now);
+        }
+        let Some(oldest) = self.blocked.oldest_seen() else { return };
+        for node in state.nodes() {
+            let allocs = state.allocs_of_node(&node.id).map(|alloc| alloc.modify_index);
+            let newest = allocs.max().unwrap_or(0).max(node.modify_index);
+            if newest > oldest {
+                self.blocked.freed(node.id, newest, now);
+            }
+        }
+        self.wake(state, now);
+    }
+
+    fn take_up(&mut self, eval: &Arc<Evaluation>, state: &State, now: UnixNanos) {
+        match eval.status {
+            EvalStatus::Pending => self.broker.enqueue(Arc::clone(eval), None, now),
+            // Whoever holds it says at the end whether it goes on waiting.
+            EvalStatus::Blocked if self.broker.knows(eval.id) => {}
+            EvalStatus::Blocked => self.block(eval, state),
+            EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => self.blocked.untrack(&key_of_eval(eval)),
+            EvalStatus::Complete | EvalStatus::Failed | EvalStatus::Canceled => self.blocked.forget(eval.id),
+        }
+    }
+
+    fn block(&mut self, eval: &Arc<Evaluation>, state: &State) {
+        self.blocked.block(Arc::clone(eval), least_asked(state, eval));
+    }
+
+    /// Whoever may be served by what is free now goes to the broker.
+    fn wake(&mut self, state: &State, now: UnixNanos) {
+        for eval in self.blocked.wake(state, now) {
+            self.broker.enqueue(eval, None, now);
+        }
+    }
+
+    fn observe_one(&mut self, change: &Change, index: u64, state: &State, now: UnixNanos) {
+        match change {
+            Change::Eval(eval) => self.take_up(eval, state, now),
+            Change::EvalRemoved(eval) => {
+                self.broker.drop_waiting(eval.id);
+                self.blocked.forget(eval.id);
+            }
+            Change::JobRemoved(job) => {
+                self.blocked.untrack(&JobKey::new(job.namespace.clone(), job.id.clone()));
+            }
+            Change::Node(node) if node.is_ready() => self.blocked.freed(node.id, index, now),
+            Change::HostVolume(volume) => self.blocked.freed(volume.node_id, index, now),
+            Change::Alloc { alloc, freed: true } => {
+                self.blocked.freed(alloc.node_id, index, now);
+                let job = JobKey::new(alloc.namespace.clone(), alloc.job_id.clone());
+                for eval in self.blocked.unblock_job(&job) {
+                    self.broker.enqueue(eval, None, now);
+                }
+            }
+            Change::SchedulerConfig(config) => self.rules_changed(config, state, now),
+            _ => {}
+        }
+    }
+
+    /// How all are judged has changed, or an operator has stopped or restarted the broker.
+    fn rules_changed(&mut self, config: &SchedulerConfiguration, state: &State, now: UnixNanos) {
+        if config.pause_eval_broker {
+            self.set_enabled(false);
+        } else if !self.broker.is_enabled() {
+            self.set_enabled(true);
+            self.take_up_all(state, now);
+        } else {
+            for eval in self.blocked.unblock_all() {
+                self.broker.enqueue(eval, None, now);
+            }
+        }
+    }
+}
