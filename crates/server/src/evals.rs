@@ -1,9 +1,9 @@
 //! The leader's evaluations: the broker and the blocked ones behind one lock, and who waits for work.
 
-use caravan_control::blocked::{Blocked, Capacity};
-use caravan_control::broker::{Broker, TokenError};
+use caravan_control::Queues;
+use caravan_control::broker::TokenError;
 use caravan_model::*;
-use caravan_state::{Applied, Change, JobKey, State};
+use caravan_state::{Applied, State};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -15,13 +15,6 @@ pub(crate) struct Evals {
     moved: Notify,
 }
 
-/// What the lock holds.
-#[derive(Default)]
-pub(crate) struct Queues {
-    pub(crate) broker: Broker,
-    pub(crate) blocked: Blocked,
-}
-
 impl Evals {
     /// The queues. Never hold this across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queues> {
@@ -29,36 +22,22 @@ impl Evals {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to lead: every evaluation that is not terminal is taken up from the state.
+    /// Begins to lead, or takes everything up anew: every evaluation that is not terminal, unless an operator has
+    /// paused the broker.
     pub(crate) fn establish(&self, state: &State, now: UnixNanos) {
-        let mut queues = self.lock();
-        queues.broker.set_enabled(true);
-        queues.blocked.set_enabled(true);
-        for eval in state.evals().filter(|eval| !eval.is_terminal()) {
-            queues.take_up(eval, now);
-        }
-        drop(queues);
+        self.lock().establish(state, now);
         self.moved.notify_waiters();
     }
 
     /// Stops leading: forgets everything.
     pub(crate) fn revoke(&self) {
-        let mut queues = self.lock();
-        queues.broker.set_enabled(false);
-        queues.blocked.set_enabled(false);
-        drop(queues);
+        self.lock().revoke();
         self.moved.notify_waiters();
     }
 
     /// Takes up what a batch of commands changed.
     pub(crate) fn observe(&self, batch: &[Applied], state: &State, now: UnixNanos) {
-        let mut queues = self.lock();
-        for applied in batch {
-            for change in &applied.changes {
-                queues.observe(change, applied.index, state, now);
-            }
-        }
-        drop(queues);
+        self.lock().observe(batch, state, now);
         self.moved.notify_waiters();
     }
 
@@ -76,8 +55,17 @@ impl Evals {
         }
     }
 
-    pub(crate) fn ack(&self, id: EvalId, token: &str, now: UnixNanos) -> Result<(), TokenError> {
-        let result = self.lock().broker.ack(id, token, now);
+    /// An evaluation is done; `reblock` is the same one when it goes on waiting for room. `state` is what it left
+    /// behind.
+    pub(crate) fn ack(
+        &self,
+        id: EvalId,
+        token: &str,
+        reblock: Option<Evaluation>,
+        state: &State,
+        now: UnixNanos,
+    ) -> Result<(), TokenError> {
+        let result = self.lock().ack(id, token, reblock, state, now);
         self.moved.notify_waiters();
         result
     }
@@ -89,8 +77,8 @@ impl Evals {
     }
 
     /// Makes ready what has waited long enough. Returns when to be asked again.
-    pub(crate) fn tick(&self, now: UnixNanos) -> Option<UnixNanos> {
-        let wake = self.lock().broker.tick(now);
+    pub(crate) fn tick(&self, state: &State, now: UnixNanos) -> Option<UnixNanos> {
+        let wake = self.lock().tick(state, now);
         self.moved.notify_waiters();
         wake
     }
@@ -98,55 +86,5 @@ impl Evals {
     /// Resolves when the queues may have moved.
     pub(crate) fn moved(&self) -> tokio::sync::futures::Notified<'_> {
         self.moved.notified()
-    }
-}
-
-impl Queues {
-    fn take_up(&mut self, eval: &Arc<Evaluation>, now: UnixNanos) {
-        let woken = match eval.status {
-            EvalStatus::Pending => Some(Arc::clone(eval)),
-            EvalStatus::Blocked => self.blocked.block(Arc::clone(eval)),
-            EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => {
-                self.blocked.untrack(&JobKey::new(eval.namespace.clone(), eval.job_id.clone()));
-                None
-            }
-            _ => None,
-        };
-        if let Some(eval) = woken {
-            self.broker.enqueue(eval, None, now);
-        }
-    }
-
-    fn observe(&mut self, change: &Change, index: u64, state: &State, now: UnixNanos) {
-        match change {
-            Change::Eval(eval) => self.take_up(eval, now),
-            Change::EvalRemoved(eval) => {
-                self.broker.drop_waiting(eval.id);
-            }
-            Change::JobRemoved(job) => {
-                self.blocked.untrack(&JobKey::new(job.namespace.clone(), job.id.clone()));
-            }
-            Change::Node(node) if node.is_ready() => self.capacity_on(node, index, now),
-            Change::Alloc { alloc, freed: true } => {
-                if let Some(node) = state.node(&alloc.node_id) {
-                    let node = Arc::clone(node);
-                    self.capacity_on(&node, index, now);
-                }
-            }
-            Change::HostVolume(volume) => {
-                if let Some(node) = state.node(&volume.node_id) {
-                    let node = Arc::clone(node);
-                    self.capacity_on(&node, index, now);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn capacity_on(&mut self, node: &Node, index: u64, now: UnixNanos) {
-        let capacity = Capacity::Class { class: node.computed_class.clone(), node: node.id };
-        for eval in self.blocked.unblock(&capacity, index, now) {
-            self.broker.enqueue(eval, None, now);
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the log drives: decodes commands, applies them to the state, publishes the result.
 
+use crate::log_size::LogSize;
 use crate::store::Store;
 use bytes::Bytes;
 use caravan_consensus::{Capture, Committed, RestoreError, StateMachine};
@@ -30,13 +31,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Command, WireError> {
 pub struct Fsm {
     state: State,
     store: Store,
+    log_size: Arc<LogSize>,
 }
 
 impl Fsm {
     /// A state machine that begins with what the store publishes.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { state: State::clone(&store.snapshot()), store }
+        Self { state: State::clone(&store.snapshot()), store, log_size: Arc::default() }
+    }
+
+    pub(crate) fn log_size(&self) -> Arc<LogSize> {
+        Arc::clone(&self.log_size)
     }
 
     fn apply_one(&mut self, committed: &Committed) -> Reply {
@@ -55,6 +61,7 @@ impl StateMachine for Fsm {
         let replies: Vec<Reply> = batch.iter().map(|committed| self.apply_one(committed)).collect();
         let applied = replies.iter().filter_map(|reply| reply.as_ref().ok().map(|applied| Applied::clone(applied)));
         self.store.publish(self.state.clone(), applied.collect());
+        self.log_size.add(batch.iter().map(|committed| committed.command.len()).sum());
         replies
     }
 
@@ -64,8 +71,13 @@ impl StateMachine for Fsm {
     }
 
     fn snapshot(&self) -> Capture {
-        let state = self.state.clone();
-        Box::new(move |out| out.write_all(&state.dump()))
+        let (state, log_size) = (self.state.clone(), self.log_size());
+        log_size.begin_anew();
+        Box::new(move |out| {
+            let dump = state.dump();
+            log_size.saved(dump.len());
+            out.write_all(&dump)
+        })
     }
 
     fn restore(&mut self, index: u64, data: &[u8]) -> Result<(), RestoreError> {

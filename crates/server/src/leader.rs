@@ -134,7 +134,7 @@ async fn feed(shared: Arc<Shared>, mut changes: tokio::sync::broadcast::Receiver
 async fn tick_evals(shared: Arc<Shared>) {
     loop {
         // The tick itself says that the queues may have moved: who listened before it would hear itself for ever.
-        let wake = shared.evals.tick(clock::now());
+        let wake = shared.evals.tick(&shared.store.snapshot(), clock::now());
         let moved = shared.evals.moved();
         tokio::select! {
             () = moved => {}
@@ -149,23 +149,26 @@ fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
 
 /// Cancels evaluations that newer ones of their job made superfluous.
 async fn reap_superfluous(shared: Arc<Shared>) {
-    let mut pause = tokio::time::interval(std::time::Duration::from_secs(1));
     loop {
-        pause.tick().await;
+        let moved = shared.evals.moved();
+        tokio::pin!(moved);
+        moved.as_mut().enable();
         let (cancelable, duplicates) = {
             let mut queues = shared.evals.lock();
-            (queues.broker.take_cancelable(CANCEL_BATCH), queues.blocked.take_duplicates())
+            (queues.broker.take_cancelable(CANCEL_BATCH), queues.blocked.take_duplicates(CANCEL_BATCH))
         };
         let superseded = "canceled after more recent eval was processed".to_owned();
         let mut evals: Vec<Evaluation> = cancelable.iter().map(|eval| ended(eval, superseded.clone())).collect();
         evals.extend(duplicates.iter().map(|eval| {
             ended(eval, format!("existing blocked evaluation exists for job {:?}", eval.job_id.as_str()))
         }));
-        if !evals.is_empty() {
-            let command = Command::UpsertEvals { evals, now: clock::now() };
-            if let Err(error) = shared.proposer.propose(&command).await {
-                tracing::warn!(%error, "superfluous evaluations could not be canceled");
-            }
+        if evals.is_empty() {
+            moved.await;
+            continue;
+        }
+        let command = Command::UpsertEvals { evals, now: clock::now() };
+        if let Err(error) = shared.proposer.propose(&command).await {
+            tracing::warn!(%error, "superfluous evaluations could not be canceled");
         }
     }
 }
@@ -204,7 +207,7 @@ async fn reap_undeliverable(shared: Arc<Shared>) {
         };
         let command = Command::UpsertEvals { evals: vec![given_up, follow_up], now: clock::now() };
         let outcome = match shared.proposer.propose(&command).await {
-            Ok(_) => shared.evals.ack(eval.id, &token, clock::now()),
+            Ok(_) => shared.evals.ack(eval.id, &token, None, &shared.store.snapshot(), clock::now()),
             Err(_) => shared.evals.nack(eval.id, &token, clock::now()),
         };
         if let Err(error) = outcome {

@@ -20,6 +20,7 @@ mod fsm;
 pub mod inspect;
 mod keyring;
 mod leader;
+mod log_size;
 mod nodes;
 mod plans;
 mod policies;

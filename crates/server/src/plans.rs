@@ -1,22 +1,43 @@
-//! Plans: verified against the newest state one after the other, then committed through the log.
+//! Plans: verified one after the other, each against everything accepted before it, then committed through the log.
+//!
+//! While one group of plans is being committed, the next is verified as if it were: the log's disk and the check of
+//! what comes next do not wait for each other.
 
 use crate::clock;
 use crate::propose::{ProposeError, Proposer};
 use crate::store::Store;
 use caravan_model::*;
-use caravan_state::Command;
-use tokio::sync::{Mutex, oneshot, mpsc};
+use caravan_scheduler::Optimistic;
+use caravan_state::{Applied, Command, PlanApply, State, Table};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// How many plans may wait; a worker whose plan does not fit waits with it.
 const WAITING_PLANS: usize = 1024;
+/// How many plans are committed together.
+const GROUP: usize = 64;
+/// How old the committed state under accepted plans may get: room that came free meanwhile is not seen before.
+const OLDEST_VIEW: Duration = Duration::from_millis(100);
+
+type Answer = Result<PlanResult, ProposeError>;
 
 /// A plan on its way, and who waits for what becomes of it.
 struct Submitted {
     plan: Plan,
-    answer: oneshot::Sender<Result<PlanResult, ProposeError>>,
+    answer: oneshot::Sender<Answer>,
 }
 
-/// The queue of plans. One task drains it, so that each is verified against everything committed before it.
+/// A verified plan: what was accepted of it, and the command that does that.
+struct Verified {
+    result: PlanResult,
+    command: Option<PlanApply>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The queue of plans. One task drains it.
 pub(crate) struct Plans {
     sender: mpsc::Sender<Submitted>,
     receiver: Mutex<mpsc::Receiver<Submitted>>,
@@ -31,7 +52,7 @@ impl Default for Plans {
 
 impl Plans {
     /// Submits a plan and waits for what was accepted of it.
-    pub(crate) async fn submit(&self, plan: Plan) -> Result<PlanResult, ProposeError> {
+    pub(crate) async fn submit(&self, plan: Plan) -> Answer {
         let (answer, result) = oneshot::channel();
         self.sender.send(Submitted { plan, answer }).await.map_err(|_| ProposeError::NoLeader)?;
         result.await.map_err(|_| ProposeError::NoLeader)?
@@ -40,28 +61,163 @@ impl Plans {
     /// Applies plans until dropped: the leader's duty.
     pub(crate) async fn apply_all(&self, store: &Store, proposer: &Proposer) {
         let mut receiver = self.receiver.lock().await;
-        let mut applied_index = 0;
-        while let Some(Submitted { plan, answer }) = receiver.recv().await {
-            let state = store.at_least(applied_index.max(plan.snapshot_index)).await;
-            let mut result = caravan_scheduler::verify(&state, &plan);
-            if !result.is_no_op() {
-                let command = caravan_scheduler::to_command(&plan, &result, &state, clock::seed(), clock::now());
-                match proposer.propose(&Command::ApplyPlan(Box::new(command))).await {
-                    Ok(applied) => {
-                        applied_index = applied.index;
-                        result.alloc_index = applied.index;
-                        if result.refresh_index != 0 {
-                            result.refresh_index = result.refresh_index.max(applied.index);
-                        }
-                    }
-                    Err(error) => {
-                        let _ = answer.send(Err(error));
-                        continue;
-                    }
-                }
+        // What an earlier leadership left behind has nobody who waits for it.
+        while receiver.try_recv().is_ok() {}
+        let mut pipeline = Pipeline { store, view: None, committing: None, newest: 0 };
+        loop {
+            let first = tokio::select! {
+                biased;
+                first = receiver.recv() => first,
+                () = pipeline.committed() => continue,
+            };
+            let Some(first) = first else { return };
+            let mut group = vec![first];
+            while group.len() < GROUP
+                && let Ok(next) = receiver.try_recv()
+            {
+                group.push(next);
             }
-            // A worker that is gone does not need to know.
-            let _ = answer.send(Ok(result));
+            group.sort_by_key(|submitted| std::cmp::Reverse(submitted.plan.priority));
+            let Some(verified) = pipeline.verify(group).await else { continue };
+            pipeline.settle().await;
+            pipeline.committing = Some(Commit(tokio::spawn(commit(proposer.clone(), verified, pipeline.newest))));
         }
+    }
+}
+
+/// A group that is being committed. It is given up with the leadership that began it.
+struct Commit(JoinHandle<u64>);
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The verified state, and the group on its way to the disk.
+struct Pipeline<'a> {
+    store: &'a Store,
+    view: Option<View>,
+    committing: Option<Commit>,
+    /// The index of the newest committed plan.
+    newest: u64,
+}
+
+/// A committed state with accepted plans on top.
+struct View {
+    plans: Optimistic,
+    committed: Arc<State>,
+    since: UnixNanos,
+}
+
+impl Pipeline<'_> {
+    /// Resolves when the group on its way is committed; never, when there is none.
+    async fn committed(&mut self) {
+        let Some(commit) = &mut self.committing else { return std::future::pending().await };
+        // A group that failed has told those who wait for it.
+        let index = (&mut commit.0).await.unwrap_or(0);
+        self.newest = self.newest.max(index);
+        self.committing = None;
+    }
+
+    /// Waits until nothing is on its way.
+    async fn settle(&mut self) {
+        if self.committing.is_some() {
+            self.committed().await;
+        }
+    }
+
+    /// What the next plans are verified against.
+    async fn view(&mut self, needed: u64) -> View {
+        let now = clock::now();
+        let current = self.store.snapshot();
+        let usable = self.view.take().filter(|view| {
+            self.committing.is_some()
+                && view.committed.index() >= needed
+                && now.since(view.since) < OLDEST_VIEW
+                && view.committed.index_of(Table::Nodes) == current.index_of(Table::Nodes)
+        });
+        if let Some(view) = usable {
+            return view;
+        }
+        self.settle().await;
+        let committed = self.store.at_least(self.newest.max(needed)).await;
+        self.newest = committed.index();
+        View { plans: Optimistic::new(&committed), committed, since: clock::now() }
+    }
+
+    /// Verifies a group, off the event loop.
+    async fn verify(&mut self, group: Vec<Submitted>) -> Option<Vec<Verified>> {
+        let needed = group.iter().map(|submitted| submitted.plan.snapshot_index).max().unwrap_or(0);
+        let mut view = self.view(needed).await;
+        let work = tokio::task::spawn_blocking(move || {
+            let accept = |Submitted { plan, answer }| {
+                let (result, command) = view.plans.accept(&plan, clock::seed(), clock::now());
+                Verified { result, command, answer }
+            };
+            let verified: Vec<Verified> = group.into_iter().map(accept).collect();
+            (view, verified)
+        });
+        match work.await {
+            Ok((view, verified)) => {
+                self.view = Some(view);
+                Some(verified)
+            }
+            Err(error) => {
+                tracing::error!(%error, "plans could not be verified; their evaluations are tried again");
+                None
+            }
+        }
+    }
+}
+
+type Proposal = Pin<Box<dyn Future<Output = Result<Arc<Applied>, ProposeError>> + Send>>;
+
+/// Commits a group in order and answers those who wait. Returns the newest index.
+async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u64 {
+    let mut pending = Vec::with_capacity(group.len());
+    for Verified { result, command, answer } in group {
+        let proposal = command.map(|command| begin(proposer.clone(), command));
+        let proposal = match proposal {
+            Some(proposal) => Some(proposal.await),
+            None => None,
+        };
+        pending.push((result, proposal, answer));
+    }
+    for (mut result, proposal, answer) in pending {
+        let outcome = match proposal {
+            None => Ok(None),
+            Some(Begun::Done(outcome)) => outcome.map(Some),
+            Some(Begun::Waiting(proposal)) => proposal.await.map(Some),
+        };
+        let answered = outcome.map(|applied| {
+            if let Some(applied) = applied {
+                newest = newest.max(applied.index);
+                result.alloc_index = applied.index;
+            }
+            if result.refresh_index != 0 {
+                // Whatever was in the way is committed by now.
+                result.refresh_index = newest;
+            }
+            result
+        });
+        // A worker that is gone does not need to know.
+        let _ = answer.send(answered);
+    }
+    newest
+}
+
+enum Begun {
+    Done(Result<Arc<Applied>, ProposeError>),
+    Waiting(Proposal),
+}
+
+/// Hands a command to the log without waiting for it, so that the next one comes right behind.
+async fn begin(proposer: Proposer, command: PlanApply) -> Begun {
+    let command = Command::ApplyPlan(Box::new(command));
+    let mut proposal: Proposal = Box::pin(async move { proposer.propose(&command).await });
+    match futures::poll!(&mut proposal) {
+        Poll::Ready(outcome) => Begun::Done(outcome),
+        Poll::Pending => Begun::Waiting(proposal),
     }
 }

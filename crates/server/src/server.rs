@@ -73,7 +73,9 @@ impl Server {
             Some(dir) => Storage::Disk(dir.join("raft")),
             None => Storage::Memory,
         };
-        let consensus = Consensus::start(config.raft.of_node(node_id, storage), Fsm::new(store.clone()), transport).await?;
+        let fsm = Fsm::new(store.clone());
+        let log_size = fsm.log_size();
+        let consensus = Consensus::start(log_config(&config, node_id, storage), fsm, transport).await?;
         if config.bootstrap_expect == 1 && !consensus.is_bootstrapped() {
             let own = PeerInfo { address: config.rpc_address.clone(), name: config.name.clone() };
             consensus.bootstrap(BTreeMap::from([(node_id, own)])).await?;
@@ -100,6 +102,7 @@ impl Server {
         let tasks = vec![
             tokio::spawn(crate::leader::follow(Arc::clone(&shared))),
             tokio::spawn(observe(Arc::clone(&shared))),
+            tokio::spawn(crate::log_size::bound(log_size, shared.consensus.clone())),
         ];
         Ok(Self { shared, tasks })
     }
@@ -139,6 +142,18 @@ impl Server {
         &self.shared.consensus
     }
 
+    /// Puts commands through the log, for what drives a server from within.
+    #[must_use]
+    pub fn proposer(&self) -> &Proposer {
+        &self.shared.proposer
+    }
+
+    /// How many blocked evaluations were woken since this server began to lead.
+    #[must_use]
+    pub fn woken(&self) -> u64 {
+        self.shared.evals.lock().blocked.stats().woken
+    }
+
     /// Stops all duties and closes the log.
     pub async fn shutdown(&self) {
         for task in &self.tasks {
@@ -154,6 +169,16 @@ impl Drop for Server {
             task.abort();
         }
     }
+}
+
+/// How the log is kept. In memory there are no followers to keep saved entries for.
+fn log_config(server: &ServerConfig, node_id: u64, storage: Storage) -> Config {
+    let alone = matches!(storage, Storage::Memory);
+    let mut config = server.raft.of_node(node_id, storage);
+    if alone {
+        config.trailing_logs = 0;
+    }
+    config
 }
 
 /// Keeps what is derived from applied commands outside of the state: the event buffer, what was forgotten.

@@ -30,6 +30,8 @@ enum WorkError {
     Propose(#[from] ProposeError),
     #[error("the scheduler failed: {0}")]
     Scheduler(String),
+    #[error("somebody else has taken it over: {0}")]
+    Lost(#[from] caravan_control::broker::TokenError),
 }
 
 impl Worker {
@@ -38,9 +40,10 @@ impl Worker {
         loop {
             let (eval, token) = self.evals.dequeue(SCHEDULED_TYPES, clock::now).await;
             let id = eval.id;
-            match self.process(eval).await {
-                Ok(()) => {
-                    if let Err(error) = self.evals.ack(id, &token, clock::now()) {
+            match self.process(eval, &token).await {
+                Ok(reblock) => {
+                    let state = self.store.snapshot();
+                    if let Err(error) = self.evals.ack(id, &token, reblock, &state, clock::now()) {
                         tracing::warn!(eval = %id, %error, "a finished evaluation was no longer held");
                     }
                 }
@@ -53,7 +56,9 @@ impl Worker {
         }
     }
 
-    async fn process(&self, eval: Arc<Evaluation>) -> Result<(), WorkError> {
+    /// Carries an evaluation out. Returns it when it goes on waiting for room.
+    async fn process(&self, eval: Arc<Evaluation>, token: &str) -> Result<Option<Evaluation>, WorkError> {
+        let id = eval.id;
         let mut state = self.fresh_enough(&eval).await;
         let mut run = EvalRun::new(eval);
         loop {
@@ -62,16 +67,17 @@ impl Worker {
             match step {
                 Step::Submit { plan, create } => {
                     self.write(create).await?;
-                    let result = self.plans.submit(plan).await?;
+                    self.evals.lock().broker.pause(id, token)?;
+                    let result = self.plans.submit(plan).await;
+                    self.evals.lock().broker.reset(id, token, clock::now())?;
+                    let result = result?;
                     state = self.store.at_least(result.refresh_index.max(result.alloc_index)).await;
                     run.submitted(&result);
                 }
                 Step::Done(updates) => {
+                    self.evals.lock().broker.check(id, token)?;
                     self.write(updates.evals).await?;
-                    if let Some(reblock) = updates.reblock {
-                        self.reblock(Arc::new(reblock));
-                    }
-                    return Ok(());
+                    return Ok(updates.reblock);
                 }
             }
         }
@@ -91,13 +97,6 @@ impl Worker {
         }
         self.proposer.propose(&Command::UpsertEvals { evals, now: clock::now() }).await?;
         Ok(())
-    }
-
-    fn reblock(&self, eval: Arc<Evaluation>) {
-        let mut queues = self.evals.lock();
-        if let Some(woken) = queues.blocked.block(eval) {
-            queues.broker.enqueue(woken, None, clock::now());
-        }
     }
 }
 

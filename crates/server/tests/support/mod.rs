@@ -1,0 +1,90 @@
+//! A server without a network, with everything in memory.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use caravan_consensus::{PeerCall, PeerTransport, TransportError};
+use caravan_model::*;
+use caravan_rpc::NodeSessions;
+use caravan_server::{Server, ServerConfig};
+use std::sync::Arc;
+
+/// Reaches nobody.
+struct Nobody;
+
+#[async_trait]
+impl PeerTransport for Nobody {
+    async fn call(&self, _: u64, _: &str, _: PeerCall, _: Bytes) -> Result<Bytes, TransportError> {
+        Err(TransportError::Unreachable("there are no peers".to_owned()))
+    }
+}
+
+/// A server that leads.
+pub async fn start(config: ServerConfig) -> Server {
+    let server = Server::start(config, 1, Arc::new(Nobody), NodeSessions::new()).await.expect("the server starts");
+    let mut leading = server.leading();
+    leading.wait_for(|leads| *leads).await.expect("the server leads");
+    server
+}
+
+/// A node that takes work.
+pub fn node(number: u32) -> Node {
+    let mut resources = NodeResources::default();
+    resources.cpu.cpu_shares = 4000;
+    resources.memory.memory_mb = 8192;
+    resources.disk.disk_mb = 100_000;
+    let mut node = Node {
+        id: NodeId::from_u128(u128::from(number) + 1),
+        name: format!("node-{number}"),
+        secret_id: format!("secret-{number}"),
+        datacenter: "dc1".to_owned(),
+        node_pool: "default".to_owned(),
+        status: NodeStatus::Ready,
+        node_resources: Some(resources),
+        ..Node::default()
+    };
+    node.attributes.insert("driver.mock".to_owned(), "1".to_owned());
+    node.computed_class = caravan_scheduler::computed_class(&node);
+    node
+}
+
+/// A service of so many small allocations.
+pub fn service(id: &str, count: i64) -> Job {
+    let task = Task {
+        name: "t".to_owned(),
+        driver: "mock".to_owned(),
+        resources: Resources { cpu: 20, memory_mb: 32, ..Resources::default() },
+        ..Task::default()
+    };
+    let group = TaskGroup {
+        name: "g".to_owned(),
+        count,
+        tasks: vec![task],
+        ephemeral_disk: EphemeralDisk { size_mb: 10, ..EphemeralDisk::default() },
+        ..TaskGroup::default()
+    };
+    Job {
+        id: id.into(),
+        name: id.to_owned(),
+        namespace: "default".into(),
+        r#type: job_type::SERVICE.to_owned(),
+        priority: 50,
+        datacenters: vec!["*".to_owned()],
+        node_pool: "default".to_owned(),
+        task_groups: vec![group],
+        ..Job::default()
+    }
+}
+
+/// An evaluation of a job.
+pub fn evaluation(number: u128, job: &Job, why: &str) -> Evaluation {
+    Evaluation {
+        id: EvalId::from_u128(number),
+        namespace: job.namespace.clone(),
+        job_id: job.id.clone(),
+        r#type: job.r#type.clone(),
+        priority: job.priority,
+        triggered_by: why.to_owned(),
+        status: EvalStatus::Pending,
+        ..Evaluation::default()
+    }
+}
