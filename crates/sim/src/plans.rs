@@ -1,0 +1,90 @@
+//! The queue of plans: verified in groups against what is accepted, committed a while later.
+
+use crate::workers::Worker;
+use crate::world::World;
+use caravan_model::*;
+use caravan_scheduler::Optimistic;
+use caravan_state::{Command, PlanApply, Table};
+
+/// Plans on their way.
+#[derive(Default)]
+pub(crate) struct Queue {
+    submitted: Vec<(usize, Plan)>,
+    /// Verified, with the number of the worker that waits.
+    verified: Vec<(usize, PlanResult, Option<PlanApply>)>,
+    view: Option<(Optimistic, u64)>,
+}
+
+impl Queue {
+    /// A worker's plan.
+    pub(crate) fn submit(&mut self, worker: usize, plan: Plan) {
+        self.submitted.push((worker, plan));
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.submitted.is_empty() && self.verified.is_empty()
+    }
+
+    /// All are given up: the leader is another.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Verifies what was submitted. While others are being committed it counts them in, unless a node has changed.
+    pub(crate) fn verify(&mut self, world: &mut World, refuse_permille: usize) {
+        if self.submitted.is_empty() {
+            return;
+        }
+        let nodes = world.state.index_of(Table::Nodes);
+        if self.view.as_ref().is_none_or(|(_, seen)| *seen != nodes) {
+            if !self.verified.is_empty() {
+                return;
+            }
+            self.view = Some((Optimistic::new(&world.state), nodes));
+        }
+        let Some((view, _)) = &mut self.view else { return };
+        self.submitted
+            .sort_by_key(|(_, plan)| std::cmp::Reverse(plan.priority));
+        for (worker, plan) in std::mem::take(&mut self.submitted) {
+            let refused = refused_node(&plan, world, refuse_permille);
+            let mut shown = plan;
+            if let Some(node) = refused {
+                shown.node_allocation.remove(&node);
+                shown.node_update.remove(&node);
+                shown.node_preemptions.remove(&node);
+            }
+            let seed = world.random.bits();
+            let (mut result, command) = view.accept(&shown, seed, world.now);
+            if let Some(node) = refused {
+                result.rejected_nodes.push(node);
+                result.refresh_index = result.refresh_index.max(1);
+            }
+            self.verified.push((worker, result, command));
+        }
+    }
+
+    /// Commits what was verified and tells the workers.
+    pub(crate) fn commit(&mut self, world: &mut World, workers: &mut [Worker]) {
+        for (worker, mut result, command) in std::mem::take(&mut self.verified) {
+            if let Some(command) = command {
+                let index = world.apply(Command::ApplyPlan(Box::new(command)));
+                result.alloc_index = index.unwrap_or(0);
+            }
+            if let Some(worker) = workers.get_mut(worker) {
+                worker.planned(&result, world);
+            }
+        }
+        self.view = None;
+    }
+}
+
+fn refused_node(plan: &Plan, world: &mut World, permille: usize) -> Option<NodeId> {
+    let nodes: Vec<NodeId> = plan.node_allocation.keys().copied().collect();
+    if nodes.is_empty() || plan.all_at_once || !world.random.chance(permille) {
+        return None;
+    }
+    let node = nodes[world.random.below(nodes.len())];
+    world.tell(|| format!("the part of a plan for {node} is refused"));
+    Some(node)
+}
