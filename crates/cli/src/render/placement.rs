@@ -1,6 +1,6 @@
 //! Why something could not be placed.
 
-use crate::json::{Fields, plain};
+use crate::json::{Fields, list, plain};
 use crate::table::columns;
 use crate::ui::Ui;
 use serde_json::Value;
@@ -47,7 +47,7 @@ pub(crate) fn placement_failure(ui: &Ui, metrics: &Value, prefix: &str, scores: 
         add(format!("Quota limit hit \"{quota}\""));
     }
     if scores {
-        let table = score_table(metrics);
+        let table = score_table(metrics.at("ScoreMetaData"));
         if !table.is_empty() {
             lines.push(table);
         }
@@ -56,8 +56,8 @@ pub(crate) fn placement_failure(ui: &Ui, metrics: &Value, prefix: &str, scores: 
 }
 
 /// How nodes were ranked.
-fn score_table(metrics: &Value) -> String {
-    let nodes = metrics.items("ScoreMetaData");
+pub(crate) fn score_table(scored: &Value) -> String {
+    let nodes = list(scored);
     let mut names: Vec<&str> = nodes
         .iter()
         .flat_map(|node| node.members("Scores"))
@@ -83,7 +83,7 @@ fn score_table(metrics: &Value) -> String {
 }
 
 /// A number as `%.3g` writes it.
-fn three_digits(value: &Value) -> String {
+pub(crate) fn three_digits(value: &Value) -> String {
     let number = value.as_f64().unwrap_or_default();
     if number == 0.0 {
         return "0".to_owned();

@@ -5,6 +5,7 @@ mod allocs;
 mod deployments;
 mod dispatch;
 mod eval;
+mod explain;
 mod history;
 mod init;
 mod inspect;
@@ -38,6 +39,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &deployments::SPEC,
     &dispatch::SPEC,
     &eval::SPEC,
+    &explain::SPEC,
     &history::SPEC,
     &init::SPEC,
     &inspect::SPEC,
