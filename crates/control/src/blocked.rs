@@ -102,9 +102,19 @@ fn turn_of(eval: &Evaluation) -> Turn {
     (Reverse(eval.priority), eval.create_index, eval.id)
 }
 
-/// The newest state that an evaluation has seen.
+/// Which of two evaluations of a job is the newer one.
 fn freshness(eval: &Evaluation) -> u64 {
     eval.create_index.max(eval.snapshot_index)
+}
+
+/// The newest state that an evaluation has seen. It is written later than it was judged: what came free between
+/// was not seen.
+fn seen(eval: &Evaluation) -> u64 {
+    if eval.snapshot_index == 0 {
+        eval.create_index
+    } else {
+        eval.snapshot_index
+    }
 }
 
 impl Blocked {
@@ -137,7 +147,7 @@ impl Blocked {
                 self.duplicates.push(other);
             }
         }
-        self.offers.open_after(freshness(&eval));
+        self.offers.open_after(seen(&eval));
         let wish = Arc::new(Wish::of(&eval, asks));
         let turns = self.by_wish.entry(Arc::clone(&wish)).or_default();
         turns.insert(turn_of(&eval));
@@ -210,7 +220,7 @@ impl Blocked {
                 wish.served_by(node, room)?;
                 let untried = turns.iter().filter(move |(_, _, id)| {
                     let waiting = self.evals.get(id);
-                    waiting.is_some_and(|waiting| freshness(&waiting.eval) < since)
+                    waiting.is_some_and(|waiting| seen(&waiting.eval) < since)
                 });
                 Some((wish, untried.peekable()))
             })
@@ -313,7 +323,7 @@ impl Blocked {
     pub fn oldest_seen(&self) -> Option<u64> {
         self.evals
             .values()
-            .map(|waiting| freshness(&waiting.eval))
+            .map(|waiting| seen(&waiting.eval))
             .min()
     }
 

@@ -5,8 +5,11 @@ use caravan_model::*;
 use caravan_state::{JobKey, State};
 use std::collections::BTreeMap;
 
-/// The evaluations that updates call for, one a job: a job that is gone, a failure that may be rescheduled, an
-/// allocation that came back.
+/// Why an evaluation that waited for an allocation is canceled.
+const CAME_BACK: &str = "canceled because the allocation that it waits for came back";
+
+/// The evaluations that updates call for, one a job (a job that is gone, a failure that may be rescheduled, an
+/// allocation that came back), and those that they make needless, canceled.
 pub fn follow_ups(
     state: &State,
     updates: &[Allocation],
@@ -38,7 +41,8 @@ pub fn follow_ups(
             reason.clone_into(&mut eval.triggered_by);
         }
     }
-    evals.into_values().collect()
+    let moot = moot_evals(state, updates, now);
+    evals.into_values().chain(moot.into_values()).collect()
 }
 
 fn reason(state: &State, stored: &Allocation, update: &Allocation) -> Option<&'static str> {
@@ -65,19 +69,31 @@ fn reason(state: &State, stored: &Allocation, update: &Allocation) -> Option<&'s
     (failed_now && !waits && may).then_some(trigger::ALLOC_FAILURE)
 }
 
-/// Delayed evaluations that have nothing left to do because the allocation they wait for came back or ended.
-#[must_use]
-pub fn moot_evals(state: &State, updates: &[Allocation]) -> Vec<EvalId> {
-    updates
-        .iter()
-        .filter_map(|update| {
-            let stored = state.alloc(&update.id)?;
-            let back = stored.client_status == ClientStatus::Unknown
-                && matches!(
-                    update.client_status,
-                    ClientStatus::Running | ClientStatus::Complete | ClientStatus::Failed
-                );
-            (back && !stored.followup_eval_id.is_nil()).then_some(stored.followup_eval_id)
-        })
-        .collect()
+/// Delayed evaluations that have nothing left to do because the allocation they wait for came back or ended: to be
+/// canceled.
+fn moot_evals(state: &State, updates: &[Allocation], now: UnixNanos) -> BTreeMap<EvalId, Evaluation> {
+    let mut moot = BTreeMap::new();
+    for update in updates {
+        let Some(stored) = state.alloc(&update.id) else {
+            continue;
+        };
+        let back = stored.client_status == ClientStatus::Unknown
+            && matches!(
+                update.client_status,
+                ClientStatus::Running | ClientStatus::Complete | ClientStatus::Failed
+            );
+        let waiting = state
+            .eval(&stored.followup_eval_id)
+            .filter(|eval| back && eval.status == EvalStatus::Pending);
+        if let Some(eval) = waiting {
+            let canceled = Evaluation {
+                status: EvalStatus::Canceled,
+                status_description: CAME_BACK.to_owned(),
+                modify_time: now,
+                ..Evaluation::clone(eval)
+            };
+            moot.insert(eval.id, canceled);
+        }
+    }
+    moot
 }

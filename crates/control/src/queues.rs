@@ -113,7 +113,11 @@ impl Queues {
             EvalStatus::Blocked if self.broker.knows(eval.id) => {}
             EvalStatus::Blocked => self.block(eval, state),
             EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => self.blocked.untrack(&key_of_eval(eval)),
-            EvalStatus::Complete | EvalStatus::Failed | EvalStatus::Canceled => self.blocked.forget(eval.id),
+            EvalStatus::Complete | EvalStatus::Failed | EvalStatus::Canceled => {
+                // One that waits for its time has nothing left to do then.
+                self.broker.drop_waiting(eval.id);
+                self.blocked.forget(eval.id);
+            }
         }
     }
 
@@ -130,7 +134,12 @@ impl Queues {
 
     fn observe_one(&mut self, change: &Change, index: u64, state: &State, now: UnixNanos) {
         match change {
-            Change::Eval(eval) => self.take_up(eval, state, now),
+            // As it is by now: what was heard late may be over.
+            Change::Eval(eval) => {
+                if let Some(eval) = state.eval(&eval.id) {
+                    self.take_up(eval, state, now);
+                }
+            }
             Change::EvalRemoved(eval) => {
                 self.broker.drop_waiting(eval.id);
                 self.blocked.forget(eval.id);

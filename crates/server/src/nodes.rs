@@ -218,9 +218,6 @@ impl NodeService {
         }
         let now = clock::now();
         let evals = caravan_control::client_update::follow_ups(&state, &updates, &mut clock::eval_id, now);
-        for dropped in caravan_control::client_update::moot_evals(&state, &updates) {
-            self.shared.evals.lock().broker.drop_waiting(dropped);
-        }
         let command = Command::UpdateAllocsFromClient { allocs: updates, evals, now };
         Ok(self.shared.proposer.propose(&command).await?.index)
     }

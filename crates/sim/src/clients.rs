@@ -1,7 +1,7 @@
 //! Simulated nodes: they beat, take up what is desired of them, and tell how it goes, each at its own pace.
 
 use crate::world::World;
-use caravan_control::client_update::{follow_ups, moot_evals};
+use caravan_control::client_update::follow_ups;
 use caravan_control::node_update::{node_update_evals, status_matters};
 use caravan_model::*;
 use caravan_state::{Command, State};
@@ -149,13 +149,14 @@ impl Client {
     }
 
     fn tell(&mut self, world: &mut World) {
-        let node = world.state.node(&self.id).cloned();
-        let listened_to = node.is_some_and(|node| {
-            !matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected)
-        });
-        if !listened_to {
+        let Some(node) = world.state.node(&self.id).cloned() else {
+            return;
+        };
+        if matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected) {
             return;
         }
+        // Who was away tells everything, for the servers wait to hear it.
+        let tells_all = node.status == NodeStatus::Initializing;
         let mut updates = Vec::new();
         for (id, task) in &self.tasks {
             let Some(stored) = world.state.alloc(id) else {
@@ -163,7 +164,7 @@ impl Client {
             };
             let verdict = stored.deployment_status.and_then(|status| status.healthy);
             let news = task.healthy.is_some() && task.healthy != verdict;
-            if stored.client_status == task.status && !news {
+            if stored.client_status == task.status && !news && !tells_all {
                 continue;
             }
             // What the servers have given up stays given up, unless it is only unknown to them.
@@ -184,15 +185,8 @@ impl Client {
             return;
         }
         let now = world.now;
-        let mut ids = Vec::new();
-        let evals = {
-            let random = &mut world.random;
-            follow_ups(&world.state, &updates, &mut || EvalId::from_u128(random.id()), now)
-        };
-        ids.extend(moot_evals(&world.state, &updates));
-        for id in ids {
-            world.queues.broker.drop_waiting(id);
-        }
+        let random = &mut world.random;
+        let evals = follow_ups(&world.state, &updates, &mut || EvalId::from_u128(random.id()), now);
         world.apply(Command::UpdateAllocsFromClient {
             allocs: updates,
             evals,

@@ -198,6 +198,17 @@ fn an_event_during_scheduling_is_not_missed() {
 }
 
 #[test]
+fn an_event_before_the_evaluation_was_written_is_not_missed() {
+    let mut tracked = Tracked::new(100);
+    tracked.cluster.register(asking("a", 100));
+    let mut eval = waiting(&tracked.cluster, 1, "a");
+    tracked.freed(node_id(1));
+    eval.create_index = tracked.cluster.state.index() + 1;
+    tracked.block(eval);
+    assert_eq!(tracked.wake(), [1]);
+}
+
+#[test]
 fn of_two_of_a_job_the_older_is_a_duplicate() {
     let mut tracked = Tracked::new(0);
     tracked.wait_for(1, "a", 100);
