@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A command in small: numbers choose which of a few nodes, jobs, evaluations and allocations it is about.
+/// A command in small: numbers choose which of a few nodes, jobs, evaluations and allocations it is about. An
+/// evaluation or allocation stays with its job and node for life.
 #[derive(Clone, Debug)]
 enum Small {
     Node(u8, u8),
@@ -15,8 +16,8 @@ enum Small {
     NodeRemoved(u8),
     Job(u8, u8, u8),
     JobStopped(u8, bool),
-    Eval(u8, u8, u8),
-    Placed { alloc: u8, job: u8, node: u8, deployment: bool },
+    Eval(u8, u8),
+    Placed(u8, bool),
     Stopped(u8),
     Told(u8, u8, u8),
     Wish(u8),
@@ -32,10 +33,8 @@ fn small() -> impl Strategy<Value = Small> {
         (0..4_u8).prop_map(Small::NodeRemoved),
         (0..3_u8, 0..4_u8, 0..3_u8).prop_map(|(a, b, c)| Small::Job(a, b, c)),
         (0..3_u8, any::<bool>()).prop_map(|(a, b)| Small::JobStopped(a, b)),
-        (0..6_u8, 0..3_u8, 0..5_u8).prop_map(|(a, b, c)| Small::Eval(a, b, c)),
-        (0..12_u8, 0..3_u8, 0..4_u8, any::<bool>()).prop_map(|(alloc, job, node, deployment)| {
-            Small::Placed { alloc, job, node, deployment }
-        }),
+        (0..6_u8, 0..5_u8).prop_map(|(a, b)| Small::Eval(a, b)),
+        (0..12_u8, any::<bool>()).prop_map(|(a, b)| Small::Placed(a, b)),
         (0..12_u8).prop_map(Small::Stopped),
         (0..12_u8, 0..6_u8, 0..3_u8).prop_map(|(a, b, c)| Small::Told(a, b, c)),
         (0..12_u8).prop_map(Small::Wish),
@@ -190,11 +189,11 @@ fn command(state: &State, small: &Small, now: UnixNanos) -> Command {
             evals: Vec::new(),
             now,
         },
-        Small::Eval(number, of, status) => Command::UpsertEvals {
+        Small::Eval(number, status) => Command::UpsertEvals {
             evals: vec![Evaluation {
                 id: eval_id(number),
                 namespace: "default".into(),
-                job_id: name(of).as_str().into(),
+                job_id: name(number % 3).as_str().into(),
                 r#type: job_type::SERVICE.to_owned(),
                 status: [
                     EvalStatus::Pending,
@@ -208,8 +207,8 @@ fn command(state: &State, small: &Small, now: UnixNanos) -> Command {
             }],
             now,
         },
-        Small::Placed { alloc, job, node, deployment } => {
-            placement(state, alloc, job, node, deployment)
+        Small::Placed(alloc, rolled_out) => {
+            placement(state, alloc, alloc % 3, alloc % 4, rolled_out)
         }
         Small::Stopped(alloc) => Command::ApplyPlan(Box::new(PlanApply {
             stops: vec![AllocStop {
