@@ -14,6 +14,8 @@ pub mod procs;
 mod supervisor;
 mod sys;
 
+pub use sys::give_memory_back;
+
 pub use supervisor::client::{
     ExecSession, ExecStreams, LaunchError, Locator, Reconnected, Supervised, Supervisors,
 };

@@ -9,6 +9,7 @@ mod join;
 mod leave;
 mod link;
 mod logging;
+mod memory;
 mod node;
 mod node_calls;
 mod peers;
@@ -45,7 +46,10 @@ pub fn main(args: Vec<String>) -> ExitCode {
         }
     };
     startup::say(&config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(memory::BLOCKING_THREADS)
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(run(config, args)),
         Err(error) => refused(&format!("the agent's threads could not be started: {error}")),
@@ -74,7 +78,9 @@ async fn run(config: AgentConfig, args: Vec<String>) -> ExitCode {
     };
     println!("{}", announce::configuration(&config, caravan_cli::VERSION, rooms.server_id.as_deref()));
     println!("{}", announce::STARTED);
+    let giving_back = tokio::spawn(memory::give_back());
     let stop = signals::wait(&config, &rooms.reloader).await;
+    giving_back.abort();
     let code = rooms.end(&config, stop).await;
     closing.cancel();
     code

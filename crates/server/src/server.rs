@@ -172,7 +172,7 @@ impl Drop for Server {
 }
 
 /// How the log is kept. In memory there are no followers to keep saved entries for.
-fn log_config(server: &ServerConfig, node_id: u64, storage: Storage) -> Config {
+fn log_config(server: &ServerConfig, node_id: u64, storage: Storage) -> caravan_consensus::Config {
     let alone = matches!(storage, Storage::Memory);
     let mut config = server.raft.of_node(node_id, storage);
     if alone {

@@ -312,7 +312,7 @@ fn check_derived(state: &State) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_same_log_is_the_same_state(log in proptest::collection::vec(small(), 1..60), cut in 0..60_usize) {

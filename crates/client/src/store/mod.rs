@@ -244,6 +244,9 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("what is stored can always be encoded")
 }
 
+/// Bytes of pages that stay in memory; the library would keep a gigabyte.
+const PAGE_CACHE: usize = 4 << 20;
+
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
@@ -279,7 +282,8 @@ impl From<redb::Error> for OpenError {
 
 fn create(path: &Path) -> Result<Database, OpenError> {
     // A damaged file may also make the library panic.
-    let opened = std::panic::catch_unwind(|| Database::create(path));
+    let opened =
+        std::panic::catch_unwind(|| Database::builder().set_cache_size(PAGE_CACHE).create(path));
     let opened = opened.map_err(|_| OpenError::Damaged("damaged".to_owned()))?;
     opened.map_err(|error| redb::Error::from(error).into())
 }
