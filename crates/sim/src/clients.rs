@@ -51,6 +51,12 @@ impl Client {
         self.tasks.values().any(|task| task.next.is_some())
     }
 
+    /// Whether something is to be done that cannot wait for chance.
+    pub(crate) fn is_due(&self, now: UnixNanos) -> bool {
+        let mut tasks = self.tasks.values().filter_map(|task| task.next);
+        self.up && (self.next_beat <= now || tasks.any(|(at, _)| at <= now))
+    }
+
     /// Beats when it is time, takes up its work, and tells what happened. `failing` permille of tasks fail.
     pub(crate) fn step(&mut self, world: &mut World, failing: usize) {
         if !self.up {

@@ -35,9 +35,9 @@ impl Size {
     /// Thousands of nodes.
     pub const BIG: Self = Self {
         nodes: 2000,
-        jobs: 40,
-        most: 100,
-        trouble: 40,
+        jobs: 20,
+        most: 60,
+        trouble: 30,
     };
 }
 
@@ -219,7 +219,7 @@ impl Simulation {
         // In a large cluster not everybody has something to say at the same moment.
         let share = 1000 * 50 / self.clients.len().max(50);
         for client in &mut self.clients {
-            if self.world.random.chance(share) {
+            if self.world.random.chance(share) || client.is_due(self.world.now) {
                 client.step(&mut self.world, failing);
             }
         }
@@ -345,6 +345,9 @@ impl Simulation {
             && self.world.queues.broker.stats().cancelable == 0
             && self.world.state.deployments().all(|row| !row.is_active() || self.is_stuck(row))
             && self.world.state.nodes().all(|node| node.is_ready())
+            && self.world.state.allocs().all(|alloc| {
+                alloc.terminal_status() || alloc.client_status != ClientStatus::Pending
+            })
     }
 
     /// A rollout that waits for room has nothing else to do.
@@ -370,7 +373,10 @@ impl Simulation {
             .nodes()
             .filter(|node| !node.is_ready())
             .map(|node| format!("{} {}", node.name, node.status));
-        evals.chain(rollouts).chain(nodes).collect::<Vec<_>>().join("; ")
+        let versions = state
+            .jobs()
+            .map(|job| format!("{} is at v{}, stopped: {}", job.id, job.version, job.stop));
+        evals.chain(rollouts).chain(nodes).chain(versions).collect::<Vec<_>>().join("; ")
     }
 
     /// The state survives its dump, byte for byte.

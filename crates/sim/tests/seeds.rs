@@ -44,8 +44,8 @@ fn a_thousand_small_clusters_come_to_rest() {
 }
 
 #[test]
-fn some_big_clusters_come_to_rest() {
-    run_all(0..2, Size::BIG);
+fn a_big_cluster_comes_to_rest() {
+    run_all(0..1, Size::BIG);
 }
 
 #[test]
