@@ -1,7 +1,7 @@
 //! What one server does in a second, with its log on disk and simulated nodes.
 //!
-//! `cargo bench -p caravan-server --bench throughput -- [placements] [crowd] [collect]`; without a word, all. The
-//! numbers are told as `name value unit` lines, which `cargo xtask bench` reads.
+//! `cargo xtask bench server-throughput`, or `cargo bench -p caravan-server --bench throughput -- [placements] [crowd]
+//! [collect]`; without a word, all. Each number is a line `name value unit`.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
