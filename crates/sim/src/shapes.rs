@@ -23,7 +23,7 @@ pub(crate) fn node(number: usize, random: &mut Random) -> Node {
     };
     node.attributes.insert("driver.mock".to_owned(), "1".to_owned());
     node.attributes.insert("kernel.name".to_owned(), "linux".to_owned());
-    node.computed_class = caravan_scheduler::computed_class(&node);
+    node.computed_class = caravan_model::computed_class(&node);
     node
 }
 

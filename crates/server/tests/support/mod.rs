@@ -43,7 +43,7 @@ pub fn node(number: u32) -> Node {
         ..Node::default()
     };
     node.attributes.insert("driver.mock".to_owned(), "1".to_owned());
-    node.computed_class = caravan_scheduler::computed_class(&node);
+    node.computed_class = caravan_model::computed_class(&node);
     node
 }
 
