@@ -18,7 +18,6 @@ pub(crate) fn check(world: &mut World, workers: &[Worker]) -> Result<(), String>
     }
     for key in &touched.jobs {
         counters_agree(state, key)?;
-        no_name_is_taken_twice(state, key)?;
     }
     one_in_flight_a_job(workers)?;
     if world.has_heard_all() {
@@ -62,8 +61,8 @@ fn counters_agree(state: &State, key: &JobKey) -> Result<(), String> {
     Ok(())
 }
 
-/// Of the allocations of a version of a service that are to run, no two have the same name, unless one stands in for
-/// another that moves, is unknown or is being tried beside it.
+/// Of the allocations of a version of a service that are to run, no two have the same name. On the way there may be,
+/// after a plan that was refused in part.
 fn no_name_is_taken_twice(state: &State, key: &JobKey) -> Result<(), String> {
     let mut names: BTreeMap<(String, u64), AllocId> = BTreeMap::new();
     for alloc in state.allocs_of_job(key) {
@@ -121,6 +120,7 @@ pub(crate) fn check_at_rest(world: &World) -> Result<(), String> {
     }
     for job in state.jobs() {
         let key = JobKey::new(job.namespace.clone(), job.id.clone());
+        no_name_is_taken_twice(state, &key)?;
         settled(state, &key, job)?;
     }
     Ok(())
@@ -157,7 +157,11 @@ fn settled(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
         if job.stop && running > 0 {
             return Err(format!("{} is stopped, and {running} run", job.id));
         }
-        let short = !job.stop && job.is_service() && running < wanted;
+        // What a failed rollout leaves behind stays until somebody looks at it.
+        let failed = state
+            .latest_deployment(key)
+            .is_some_and(|row| row.status == DeploymentStatus::Failed);
+        let short = !failed && !job.stop && job.is_service() && running < wanted;
         if short && !waits {
             return Err(format!("{} wants {wanted}, {running} run, nobody waits", job.id));
         }

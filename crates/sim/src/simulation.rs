@@ -342,12 +342,19 @@ impl Simulation {
             && self.world.has_heard_all()
             && !self.clients.iter().any(Client::is_busy)
             && self.world.state.evals().all(|eval| quiet(eval))
-            && self.world.queues.broker.stats().cancelable == 0
+            && self.nothing_is_queued()
             && self.world.state.deployments().all(|row| !row.is_active() || self.is_stuck(row))
             && self.world.state.nodes().all(|node| node.is_ready())
             && self.world.state.allocs().all(|alloc| {
                 alloc.terminal_status() || alloc.client_status != ClientStatus::Pending
             })
+    }
+
+    /// Whether the broker has nothing to hand out before some time passes: a blocked evaluation that was woken is
+    /// blocked in the state until it is done.
+    fn nothing_is_queued(&self) -> bool {
+        let stats = self.world.queues.broker.stats();
+        stats.ready + stats.unacked + stats.pending + stats.cancelable == 0
     }
 
     /// A rollout that waits for room has nothing else to do.
