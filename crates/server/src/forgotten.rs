@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The newest index at which an allocation of a node was forgotten, since this server started.
-#[derive(Default)]
 pub(crate) struct Forgotten {
     newest: Mutex<BTreeMap<NodeId, u64>>,
     /// What was forgotten up to here is not known.
@@ -15,7 +14,15 @@ pub(crate) struct Forgotten {
 }
 
 impl Forgotten {
-    /// Everything after this index is observed.
+    /// Observes everything after this index.
+    pub(crate) fn since(index: u64) -> Self {
+        Self {
+            newest: Mutex::default(),
+            since: AtomicU64::new(index),
+        }
+    }
+
+    /// What was forgotten up to this index was not observed: a snapshot took its place.
     pub(crate) fn begin(&self, index: u64) {
         self.since.store(index, Ordering::Relaxed);
     }

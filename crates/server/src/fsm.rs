@@ -84,7 +84,7 @@ impl StateMachine for Fsm {
         let mut state = State::restore(data).map_err(|error| RestoreError(error.to_string()))?;
         state.advance(index);
         self.state = state.clone();
-        self.store.publish(state, Vec::new());
+        self.store.replace(state);
         Ok(())
     }
 }

@@ -200,7 +200,7 @@ impl NodeService {
     /// When an allocation of this node was last forgotten, so that the node must drop it; 0 when that is newer
     /// than this state.
     fn newest_forgotten(&self, state: &State, id: NodeId) -> u64 {
-        self.shared.forgotten.newest(id).filter(|index| *index <= state.index()).unwrap_or(0)
+        self.shared.store.forgotten().newest(id).filter(|index| *index <= state.index()).unwrap_or(0)
     }
 
     /// Takes in what a client says of its allocations.

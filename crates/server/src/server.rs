@@ -3,7 +3,6 @@
 use crate::config::ServerConfig;
 use crate::evals::Evals;
 use crate::events::Events;
-use crate::forgotten::Forgotten;
 use crate::fsm::Fsm;
 use crate::nodes::{NodeService, Nodes};
 use crate::plans::Plans;
@@ -37,7 +36,6 @@ pub(crate) struct Shared {
     pub(crate) evals: Arc<Evals>,
     pub(crate) plans: Arc<Plans>,
     pub(crate) nodes: Nodes,
-    pub(crate) forgotten: Forgotten,
     pub(crate) events: Events,
     pub(crate) sessions: NodeSessions,
     pub(crate) keyring: crate::keyring::Keyring,
@@ -88,7 +86,6 @@ impl Server {
             consensus,
             evals: Arc::default(),
             plans: Arc::default(),
-            forgotten: Forgotten::default(),
             sessions,
             keyring: crate::keyring::Keyring::default(),
             rules: crate::policies::Rules::default(),
@@ -181,17 +178,13 @@ fn log_config(server: &ServerConfig, node_id: u64, storage: Storage) -> caravan_
     config
 }
 
-/// Keeps what is derived from applied commands outside of the state: the event buffer, what was forgotten.
+/// Keeps what is derived from applied commands outside of the state: the event buffer.
 async fn observe(shared: Arc<Shared>) {
     use tokio::sync::broadcast::error::RecvError;
     let mut changes = shared.store.changes();
-    shared.forgotten.begin(shared.store.snapshot().index());
     loop {
         match changes.recv().await {
-            Ok(batch) => {
-                shared.forgotten.observe(&batch);
-                shared.events.observe(&batch);
-            }
+            Ok(batch) => shared.events.observe(&batch),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "events were passed over");
             }

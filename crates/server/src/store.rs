@@ -1,5 +1,6 @@
 //! The published state: the newest applied snapshot, and who waits for it to move.
 
+use crate::forgotten::Forgotten;
 use arc_swap::ArcSwap;
 use caravan_state::{Applied, Change, State, Table};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ struct Inner {
     state: ArcSwap<State>,
     index: watch::Sender<u64>,
     changes: broadcast::Sender<AppliedBatch>,
+    forgotten: Forgotten,
 }
 
 impl Store {
@@ -28,11 +30,13 @@ impl Store {
     #[must_use]
     pub fn new(state: State) -> Self {
         let index = watch::Sender::new(state.index());
+        let forgotten = Forgotten::since(state.index());
         Self {
             inner: Arc::new(Inner {
                 state: ArcSwap::from_pointee(state),
                 index,
                 changes: broadcast::Sender::new(CHANGES_KEPT),
+                forgotten,
             }),
         }
     }
@@ -46,12 +50,25 @@ impl Store {
     /// Publishes a state and tells what made it.
     pub(crate) fn publish(&self, state: State, applied: Vec<Applied>) {
         let index = state.index();
+        // Before the index moves, else who waits for that would look too early, and wait for the next.
+        self.inner.forgotten.observe(&applied);
         self.inner.state.store(Arc::new(state));
         if !applied.is_empty() {
             // Nobody listening is fine: listeners read the state when they begin.
             let _ = self.inner.changes.send(Arc::new(applied));
         }
         self.inner.index.send_replace(index);
+    }
+
+    /// Publishes a state that a snapshot gave, of which nobody knows how it came about.
+    pub(crate) fn replace(&self, state: State) {
+        self.inner.forgotten.begin(state.index());
+        self.publish(state, Vec::new());
+    }
+
+    /// What was forgotten lately; it may know of more than the newest state does.
+    pub(crate) fn forgotten(&self) -> &Forgotten {
+        &self.inner.forgotten
     }
 
     /// Everything that is applied from now on.

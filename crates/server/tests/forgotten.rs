@@ -51,6 +51,6 @@ async fn a_node_is_told_once_what_was_forgotten() {
     }
     let again = service_of_nodes.allocations(id, index, PATIENCE);
     let again = tokio::time::timeout(Wall::from_millis(300), again).await;
-    assert!(again.is_err(), "there is nothing new to tell, so the call waits");
+    assert!(again.is_err(), "there is nothing new to tell since {index}, so the call waits: {again:?}");
     server.shutdown().await;
 }
