@@ -54,7 +54,6 @@ pub(crate) async fn create(
         host_config: Some(HostConfig {
             // The agent sets the network up itself.
             network_mode: Some("none".into()),
-            oom_score_adj: Some(-999),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()
