@@ -13,7 +13,7 @@ mod archive;
 mod checksum;
 mod error;
 mod git;
-mod helper;
+mod fetcher;
 mod http;
 mod place;
 mod request;
@@ -23,5 +23,5 @@ mod source;
 mod unpack;
 
 pub use error::FetchError;
-pub use helper::{Failure, Helper, fetch, fetch_main};
+pub use fetcher::{Failure, Helper, fetch, fetch_main};
 pub use request::{Limits, Mode, Request};

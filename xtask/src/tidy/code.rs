@@ -46,7 +46,7 @@ static IMPURE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
             "no logging: the reason for an outcome is an output",
         ),
         (
-            r"\bnew_v4\b|\bthread_rng\b|\brand::|\bgetrandom\b",
+            r"\bnew_v4\b|\bthread_rng\b|(?:^|[^:\w])rand::|\bgetrandom\b",
             "no randomness: ids and seeds are inputs",
         ),
     ]
