@@ -63,7 +63,7 @@ pub(super) async fn list(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
     let path = PathBuf::from(request.query.get("path").unwrap_or("/"));
     let clean = contained::relative(&path).unwrap_or_default();
     if is_kept(&clean) {
-        return Err(prohibited("private", &path));
+        return Err(prohibited(&path));
     }
     let found = blocking(move || {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
@@ -214,18 +214,16 @@ fn refuse_secret(real: &Path, shown: &Path) -> Result<(), ApiError> {
         return Ok(());
     };
     if is_kept(&clean) {
-        return Err(prohibited("private", shown));
+        return Err(prohibited(shown));
     }
     let second = clean
         .components()
         .nth(1)
         .map(|part| part.as_os_str().to_owned());
-    let kind = match second.as_deref().and_then(|name| name.to_str()) {
-        Some("secrets") => "secret",
-        Some("private") => "private",
-        _ => return Ok(()),
-    };
-    Err(prohibited(kind, shown))
+    match second.as_deref().and_then(|name| name.to_str()) {
+        Some("secrets" | "private") => Err(prohibited(shown)),
+        _ => Ok(()),
+    }
 }
 
 /// What the agent keeps beside the tasks' directories is nobody's business.
@@ -233,8 +231,8 @@ fn is_kept(clean: &Path) -> bool {
     KEPT_BESIDE.iter().any(|kept| clean.starts_with(kept))
 }
 
-fn prohibited(kind: &str, shown: &Path) -> ApiError {
-    ApiError::internal(format!("Reading {kind} file prohibited: {}", text(shown)))
+fn prohibited(shown: &Path) -> ApiError {
+    ApiError::internal(format!("Reading secret file prohibited: {}", text(shown)))
 }
 
 /// Errors of these two routes are shown as the file's content.

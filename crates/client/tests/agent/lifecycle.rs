@@ -188,7 +188,10 @@ async fn a_payload_is_a_file() {
     });
     let mut one = alloc(own(), "batch", tasks);
     let mut job = caravan_model::Job::clone(one.job.as_ref().unwrap());
-    job.payload = b"the payload".to_vec();
+    // Servers store it compressed.
+    job.payload = snap::raw::Encoder::new()
+        .compress_vec(b"the payload")
+        .unwrap();
     job.meta.insert("who".into(), "ada".into());
     one.job = Some(std::sync::Arc::new(job));
     servers.want(one);

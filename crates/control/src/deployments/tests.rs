@@ -445,13 +445,7 @@ fn a_user_judges_allocations() {
     let stranger = judge(&mut cluster, vec![alloc_id(99)], vec![])
         .map(|_| ())
         .unwrap_err();
-    assert_eq!(
-        stranger,
-        DeploymentError::NotItsAlloc {
-            alloc: alloc_id(99),
-            deployment: id
-        }
-    );
+    assert_eq!(stranger, DeploymentError::UnknownAlloc(alloc_id(99)));
     let command = judge(&mut cluster, vec![], vec![allocs[1]]).expect("its own");
     cluster.apply(command);
     assert_eq!(
