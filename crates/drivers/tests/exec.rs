@@ -180,7 +180,7 @@ async fn neither_a_siblings_secrets_nor_the_agents_environment_can_be_read() {
         return;
     };
     // Of this process, which is the agent here.
-    let (known, _) = std::env::vars()
+    let (known, value) = std::env::vars()
         .find(|(name, _)| name == "CARGO_MANIFEST_DIR")
         .expect("tests run under cargo");
     for (mode, user) in [("private", ""), ("host", ""), ("private", "root")] {
@@ -191,7 +191,7 @@ async fn neither_a_siblings_secrets_nor_the_agents_environment_can_be_read() {
         std::fs::write(scratch.task_dir().join("private/own"), "agent-secret").expect("written");
         let script = format!(
             "cat /alloc/../db/secrets/key /secrets/../../db/secrets/key /private/own '{}'; \
-             cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep {known}; \
+             cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep -Fx '{known}={value}'; \
              for root in /proc/[0-9]*/root; do cat $root'{}'; done; \
              find / -xdev -name key -exec cat {{}} +; echo looked everywhere",
             secrets.join("key").display(),

@@ -242,8 +242,10 @@ impl NodeService {
         loop {
             let state = self.shared.store.at_least(at).await;
             let over = state.node(&id).is_none_or(|node| node.drain_strategy.is_none());
+            // A drain is over when all that must go has been told to; that it is stopped comes later.
             let stopped = |alloc: &Arc<Allocation>| {
-                !alloc.server_terminal() || alloc.client_terminal()
+                let goes = alloc.server_terminal() || alloc.desired_transition.should_migrate();
+                !goes || alloc.client_terminal()
             };
             if over && state.allocs_of_node(&id).all(stopped) {
                 return Ok(());

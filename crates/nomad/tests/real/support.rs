@@ -297,14 +297,9 @@ impl Agent {
     /// Processes that belong to this agent's folder: supervisors and tasks.
     pub(crate) fn processes(&self) -> Vec<u32> {
         let marker = self.dir.path().display().to_string();
-        let Ok(entries) = std::fs::read_dir("/proc") else {
-            return Vec::new();
-        };
         let own = self.child.as_ref().map(Child::id);
-        let pids = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        pids.filter(|pid| Some(*pid) != own)
+        processes()
+            .filter(|pid| Some(*pid) != own)
             .filter(|pid| {
                 ["cmdline", "environ"].iter().any(|file| {
                     let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
@@ -321,15 +316,42 @@ impl Drop for Agent {
             drop(child.kill());
             drop(child.wait());
         }
-        for pid in self.processes() {
-            drop(
-                Command::new("kill")
-                    .args(["-KILL", &pid.to_string()])
-                    .stderr(Stdio::null())
-                    .status(),
-            );
+        // A task in a root of its own is known by its supervisor only, which holds its logs open.
+        let mut left = self.processes();
+        left.extend(processes().filter(|pid| holds_open(*pid, self.dir.path())));
+        left.extend(processes().filter(|pid| parent(*pid).is_some_and(|it| left.contains(&it))).collect::<Vec<_>>());
+        for pid in left {
+            run_quietly("kill", &["-KILL", &pid.to_string()]);
+        }
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for point in points.filter(|point| Path::new(point).starts_with(self.dir.path())) {
+            run_quietly("umount", &["-l", point]);
         }
     }
+}
+
+fn run_quietly(program: &str, args: &[&str]) {
+    drop(Command::new(program).args(args).stderr(Stdio::null()).status());
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether a process has a file of this folder open.
+fn holds_open(pid: u32, folder: &Path) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .any(|file| file.starts_with(folder))
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
 }
 
 fn unchunked(mut body: &[u8]) -> Vec<u8> {
