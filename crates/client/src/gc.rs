@@ -19,13 +19,18 @@ pub(crate) async fn destroy(shared: &Arc<Shared>, id: AllocId) {
     shared.updates.drop(id);
 }
 
-/// Removes an allocation that ended; says whether it was one. How it ended is still told.
+/// Removes an allocation that ended; says whether it was one.
 pub(crate) async fn collect(shared: &Arc<Shared>, id: AllocId) -> bool {
-    let Some(runner) = shared.runner(id).filter(|runner| runner.view().done) else {
+    let Some(runner) = shared.runner(id).filter(|runner| is_over(shared, runner)) else {
         return false;
     };
     remove(shared, &runner).await;
     true
+}
+
+/// Whether an allocation ended and the servers know: those that do not would have it run here again.
+fn is_over(shared: &Shared, runner: &Runner) -> bool {
+    runner.view().done && shared.updates.told(runner.id)
 }
 
 async fn remove(shared: &Arc<Shared>, runner: &Arc<Runner>) {
@@ -72,7 +77,7 @@ async fn collect_some(shared: &Arc<Shared>, most: usize) -> usize {
     let mut ended: Vec<_> = shared
         .runners()
         .into_iter()
-        .filter(|runner| runner.view().done)
+        .filter(|runner| is_over(shared, runner))
         .map(|runner| {
             (
                 runner

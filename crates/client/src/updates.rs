@@ -1,8 +1,8 @@
 //! Tells the servers how allocations stand: at once when nothing is being sent, and everything that came up
 //! meanwhile together when something is.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use caravan_model::{AllocId, Allocation};
@@ -18,42 +18,61 @@ const MOST: usize = 2048;
 /// What is still to be told; the newest of each allocation.
 #[derive(Default)]
 pub(crate) struct Updates {
-    waiting: Mutex<BTreeMap<AllocId, Allocation>>,
+    untold: Mutex<Untold>,
     some: Notify,
+}
+
+#[derive(Default)]
+struct Untold {
+    waiting: BTreeMap<AllocId, Allocation>,
+    /// On their way: nobody knows yet whether they arrived.
+    sending: BTreeSet<AllocId>,
 }
 
 impl Updates {
     pub(crate) fn push(&self, alloc: Allocation) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(alloc.id, alloc);
+        self.lock().waiting.insert(alloc.id, alloc);
         self.some.notify_one();
     }
 
     /// What the servers no longer know need not be told.
     pub(crate) fn drop(&self, id: AllocId) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        self.lock().waiting.remove(&id);
+    }
+
+    /// Whether the servers know all that there is to know of it.
+    pub(crate) fn told(&self, id: AllocId) -> bool {
+        let untold = self.lock();
+        !untold.waiting.contains_key(&id) && !untold.sending.contains(&id)
     }
 
     fn take(&self) -> Vec<Allocation> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() <= MOST {
-            return std::mem::take(&mut *waiting).into_values().collect();
-        }
-        let ids: Vec<AllocId> = waiting.keys().take(MOST).copied().collect();
-        ids.iter().filter_map(|id| waiting.remove(id)).collect()
+        let untold = &mut *self.lock();
+        let allocs: Vec<Allocation> = if untold.waiting.len() <= MOST {
+            std::mem::take(&mut untold.waiting).into_values().collect()
+        } else {
+            let ids: Vec<AllocId> = untold.waiting.keys().take(MOST).copied().collect();
+            ids.iter().filter_map(|id| untold.waiting.remove(id)).collect()
+        };
+        untold.sending = allocs.iter().map(|alloc| alloc.id).collect();
+        allocs
+    }
+
+    fn arrived(&self) {
+        self.lock().sending.clear();
     }
 
     /// Puts what could not be told back, unless there is something newer.
     fn put_back(&self, allocs: Vec<Allocation>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let untold = &mut *self.lock();
+        untold.sending.clear();
         for alloc in allocs {
-            waiting.entry(alloc.id).or_insert(alloc);
+            untold.waiting.entry(alloc.id).or_insert(alloc);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Untold> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,9 +96,14 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             allocs: allocs.clone(),
         };
         match shared.link.update_allocs(update).await {
-            Ok(()) => {}
+            Ok(()) => {
+                shared.updates.arrived();
+                // What ended may be collected now.
+                shared.ended.notify_one();
+            }
             Err(LinkError::Refused(why)) => {
-                tracing::warn!(%why, "the servers refused updates of allocations")
+                tracing::warn!(%why, "the servers refused updates of allocations");
+                shared.updates.arrived();
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot tell the servers how allocations stand");
@@ -91,5 +115,31 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_its_way_is_not_told_yet() {
+        let updates = Updates::default();
+        let alloc = Allocation::default();
+        let id = alloc.id;
+        assert!(updates.told(id), "there is nothing to tell");
+        updates.push(alloc.clone());
+        assert!(!updates.told(id));
+        let sent = updates.take();
+        assert!(!updates.told(id));
+        updates.put_back(sent);
+        assert!(!updates.told(id));
+        updates.take();
+        updates.push(alloc);
+        updates.arrived();
+        assert!(!updates.told(id), "something newer came up meanwhile");
+        updates.take();
+        updates.arrived();
+        assert!(updates.told(id));
     }
 }

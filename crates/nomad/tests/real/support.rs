@@ -88,7 +88,7 @@ impl Agent {
             "name = \"tested\"\ndata_dir = \"{}\"\nbind_addr = \"127.0.0.1\"\nlog_level = \"DEBUG\"\n\
              ports {{ http = {} rpc = {} serf = {} }}\n\
              server {{ enabled = true bootstrap_expect = 1 }}\n\
-             client {{ enabled = true cpu_total_compute = 100000 memory_total_mb = 100000 disk_total_mb = 1000000\n\
+             client {{ enabled = true gc_disk_usage_threshold = 100 gc_inode_usage_threshold = 100 cpu_total_compute = 100000 memory_total_mb = 100000 disk_total_mb = 1000000\n\
              options {{ \"fingerprint.denylist\" = \"env_aws,env_gce,env_azure,env_digitalocean\" }} }}\n\
              limits {{ http_max_conns_per_client = 0 }}\n\
              plugin \"raw_exec\" {{ config {{ enabled = true }} }}\n{extra}\n",
