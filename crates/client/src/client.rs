@@ -6,12 +6,14 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use caravan_driver::{Driver, DriverEvent};
 use caravan_model::{AllocId, HostVolume, HostVolumeInfo, Node, NodeId, TaskEvent, task_event};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::api::NodeApi;
+use crate::clock;
 use crate::config::ClientConfig;
 use crate::link::ServerLink;
 use crate::metadata::{self, Metadata};
@@ -26,6 +28,15 @@ pub enum StartError {
     Directory { path: PathBuf, error: io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// When servers and node last spoke.
+#[derive(Clone, Copy, Debug)]
+pub struct Contact {
+    /// Within what time the servers want to hear of the node again; zero before they said.
+    pub heartbeat_ttl: Duration,
+    /// How long ago a server answered.
+    pub last_heartbeat: Duration,
 }
 
 /// A running node agent.
@@ -70,6 +81,7 @@ impl Client {
             Store::open(&config.state_dir)?
         };
         let shared = Arc::new(Shared::new(config, link, drivers, store, node, meta));
+        fingerprint::neighbours::look_once(&shared).await;
         restore(&shared, stored);
         spawn_all(&shared);
         Ok(Arc::new(Self { shared }))
@@ -130,6 +142,16 @@ impl Client {
     #[must_use]
     pub fn last_heard(&self) -> i64 {
         self.shared.last_heard().0
+    }
+
+    /// How it stands with the servers.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        let ago = clock::steady().0.saturating_sub(self.shared.last_heard_steady().0);
+        Contact {
+            heartbeat_ttl: self.shared.heartbeat_ttl(),
+            last_heartbeat: Duration::from_nanos(u64::try_from(ago).unwrap_or(0)),
+        }
     }
 
     /// Ends the agent. Tasks go on, except in dev mode and where configuration says otherwise.

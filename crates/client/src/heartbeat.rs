@@ -95,7 +95,7 @@ fn heard(shared: &Arc<Shared>, beat: &Beat) {
     if let Some(eligibility) = beat.eligibility {
         shared.change_node_quietly(|node| node.scheduling_eligibility = eligibility);
     }
-    shared.heard();
+    shared.heard(beat.heartbeat_ttl);
 }
 
 /// Stops the allocations that may not run on without contact (`stop_on_client_after`).

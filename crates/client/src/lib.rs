@@ -40,7 +40,7 @@ mod vault;
 mod watch;
 
 pub use api::NodeApi;
-pub use client::{Client, StartError};
+pub use client::{Client, Contact, StartError};
 pub use config::{ArtifactConfig, ClientConfig, GcConfig, Reserved, TemplateConfig};
 pub use consul::ConsulConfig;
 pub use host_volumes::Made as MadeVolume;

@@ -1,7 +1,9 @@
 //! What every part of the node agent has in common.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use caravan_driver::Driver;
 use caravan_model::{AllocId, Node, ServiceRegistration, UnixNanos};
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     runners: RwLock<BTreeMap<AllocId, Arc<Runner>>>,
     /// When a server last answered a heartbeat, by the wall's clock and by the steady one.
     last_heartbeat: RwLock<(UnixNanos, UnixNanos)>,
+    /// Within what time, in nanoseconds, a server then wanted to hear of this node again.
+    heartbeat_ttl: AtomicU64,
     pub(crate) contacted: tokio::sync::watch::Sender<bool>,
     pub(crate) meta: RwLock<crate::metadata::Metadata>,
     pub(crate) ended: tokio::sync::Notify,
@@ -75,6 +79,7 @@ impl Shared {
             node: RwLock::new(Arc::new(node)),
             runners: RwLock::new(BTreeMap::new()),
             last_heartbeat: RwLock::new((clock::now(), clock::steady())),
+            heartbeat_ttl: AtomicU64::new(0),
             contacted: tokio::sync::watch::Sender::new(false),
             meta: RwLock::new(meta),
             ended: tokio::sync::Notify::new(),
@@ -165,13 +170,21 @@ impl Shared {
             .remove(&id)
     }
 
-    pub(crate) fn heard(&self) {
+    /// A server answered, and wants to hear of this node again within the time.
+    pub(crate) fn heard(&self, heartbeat_ttl: Duration) {
+        let nanos = u64::try_from(heartbeat_ttl.as_nanos()).unwrap_or(u64::MAX);
+        self.heartbeat_ttl.store(nanos, Ordering::Relaxed);
         *self
             .last_heartbeat
             .write()
             .unwrap_or_else(PoisonError::into_inner) = (clock::now(), clock::steady());
         self.contacted
             .send_if_modified(|contacted| !std::mem::replace(contacted, true));
+    }
+
+    /// Within what time servers want to hear of this node; zero before they said.
+    pub(crate) fn heartbeat_ttl(&self) -> Duration {
+        Duration::from_nanos(self.heartbeat_ttl.load(Ordering::Relaxed))
     }
 
     /// When that was.

@@ -1,10 +1,11 @@
-//! Consul and Vault beside the node, looked at now and then: what they are is told as attributes, and taken back when
-//! they no longer answer.
+//! Consul and Vault beside the node, looked at before it registers and then now and then: what they are is told as
+//! attributes, and taken back when they no longer answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use caravan_model::Node;
 use serde_json::Value;
 
 use crate::consul::{Consul, http_client};
@@ -12,44 +13,82 @@ use crate::shared::Shared;
 use crate::vault::VaultConfig;
 
 const EVERY: Duration = Duration::from_secs(15);
+/// The node does not wait longer for them before it registers.
+const AT_FIRST: Duration = Duration::from_secs(5);
 
-/// Looks until the agent stops.
+/// What is beside the node.
+struct Found {
+    attributes: BTreeMap<String, String>,
+    /// The name of the Consul agent.
+    consul: Option<String>,
+}
+
+/// Looks once, so that the node registers with all that is beside it.
+pub(crate) async fn look_once(shared: &Shared) {
+    if !has_any(shared) {
+        return;
+    }
+    match tokio::time::timeout(AT_FIRST, look(shared)).await {
+        Ok(found) => shared.change_node_quietly(|node| {
+            lay(node, found);
+            node.computed_class = caravan_model::computed_class(node);
+        }),
+        Err(_) => tracing::warn!("Consul or Vault does not answer; the node registers without it"),
+    }
+}
+
+/// Looks again and again until the agent stops.
 pub(crate) async fn watch(shared: Arc<Shared>) {
-    let vault = shared.config.vault.clone();
-    if shared.consul.is_none() && vault.is_none() {
+    if !has_any(&shared) {
         return;
     }
     loop {
-        let mut found = BTreeMap::new();
-        let mut link = None;
-        if let Some(consul) = &shared.consul {
-            let attributes = self_of(consul).await;
-            link = attributes.get("unique.consul.name").cloned();
-            found.extend(attributes);
-        }
-        if let Some(vault) = &vault {
-            found.extend(health_of(vault).await);
-        }
-        shared.change_node(|node| {
-            let own = |name: &str| {
-                ["consul.", "unique.consul.", "vault."]
-                    .iter()
-                    .any(|prefix| name.starts_with(prefix))
-            };
-            node.attributes.retain(|name, _| !own(name));
-            node.attributes.extend(found);
-            match link {
-                Some(name) => node
-                    .links
-                    .insert("consul".into(), format!("{}.{name}", node.datacenter)),
-                None => node.links.remove("consul"),
-            };
-        });
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = shared.shutdown.cancelled() => return,
         }
+        let found = look(&shared).await;
+        shared.change_node(|node| lay(node, found));
     }
+}
+
+fn has_any(shared: &Shared) -> bool {
+    shared.consul.is_some() || shared.config.vault.is_some()
+}
+
+async fn look(shared: &Shared) -> Found {
+    let consul = async {
+        match &shared.consul {
+            Some(consul) => self_of(consul).await,
+            None => BTreeMap::new(),
+        }
+    };
+    let vault = async {
+        match &shared.config.vault {
+            Some(vault) => health_of(vault).await,
+            None => BTreeMap::new(),
+        }
+    };
+    let (mut attributes, vault) = tokio::join!(consul, vault);
+    let consul = attributes.get("unique.consul.name").cloned();
+    attributes.extend(vault);
+    Found { attributes, consul }
+}
+
+fn lay(node: &mut Node, found: Found) {
+    let own = |name: &str| {
+        ["consul.", "unique.consul.", "vault."]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    node.attributes.retain(|name, _| !own(name));
+    node.attributes.extend(found.attributes);
+    match found.consul {
+        Some(name) => node
+            .links
+            .insert("consul".into(), format!("{}.{name}", node.datacenter)),
+        None => node.links.remove("consul"),
+    };
 }
 
 async fn self_of(consul: &Consul) -> BTreeMap<String, String> {

@@ -103,6 +103,7 @@ impl Gateway {
 
     /// The node of this agent was started.
     pub(super) fn set_node(&self, node: Arc<Client>) {
+        self.ops.set_node(Arc::clone(&node));
         // It is started once.
         let _ = self.node.set(node);
     }

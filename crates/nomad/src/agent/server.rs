@@ -69,7 +69,7 @@ impl Running {
             gossip: config.net.advertise_serf.clone(),
             region: config.settings.region.clone(),
             datacenter: config.settings.datacenter.clone(),
-            version: caravan_cli::VERSION.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             expect: self.expect,
             formed: false,
         }

@@ -1,6 +1,6 @@
 //! The agent itself and the servers it knows (http-api §2.6).
 
-use super::{AgentOps, Answered};
+use super::{AgentOps, Answered, stats};
 use crate::agent::{Hello, server_addresses};
 use caravan_http::{Answer, ApiError, ApiRequest, Meta};
 use caravan_model::{AgentJoinResponse, AgentMember, AgentMembers, AgentSelf};
@@ -72,60 +72,15 @@ pub(super) fn members(agent: &AgentOps) -> Answered {
 
 pub(super) fn agent_self(agent: &AgentOps) -> Answered {
     let own = format!("{}.{}", agent.config.name, agent.config.settings.region);
-    let mut stats = BTreeMap::from([("runtime".to_owned(), runtime())]);
-    if let Some(server) = &agent.server {
-        let leader = server.consensus().leader().map(|leader| leader.address).unwrap_or_default();
-        let texts = |pairs: Vec<(&str, String)>| -> BTreeMap<String, String> {
-            pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-        };
-        let group = texts(vec![
-            ("server", "true".to_owned()),
-            ("leader", server.consensus().is_leader().to_string()),
-            ("leader_addr", leader),
-            ("bootstrap", (server.consensus().members().len() == 1).to_string()),
-            ("known_regions", "1".to_owned()),
-        ]);
-        stats.insert("nomad".to_owned(), group);
-        let status = server.consensus().status();
-        let number = |number: Option<u64>| number.unwrap_or(0).to_string();
-        let group = texts(vec![
-            ("term", status.term.to_string()),
-            ("last_log_index", number(status.last_log)),
-            ("commit_index", number(status.committed)),
-            ("applied_index", number(status.applied)),
-            ("last_snapshot_index", number(status.snapshot)),
-            ("num_peers", status.members.len().saturating_sub(1).to_string()),
-            ("state", if server.consensus().is_leader() { "Leader" } else { "Follower" }.to_owned()),
-        ]);
-        stats.insert("raft".to_owned(), group);
-    }
     let member = all(agent).into_iter().find(|member| member.name == own).unwrap_or_default();
-    Answer::json(&AgentSelf { config: agent.config.self_view(), member, stats }, Meta::none())
-}
-
-fn runtime() -> BTreeMap<String, String> {
-    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    [
-        ("arch", std::env::consts::ARCH.to_owned()),
-        ("kernel.name", std::env::consts::OS.to_owned()),
-        ("cpu_count", cpus.to_string()),
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    Answer::json(&AgentSelf { config: agent.config.self_view(), member, stats: stats::of(agent) }, Meta::none())
 }
 
 pub(super) fn servers(agent: &AgentOps) -> Answered {
     if !agent.has_node {
         return Err(ApiError::wrong_role());
     }
-    let mut known: Vec<String> = match &agent.server {
-        Some(server) => server.consensus().members().into_iter().map(|member| member.address).collect(),
-        None => agent.upstream.as_ref().map(|upstream| upstream.servers()).unwrap_or_default(),
-    };
-    known.sort();
-    Answer::json(&known, Meta::none())
+    Answer::json(&agent.servers(), Meta::none())
 }
 
 pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answered {

@@ -8,14 +8,16 @@ mod members;
 mod metrics;
 mod monitor;
 mod schedulers;
+mod stats;
 
 use crate::agent::{Circle, Reloader, Upstream};
 use crate::config::AgentConfig;
+use caravan_client::Client;
 use caravan_consensus::Consensus;
 use caravan_http::{Answer, ApiError, ApiRequest, Meta, Op};
 use caravan_rpc::Pool;
 use caravan_server::{Fsm, Server};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 type Answered = Result<Answer, ApiError>;
@@ -41,6 +43,8 @@ pub(crate) struct AgentOps {
     upstream: Option<Arc<Upstream>>,
     reloader: Arc<Reloader>,
     has_node: bool,
+    /// The node of this agent, once it was started.
+    node: OnceLock<Arc<Client>>,
     started: Instant,
     started_at: caravan_model::Timestamp,
 }
@@ -56,7 +60,23 @@ impl AgentOps {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let started_at = caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         let has_node = config.settings.client.enabled;
-        Self { config, server, upstream, reloader, has_node, started: Instant::now(), started_at }
+        Self { config, server, upstream, reloader, has_node, node: OnceLock::new(), started: Instant::now(), started_at }
+    }
+
+    /// The node of this agent was started.
+    pub(crate) fn set_node(&self, node: Arc<Client>) {
+        // It is started once.
+        let _ = self.node.set(node);
+    }
+
+    /// Addresses of the servers that this agent knows, in order.
+    fn servers(&self) -> Vec<String> {
+        let mut known: Vec<String> = match &self.server {
+            Some(side) => side.consensus().members().into_iter().map(|member| member.address).collect(),
+            None => self.upstream.as_ref().map(|upstream| upstream.servers()).unwrap_or_default(),
+        };
+        known.sort();
+        known
     }
 
     /// Whether an operation is answered here.
