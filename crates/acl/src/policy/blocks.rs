@@ -1,12 +1,13 @@
 //! From blocks to rules: which block is which rule, which members it has. Whether the words in them are words of
-//! the language is not asked here.
+//! the language is not asked here. A member that a rule does not have says nothing, as in the reference; only a block
+//! that is no rule, or is there twice, is told.
 
 use super::text::{Body, Member, Value};
 use super::{
     NamedRule, NamespaceRule, OperatorRule, PathRule, PlainRule, Policy, PolicyError, SentinelRule, VariablesRule,
 };
 
-/// Fills the policy from its blocks; what is returned are the keys that mean nothing.
+/// Fills the policy from its blocks; what is returned are the keys that mean nothing or are there twice.
 pub(super) fn fill(policy: &mut Policy, body: Body) -> Result<Vec<String>, PolicyError> {
     let mut unknown = Vec::new();
     for member in body.0 {
@@ -49,10 +50,7 @@ fn once<T>(slot: &mut Option<T>, rule: T, kind: &str, unknown: &mut Vec<String>)
 
 fn plain(slot: &mut Option<PlainRule>, member: Member, unknown: &mut Vec<String>) -> Result<(), PolicyError> {
     let kind = member.keys[0].clone();
-    let (policy, capabilities) = rule(only(member)?, unknown)?;
-    if !capabilities.is_empty() {
-        unknown.push("capabilities".to_owned());
-    }
+    let (policy, _) = rule(only(member)?, unknown)?;
     once(slot, PlainRule { policy }, &kind, unknown);
     Ok(())
 }
@@ -72,16 +70,9 @@ fn namespace(name: String, body: Body, unknown: &mut Vec<String>) -> Result<Name
     let mut rule = NamespaceRule { name, policy, capabilities, variables: None };
     for member in variables {
         let paths = &mut rule.variables.get_or_insert_with(VariablesRule::default).paths;
-        for member in only(member)?.0 {
-            if member.keys[0] != "path" {
-                unknown.push(member.keys[0].clone());
-                continue;
-            }
+        for member in only(member)?.0.into_iter().filter(|member| member.keys[0] == "path") {
             for (path_spec, body) in labelled(member)? {
-                let (policy, capabilities) = self::rule(body, unknown)?;
-                if !policy.is_empty() {
-                    unknown.push("policy".to_owned());
-                }
+                let (_, capabilities) = self::rule(body, unknown)?;
                 paths.push(PathRule { path_spec, capabilities });
             }
         }
@@ -107,7 +98,7 @@ fn rule(body: Body, unknown: &mut Vec<String>) -> Result<(String, Vec<String>), 
             }
             ("policy", _) => return Err(wrong("policy must be a text".to_owned())),
             ("capabilities", _) => return Err(wrong("capabilities must be a list of texts".to_owned())),
-            _ => unknown.push(key.clone()),
+            _ => continue,
         }
         if seen.contains(&key) {
             unknown.push(key);

@@ -51,6 +51,20 @@ fn nothing_is_a_policy_without_rules_but_rubbish_is_none() {
 }
 
 #[test]
+fn what_a_rule_does_not_know_says_nothing() {
+    let policy = Policy::parse("namespace \"a\" { polcy = \"read\" variables { road \"x\" {} path \"y\" { policy = \"read\" } } }")
+        .expect("a policy");
+    let rule = &policy.namespaces[0];
+    assert_eq!((rule.policy.as_str(), rule.capabilities.len()), ("", 0));
+    assert_eq!(rule.variables.as_ref().expect("variables").paths[0].capabilities, Vec::<String>::new());
+    assert!(Policy::parse("agent { policy = \"read\" capabilities = [\"x\"] }").is_ok());
+    assert_eq!(
+        told("namespace \"a\" { policy = \"read\" policy = \"write\" }"),
+        "Invalid or duplicate policy keys: policy"
+    );
+}
+
+#[test]
 fn words_that_the_language_does_not_have_are_named() {
     for (text, expected) in [
         (
