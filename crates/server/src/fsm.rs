@@ -18,7 +18,7 @@ pub type Reply = Result<Arc<Applied>, ApplyError>;
 ///
 /// # Errors
 /// A command too large for the log.
-pub fn encode(command: &Command) -> Result<Bytes, WireError> {
+pub(crate) fn encode(command: &Command) -> Result<Bytes, WireError> {
     COMMAND.encode(command).map(Bytes::from)
 }
 

@@ -9,7 +9,6 @@ use crate::plans::Plans;
 use crate::propose::Proposer;
 use crate::store::Store;
 use caravan_consensus::{Consensus, PeerInfo, PeerTransport, Storage};
-use caravan_rpc::NodeSessions;
 use caravan_state::State;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +36,6 @@ pub(crate) struct Shared {
     pub(crate) plans: Arc<Plans>,
     pub(crate) nodes: Nodes,
     pub(crate) events: Events,
-    pub(crate) sessions: NodeSessions,
     pub(crate) keyring: crate::keyring::Keyring,
     pub(crate) rules: crate::policies::Rules,
     pub(crate) sign_ins: crate::sign_in::SignIns,
@@ -64,7 +62,6 @@ impl Server {
         config: ServerConfig,
         node_id: u64,
         transport: Arc<dyn PeerTransport>,
-        sessions: NodeSessions,
     ) -> Result<Self, StartError> {
         let store = Store::new(State::initial());
         let storage = match &config.data_dir {
@@ -86,7 +83,6 @@ impl Server {
             consensus,
             evals: Arc::default(),
             plans: Arc::default(),
-            sessions,
             keyring: crate::keyring::Keyring::default(),
             rules: crate::policies::Rules::default(),
             sign_ins: crate::sign_in::SignIns::default(),

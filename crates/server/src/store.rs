@@ -10,7 +10,7 @@ use tokio::sync::{broadcast, watch};
 const CHANGES_KEPT: usize = 4096;
 
 /// What was applied, shared with everyone who listens.
-pub type AppliedBatch = Arc<Vec<Applied>>;
+pub(crate) type AppliedBatch = Arc<Vec<Applied>>;
 
 /// The newest state that this server has applied. Cloning the handle shares it.
 #[derive(Clone)]

@@ -33,7 +33,7 @@ pub(super) async fn start(config: &AgentConfig, wires: &Wires) -> Result<Running
     let resolved = resolve(config);
     let expect = resolved.bootstrap_expect;
     let peers = Peers { pool: wires.pool.clone(), region: config.settings.region.clone() };
-    let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(peers), wires.sessions.clone())
+    let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(peers))
         .await
         .map_err(|error| format!("Error starting agent: server setup failed: {error}"))?;
     let id = caravan_server::server_uuid(server.consensus().node_id());

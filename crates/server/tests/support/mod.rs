@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use caravan_consensus::{PeerCall, PeerTransport, TransportError};
 use caravan_model::*;
-use caravan_rpc::NodeSessions;
 use caravan_server::{Server, ServerConfig};
 use std::sync::Arc;
 
@@ -19,15 +18,15 @@ impl PeerTransport for Nobody {
 }
 
 /// A server that leads.
-pub async fn start(config: ServerConfig) -> Server {
-    let server = Server::start(config, 1, Arc::new(Nobody), NodeSessions::new()).await.expect("the server starts");
+pub(crate) async fn start(config: ServerConfig) -> Server {
+    let server = Server::start(config, 1, Arc::new(Nobody)).await.expect("the server starts");
     let mut leading = server.leading();
     leading.wait_for(|leads| *leads).await.expect("the server leads");
     server
 }
 
 /// A node that takes work.
-pub fn node(number: u32) -> Node {
+pub(crate) fn node(number: u32) -> Node {
     let mut resources = NodeResources::default();
     resources.cpu.cpu_shares = 4000;
     resources.memory.memory_mb = 8192;
@@ -48,7 +47,7 @@ pub fn node(number: u32) -> Node {
 }
 
 /// A service of so many small allocations.
-pub fn service(id: &str, count: i64) -> Job {
+pub(crate) fn service(id: &str, count: i64) -> Job {
     let task = Task {
         name: "t".to_owned(),
         driver: "mock".to_owned(),
@@ -76,7 +75,7 @@ pub fn service(id: &str, count: i64) -> Job {
 }
 
 /// An evaluation of a job.
-pub fn evaluation(number: u128, job: &Job, why: &str) -> Evaluation {
+pub(crate) fn evaluation(number: u128, job: &Job, why: &str) -> Evaluation {
     Evaluation {
         id: EvalId::from_u128(number),
         namespace: job.namespace.clone(),
