@@ -19,6 +19,8 @@ pub struct EvalRun {
     attempts: u32,
     /// What the last attempt decided, with queued counts lowered by what was accepted.
     last: Decision,
+    /// The index of the state that it was decided on; what came later, even with its own plan, is news.
+    seen: u64,
     next_eval: EvalId,
     /// How many allocations the last plan places or changes.
     planned: usize,
@@ -57,6 +59,7 @@ impl EvalRun {
             eval,
             attempts: 0,
             last: Decision::default(),
+            seen: 0,
             next_eval: EvalId::NIL,
             planned: 0,
             committed: false,
@@ -73,19 +76,21 @@ impl EvalRun {
     /// Decides what to do on this snapshot.
     pub fn step(&mut self, state: &State, settings: &Settings) -> Step {
         if !accepts(&self.eval.r#type, &self.eval.triggered_by) {
+            self.seen = state.index();
             let why = format!(
                 "scheduler cannot handle '{}' evaluation reason",
                 self.eval.triggered_by
             );
-            return Step::Done(self.failed(state, settings, why, Vec::new()));
+            return Step::Done(self.failed(settings, why, Vec::new()));
         }
         if self.committed {
             return Step::Done(self.complete(state, settings));
         }
         if self.attempts >= self.limit() {
-            return Step::Done(self.exhausted(state, settings));
+            return Step::Done(self.exhausted(settings));
         }
         self.attempts += 1;
+        self.seen = state.index();
         let mut decision = schedule(state, &self.eval, settings);
         let mut create = std::mem::take(&mut decision.follow_ups);
         for blocked in std::mem::take(&mut decision.blocked_on_nodes) {
@@ -139,7 +144,7 @@ impl EvalRun {
         )
     }
 
-    fn updated(&self, state: &State, settings: &Settings, status: EvalStatus) -> Evaluation {
+    fn updated(&self, settings: &Settings, status: EvalStatus) -> Evaluation {
         let mut eval = Evaluation::clone(&self.eval);
         eval.status = status;
         eval.status_description.clear();
@@ -152,7 +157,7 @@ impl EvalRun {
             eval.deployment_id = self.last.deployment_id;
         }
         eval.plan_annotations = self.last.plan.annotations.clone().map(Box::new);
-        eval.snapshot_index = state.index();
+        eval.snapshot_index = self.seen;
         eval.touch(settings.now);
         eval
     }
@@ -162,10 +167,10 @@ impl EvalRun {
         if failed && self.eval.status == EvalStatus::Blocked && !self.is_system() {
             return self.reblocked(state, settings);
         }
-        let mut eval = self.updated(state, settings, EvalStatus::Complete);
+        let mut eval = self.updated(settings, EvalStatus::Complete);
         let mut created: Vec<Evaluation> = self.blocked_on_nodes.values().cloned().collect();
         if failed && !self.is_system() {
-            created.push(self.blocked(state, settings, Blocked::NoRoom));
+            created.push(self.blocked(settings, Blocked::NoRoom));
         }
         if let Some(blocked) = created.first() {
             eval.blocked_eval = blocked.id;
@@ -177,7 +182,7 @@ impl EvalRun {
         }
     }
 
-    fn blocked(&self, state: &State, settings: &Settings, why: Blocked) -> Evaluation {
+    fn blocked(&self, settings: &Settings, why: Blocked) -> Evaluation {
         let mut rng = Rng::new(settings.seed ^ 0xb10c, self.eval.id.0);
         evals::blocked(
             &self.eval,
@@ -185,13 +190,13 @@ impl EvalRun {
             why,
             &self.last.eligibility,
             &self.last.failed_groups,
-            state.index(),
+            self.seen,
             settings.now,
         )
     }
 
     fn reblocked(&self, state: &State, settings: &Settings) -> EvalUpdates {
-        let mut eval = self.updated(state, settings, EvalStatus::Blocked);
+        let mut eval = self.updated(settings, EvalStatus::Blocked);
         eval.status_description
             .clone_from(&self.eval.status_description);
         eval.class_eligibility
@@ -217,24 +222,23 @@ impl EvalRun {
         }
     }
 
-    fn exhausted(&self, state: &State, settings: &Settings) -> EvalUpdates {
+    fn exhausted(&self, settings: &Settings) -> EvalUpdates {
         let why = format!("maximum attempts reached ({})", self.limit());
         let created = if self.is_system() {
             self.blocked_on_nodes.values().cloned().collect()
         } else {
-            vec![self.blocked(state, settings, Blocked::Conflicts)]
+            vec![self.blocked(settings, Blocked::Conflicts)]
         };
-        self.failed(state, settings, why, created)
+        self.failed(settings, why, created)
     }
 
     fn failed(
         &self,
-        state: &State,
         settings: &Settings,
         why: String,
         mut created: Vec<Evaluation>,
     ) -> EvalUpdates {
-        let mut eval = self.updated(state, settings, EvalStatus::Failed);
+        let mut eval = self.updated(settings, EvalStatus::Failed);
         eval.status_description = why;
         if let Some(blocked) = created.first() {
             eval.blocked_eval = blocked.id;

@@ -484,3 +484,19 @@ fn cores_and_devices_are_given_once() {
         Some(&1)
     );
 }
+
+#[test]
+fn an_evaluation_says_on_which_state_it_was_decided() {
+    let mut world = World::new(1);
+    world.register(service(1));
+    let placed = world.live("web")[0].create_index;
+    let eval = world.last_eval("web");
+    assert!(
+        eval.snapshot_index >= eval.create_index,
+        "it has seen its job"
+    );
+    assert!(
+        eval.snapshot_index < placed,
+        "what came with its plan is news to it"
+    );
+}
