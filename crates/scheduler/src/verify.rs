@@ -95,6 +95,9 @@ fn verdict(state: &State, plan: &Plan, id: NodeId) -> Result<(), &'static str> {
     else {
         return Ok(());
     };
+    if allocs.iter().any(|alloc| is_revived(state, alloc)) {
+        return Err("an allocation was stopped or forgotten meanwhile");
+    }
     let Some(node) = state.node(&id) else {
         // What is over may still be noted of, such as that its replacement found no node.
         let over = allocs
@@ -149,6 +152,15 @@ fn may_be_noted_on_a_lost_node(plan: &Plan, alloc: &Allocation) -> bool {
         .is_some_and(|group| !group.replaces_on_disconnect());
     alloc.client_status == ClientStatus::Lost
         || (alloc.client_status == ClientStatus::Unknown && stays)
+}
+
+/// Whether the plan would have an allocation run on that others have stopped, or even forgotten, since it was made:
+/// what it used may be given away.
+fn is_revived(state: &State, alloc: &Allocation) -> bool {
+    let known = state.alloc(&alloc.id);
+    let runs = alloc.desired_status == DesiredStatus::Run && !alloc.client_terminal();
+    let forgotten = alloc.create_index > 0 && known.is_none();
+    runs && (forgotten || known.is_some_and(|known| known.server_terminal()))
 }
 
 fn is_unmoved_and_unchanged(state: &State, alloc: &Allocation) -> bool {

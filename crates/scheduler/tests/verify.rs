@@ -127,3 +127,36 @@ fn what_stays_as_it_is_may_stay_on_a_node_that_takes_no_new_ones() {
     world.register(web);
     assert_eq!(world.versions("web"), [(1, 2)].into());
 }
+
+#[test]
+fn what_was_evicted_meanwhile_is_not_revived_by_an_update_in_place() {
+    let mut world = World::new(1);
+    world.register(job("web", job_type::SERVICE, 1));
+    let mut web = job("web", job_type::SERVICE, 1);
+    web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
+    let before = world.state.clone();
+    world.register(web);
+    let eval = Evaluation::clone(&world.last_eval("web"));
+    let newer = world
+        .state
+        .job(&World::key("web"))
+        .cloned()
+        .expect("registered");
+    world.state = before;
+    world.apply(caravan_state::Command::RegisterJob {
+        job: newer,
+        submission: None,
+        eval: None,
+        policy_ids: vec![],
+        now: world.now,
+    });
+    let settings = Settings {
+        now: world.now,
+        seed: 1,
+    };
+    let plan = schedule(&world.state, &eval, &settings).plan;
+    assert_eq!(plan.node_allocation.len(), 1, "it is told in place");
+    assert!(verify(&world.state, &plan).rejected_nodes.is_empty());
+    world.deregister("web");
+    assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
