@@ -37,10 +37,14 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         destructive: BTreeMap::new(),
         eval: eval.id,
     };
+    let newest = state.latest_deployment(&key).filter(|_| !batch);
+    let older = state.deployments_of_job(&key);
+    let older = older.filter(|row| newest.is_some_and(|newest| newest.id != row.id));
     let input = Input {
         eval,
         job: job.clone(),
-        deployment: state.latest_deployment(&key).filter(|_| !batch).cloned(),
+        deployment: newest.cloned(),
+        older: older.cloned().collect(),
         allocs: &allocs,
         tainted: &tainted,
         batch,
@@ -213,7 +217,7 @@ struct Placing<'a> {
 }
 
 impl Placing<'_> {
-    /// Everything but placements.
+    /// Everything but placements, and what is merely noted: whatever is stopped to make room is not noted as well.
     fn apply_changes(&mut self) {
         let results = &mut self.results;
         self.draft.plan.deployment = results.deployment.take();
@@ -240,9 +244,6 @@ impl Placing<'_> {
             if let Some(old) = self.state.alloc(&updated.id) {
                 self.draft.update(old, updated);
             }
-        }
-        for changed in std::mem::take(&mut results.changed).into_values() {
-            self.draft.write(changed);
         }
     }
 
@@ -292,6 +293,10 @@ impl Placing<'_> {
                 let alloc = self.allocation(&placement, name, metric, deployment);
                 if placement.reschedule {
                     self.note_rescheduled(&placement, RescheduleTracker::OK);
+                }
+                if let Some(previous) = placement.previous.filter(|_| placement.destructive) {
+                    // It is stopped: writing it once more would have it run again.
+                    self.results.changed.remove(&previous.id);
                 }
                 if preempted > 0
                     && let Some(desired) = self.results.desired.get_mut(&placement.group)
@@ -472,17 +477,22 @@ impl Placing<'_> {
         if placement.reschedule {
             // It stays, so that a later evaluation finds it with its attempts and tries again.
             self.draft.keep(previous);
-            let mut kept = Allocation::clone(previous);
+            let changed = self.results.changed.remove(&previous.id);
+            let noted = changed.is_some();
+            let mut kept = changed.unwrap_or_else(|| Allocation::clone(previous));
             kept.reschedule_tracker
                 .get_or_insert_default()
                 .last_reschedule = RescheduleTracker::NO_PLACEMENT.to_owned();
-            if previous.reschedule_tracker != kept.reschedule_tracker {
+            if noted || previous.reschedule_tracker != kept.reschedule_tracker {
                 self.draft.write(kept);
             }
         }
     }
 
     fn finish(mut self) -> Decision {
+        for changed in std::mem::take(&mut self.results.changed).into_values() {
+            self.draft.write(changed);
+        }
         self.draft.annotate(&self.results.desired);
         if !self.decision.failed_groups.is_empty() {
             let failed = &self.decision.failed_groups;

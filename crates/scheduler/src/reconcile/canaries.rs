@@ -33,7 +33,8 @@ impl Reconciler<'_> {
         {
             unneeded.extend(unpromoted(failed));
         }
-        let stopped = pick(&all, &unneeded);
+        let mut stopped = pick(&all, &unneeded);
+        stopped.extend(self.canaries_left_behind(&all));
         for alloc in stopped.values() {
             self.stop(alloc, None, desired_description::NOT_NEEDED);
         }
@@ -55,6 +56,17 @@ impl Reconciler<'_> {
         }
         all = without(&without(&all, &classes.migrate), &classes.lost);
         (classes.untainted, all)
+    }
+
+    /// Canaries of rollouts before the last one, whose stop was refused with a node's part of a plan.
+    fn canaries_left_behind(&self, all: &AllocSet) -> AllocSet {
+        let left = all.iter().filter(|(_, alloc)| {
+            let of = |older: &&Arc<Deployment>| older.id == alloc.deployment_id;
+            let older = self.input.older.iter().find(of);
+            let group = older.and_then(|older| older.task_groups.get(&alloc.task_group));
+            alloc.is_canary() && group.is_some_and(|group| !group.promoted)
+        });
+        left.map(|(id, alloc)| (*id, Arc::clone(alloc))).collect()
     }
 
     /// Plans the canaries that are missing.
@@ -92,7 +104,8 @@ fn pick(set: &AllocSet, ids: &BTreeSet<AllocId>) -> AllocSet {
     kept.map(|(id, alloc)| (*id, Arc::clone(alloc))).collect()
 }
 
-/// Whether the group needs canaries before anything else is replaced.
+/// Whether the group needs canaries before anything else is replaced. A rollout that began with canaries goes on
+/// wanting them, even when what they are to replace is gone meanwhile: without them it would wait for ever.
 pub(super) fn are_needed(
     group: &TaskGroup,
     state: &DeploymentState,
@@ -100,5 +113,6 @@ pub(super) fn are_needed(
     canaries: usize,
 ) -> bool {
     let wanted = group.update.as_ref().map_or(0, |update| update.canary);
-    destructive > 0 && i64::try_from(canaries).unwrap_or(i64::MAX) < wanted && !state.promoted
+    let begun = destructive > 0 || state.desired_canaries > 0;
+    begun && i64::try_from(canaries).unwrap_or(i64::MAX) < wanted && !state.promoted
 }

@@ -93,6 +93,8 @@ pub(crate) struct Input<'a> {
     pub(crate) job: Option<Arc<Job>>,
     /// The newest deployment of the job.
     pub(crate) deployment: Option<Arc<Deployment>>,
+    /// Those before it.
+    pub(crate) older: Vec<Arc<Deployment>>,
     pub(crate) allocs: &'a [Arc<Allocation>],
     pub(crate) tainted: &'a Tainted,
     pub(crate) batch: bool,

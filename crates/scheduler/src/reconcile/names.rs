@@ -70,7 +70,8 @@ impl NameIndex {
         self.used.remove(&number);
     }
 
-    /// The names of `n` new canaries: those of allocations to be replaced, then free ones, then beyond the count.
+    /// The names of `n` new canaries: those of allocations to be replaced, then free ones, then those that others have
+    /// as well, then beyond the count.
     pub(crate) fn next_canaries<'a>(
         &mut self,
         n: usize,
@@ -81,15 +82,16 @@ impl NameIndex {
             .into_iter()
             .filter_map(|alloc| alloc.index())
             .collect();
-        let replaced: BTreeSet<usize> = destructive
+        let (shared, replaced): (BTreeSet<usize>, BTreeSet<usize>) = destructive
             .into_iter()
             .filter_map(|alloc| alloc.index())
             .filter(|number| *number < self.count && !existing.contains(number))
-            .collect();
+            .partition(|number| self.duplicates.contains(number));
         let free = (0..self.count)
             .filter(|number| !self.used.contains(number) && !existing.contains(number));
         let mut numbers: Vec<usize> = replaced.into_iter().take(n).collect();
         numbers.extend(free.take(n - numbers.len()));
+        numbers.extend(shared.into_iter().take(n - numbers.len()));
         let missing = n - numbers.len();
         numbers.extend(self.count..self.count + missing);
         self.used.extend(&numbers);
@@ -131,6 +133,14 @@ mod tests {
         assert_eq!(index.next(2), ["j.g[1]", "j.g[3]"]);
         assert!(index.highest(1).contains("j.g[5]"));
         assert_eq!(index.next(1), ["j.g[0]"]);
+    }
+
+    #[test]
+    fn canaries_share_a_name_with_one_that_stays_only_when_no_other_is_left() {
+        let (old, stays) = ([alloc(0), alloc(1)], alloc(0));
+        let mut index = NameIndex::new("j", "g", 3, old.iter().chain([&stays]));
+        let names = index.next_canaries(4, [], &old);
+        assert_eq!(names, ["j.g[1]", "j.g[2]", "j.g[0]", "j.g[3]"]);
     }
 
     #[test]
