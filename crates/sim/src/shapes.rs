@@ -21,8 +21,10 @@ pub(crate) fn node(number: usize, random: &mut Random) -> Node {
         node_resources: Some(resources),
         ..Node::default()
     };
-    node.attributes.insert("driver.mock".to_owned(), "1".to_owned());
-    node.attributes.insert("kernel.name".to_owned(), "linux".to_owned());
+    node.attributes
+        .insert("driver.mock".to_owned(), "1".to_owned());
+    node.attributes
+        .insert("kernel.name".to_owned(), "linux".to_owned());
     node.computed_class = caravan_model::computed_class(&node);
     node
 }
@@ -59,7 +61,8 @@ pub(crate) fn job(number: usize, most: i64, random: &mut Random) -> Job {
             ..MigrateStrategy::default()
         }),
         reschedule_policy: (!system).then(|| rescheduling(random)),
-        disconnect: (kind == job_type::SERVICE && random.chance(250)).then(|| disconnecting(random)),
+        disconnect: (kind == job_type::SERVICE && random.chance(250))
+            .then(|| disconnecting(random)),
         ..TaskGroup::default()
     };
     let id = format!("job-{number}");
@@ -79,8 +82,11 @@ pub(crate) fn job(number: usize, most: i64, random: &mut Random) -> Job {
 fn update(random: &mut Random) -> UpdateStrategy {
     UpdateStrategy {
         max_parallel: random.between(1, 3),
-        // FIXME: with canaries a rollout may wait for ever after a plan that was refused in part (seeds 217, 455, 510).
-        canary: 0,
+        canary: if random.chance(400) {
+            random.between(1, 3)
+        } else {
+            0
+        },
         auto_promote: true,
         auto_revert: random.chance(300),
         health_check: "task_states".to_owned(),
