@@ -161,9 +161,12 @@ pub(super) fn append_events(
     Ok(())
 }
 
-/// Notes that the client of a node has told of its allocations.
+/// Notes that the client of a node has told of its allocations, once after each time it was missed: whether it told
+/// since then is all that anybody asks, and a node's row is too large to copy for every update.
 pub(super) fn note_alloc_update(txn: &mut Txn<'_>, id: NodeId) {
-    if let Some(node) = txn.state.nodes.get(&id) {
+    let silent =
+        |node: &&Arc<Node>| node.last_alloc_update_index <= node.last_missed_heartbeat_index;
+    if let Some(node) = txn.state.nodes.get(&id).filter(silent) {
         let mut node = Node::clone(node);
         node.last_alloc_update_index = txn.index;
         txn.state.nodes.insert(id, Arc::new(node));
@@ -201,4 +204,44 @@ fn put(txn: &mut Txn<'_>, mut node: Node) {
     txn.state.insert_node(&node);
     txn.touch(Table::Nodes);
     txn.changes.push(Change::Node(node));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::State;
+
+    /// Whether the node counts as heard since it was last missed, and whether its row was copied for that.
+    fn tell(state: &mut State, id: NodeId, index: u64) -> (bool, bool) {
+        let before = state.node(&id).cloned().expect("a node");
+        note_alloc_update(&mut Txn::new(state, index), id);
+        let after = state.node(&id).expect("a node");
+        let heard = after.last_alloc_update_index > after.last_missed_heartbeat_index;
+        (heard, !Arc::ptr_eq(&before, after))
+    }
+
+    #[test]
+    fn a_client_that_tells_is_noted_once_after_it_was_missed() {
+        let mut state = State::initial();
+        let id = NodeId::from_u128(1);
+        let node = Node {
+            id,
+            ..Node::default()
+        };
+        put(&mut Txn::new(&mut state, 5), node);
+        assert_eq!(tell(&mut state, id, 6), (true, true));
+        assert_eq!(tell(&mut state, id, 7), (true, false));
+        let mut txn = Txn::new(&mut state, 8);
+        let missed = update_status(
+            &mut txn,
+            id,
+            NodeStatus::Disconnected,
+            None,
+            Vec::new(),
+            UnixNanos(1),
+        );
+        assert!(missed.is_ok());
+        assert_eq!(tell(&mut state, id, 9), (true, true));
+        assert_eq!(tell(&mut state, id, 10), (true, false));
+    }
 }
