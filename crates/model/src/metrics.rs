@@ -39,7 +39,7 @@ pub struct AllocMetric {
     /// The pool.
     pub node_pool: String,
     /// Nodes that are ready, by datacenter.
-    #[serde(with = "shape::nullable")]
+    #[serde(deserialize_with = "shape::null_default")]
     pub nodes_available: Counts,
     /// Infeasible nodes by class; nodes without class are not counted.
     #[serde(with = "shape::nullable")]

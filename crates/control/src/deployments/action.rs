@@ -57,6 +57,8 @@ pub(super) fn watcher_eval(
     ids: &mut Ids<'_>,
 ) -> Evaluation {
     let mut eval = evaluation(job, trigger::DEPLOYMENT_WATCHER, ids.eval(), now);
+    // It is about the deployment, whatever the version of the job.
+    eval.job_modify_index = 0;
     eval.deployment_id = deployment.id;
     if deployment.eval_priority > 0 {
         eval.priority = deployment.eval_priority;

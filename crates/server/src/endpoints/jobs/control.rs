@@ -65,7 +65,7 @@ pub(in super::super) async fn evaluate(call: &Call) -> Answered {
     if job.is_parameterized() {
         return Err(ApiError::internal("can't evaluate parameterized job"));
     }
-    let eval = Evaluation { job_modify_index: 0, ..evaluation_of(job, trigger::JOB_REGISTER, 0) };
+    let eval = evaluation_of(job, trigger::JOB_REGISTER, 0);
     let (eval_id, now) = (eval.id, clock::now());
     let command = if body.eval_options.force_reschedule {
         let wish = DesiredTransition { force_reschedule: Some(true), ..DesiredTransition::default() };

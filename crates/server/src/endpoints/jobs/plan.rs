@@ -38,6 +38,11 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
         .map_err(|error| ApiError::internal(format!("the scheduler failed: {error}")))?;
     crate::timing::note_groups(&mut run.failed_groups, took);
     for eval in &mut run.created_evals {
+        // The state that was planned on is nobody's, and a new job has no index yet.
+        eval.snapshot_index = 0;
+        if existing.is_none() {
+            eval.job_modify_index = 0;
+        }
         crate::timing::note_groups(&mut eval.failed_tg_allocs, took);
     }
     let diff = body.diff.then(|| {
