@@ -77,10 +77,14 @@ fn check_restart(restart: &CheckRestart) -> Faults {
 fn common(check: &ServiceCheck) -> Option<String> {
     let kind = check.r#type.as_str();
     if ["http", "tcp", "grpc", "script"].contains(&kind) {
-        for (what, value) in [("interval", check.interval), ("timeout", check.timeout)] {
+        let times = [
+            ("interval", "Interval", check.interval),
+            ("timeout", "Timeout", check.timeout),
+        ];
+        for (what, at_start, value) in times {
             if value.0 == 0 {
                 return Some(format!(
-                    "missing required value {what}. {what} cannot be less than {LEAST}"
+                    "missing required value {what}. {at_start} cannot be less than {LEAST}"
                 ));
             }
             if value < LEAST {

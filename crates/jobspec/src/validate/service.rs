@@ -85,7 +85,8 @@ pub(super) fn script_checks(group: &TaskGroup) -> Faults {
 }
 
 /// Services of one task.
-pub(super) fn validate_task(group: &TaskGroup, task: &Task, faults: &mut Faults) {
+pub(super) fn validate_task(group: &TaskGroup, task: &Task) -> Faults {
+    let mut faults = Faults::default();
     let mut known = BTreeSet::new();
     let mut unknown_ports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let labels: BTreeSet<&str> = task
@@ -119,6 +120,7 @@ pub(super) fn validate_task(group: &TaskGroup, task: &Task, faults: &mut Faults)
             services.join(", ")
         ));
     }
+    faults
 }
 
 fn validate(service: &Service, of_group: bool) -> Faults {

@@ -25,7 +25,7 @@ pub(super) fn validate(job: &Job, group: &TaskGroup, task: &Task) -> Faults {
     } else {
         placement::affinities(&task.affinities, &mut faults);
     }
-    service::validate_task(group, task, &mut faults);
+    faults.nest_bare(service::validate_task(group, task));
     artifact::validate(&task.artifacts, &mut faults);
     if let Some(vault) = &task.vault {
         faults.nest("Vault validation failed: ", validate_vault(vault));
