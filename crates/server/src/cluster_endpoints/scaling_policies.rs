@@ -3,7 +3,6 @@
 use crate::endpoints::{Answered, Call};
 use caravan_model::*;
 use caravan_state::Table;
-use serde::Serialize;
 
 const TABLES: &[Table] = &[Table::ScalingPolicies];
 
@@ -34,22 +33,12 @@ pub(super) fn list(call: &Call) -> Answered {
     call.object(&rows, call.state.index_of_any(TABLES), TABLES)
 }
 
-/// A policy with its namespace on top, as single reads show it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    #[serde(rename = "Namespace")]
-    namespace: &'a str,
-    #[serde(flatten)]
-    policy: &'a ScalingPolicy,
-}
-
 pub(super) fn read(call: &Call) -> Answered {
     let id = call.request.param("id").to_owned();
     match call.state.scaling_policy(&id) {
         Some(policy) => {
-            let namespace = target(policy, "Namespace");
-            call.permit_in(&namespace.into())?;
-            call.object(&Shown { namespace, policy }, policy.modify_index, TABLES)
+            call.permit_in(&target(policy, "Namespace").into())?;
+            call.object(&**policy, policy.modify_index, TABLES)
         }
         None => {
             let index = call.state.index_of_any(TABLES).max(1);
