@@ -18,6 +18,7 @@ const PLUGIN_READ: Access = Access::Plugin(CoarseRule::Read);
 const CSI_LIST: Access = ns(&[CsiListVolume]);
 const CSI_READ: Access = ns(&[CsiReadVolume]);
 const CSI_WRITE: Access = ns(&[CsiWriteVolume]);
+const CSI_REGISTER: Access = Access::All(&[CSI_WRITE, PLUGIN_READ]);
 const HOST_DELETE: Access = ns(&[HostVolumeDelete, HostVolumeWrite]);
 
 pub(super) const ROUTES: &[Route] = &[
@@ -29,7 +30,7 @@ pub(super) const ROUTES: &[Route] = &[
         AnyServer,
     )
     .blocking(),
-    route(WRITE, "/v1/volumes", Op::VolumeRegister, CSI_WRITE, Leader),
+    route(WRITE, "/v1/volumes", Op::VolumeRegister, CSI_REGISTER, Leader),
     route(
         GET,
         "/v1/volumes/external",
@@ -70,7 +71,7 @@ pub(super) const ROUTES: &[Route] = &[
         PUT,
         "/v1/volume/csi/:id",
         Op::CsiVolumeRegister,
-        CSI_WRITE,
+        CSI_REGISTER,
         Leader,
     ),
     route(
@@ -84,7 +85,7 @@ pub(super) const ROUTES: &[Route] = &[
         PUT,
         "/v1/volume/csi/:id/create",
         Op::CsiVolumeCreate,
-        CSI_WRITE,
+        CSI_REGISTER,
         Leader,
     ),
     route(

@@ -80,7 +80,10 @@ pub(super) fn read(call: &Call) -> Answered {
                 &[Table::HostVolumes, Table::Allocations],
             )
         }
-        None => Err(call.missing("volume not found", TABLES)),
+        None => {
+            let index = call.state.index_of_any(TABLES).max(1);
+            Err(ApiError::not_found("volume not found").with_meta(call.head(index, TABLES)))
+        }
     }
 }
 
