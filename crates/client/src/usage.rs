@@ -72,16 +72,18 @@ pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage 
         _ => None,
     };
     let tasks: BTreeMap<String, TaskResourceUsage> = samples.iter().filter_map(taken).collect();
-    sum(tasks)
+    let live = runner.live_tasks();
+    sum(tasks, |task| live.contains_key(task))
 }
 
-fn sum(tasks: BTreeMap<String, TaskResourceUsage>) -> AllocResourceUsage {
+/// What all tasks use that still run; those that ended are shown one by one only.
+fn sum(tasks: BTreeMap<String, TaskResourceUsage>, runs: impl Fn(&str) -> bool) -> AllocResourceUsage {
     let mut total = ResourceUsage {
         device_stats: Some(Vec::new()),
         ..ResourceUsage::default()
     };
     let mut timestamp = UnixNanos(0);
-    for task in tasks.values() {
+    for (_, task) in tasks.iter().filter(|(name, _)| runs(name)) {
         add(&mut total, &task.resource_usage);
         timestamp = timestamp.max(task.timestamp);
     }
