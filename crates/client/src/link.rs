@@ -165,6 +165,8 @@ pub enum What {
         alloc: AllocId,
         wanted: Vec<WantedIdentity>,
     },
+    /// The signed identity of the node itself.
+    NodeIdentity,
 }
 
 /// An identity to sign: `workload` is a task or service, `identity` the name of its `identity` block.
@@ -185,6 +187,11 @@ pub enum Found {
     Variable(Option<Box<Variable>>),
     Variables(Vec<String>),
     Identities(Vec<SignedIdentity>),
+    NodeIdentity {
+        token: String,
+        /// Nanoseconds since 1970.
+        expires: i64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What an identity says (server sheet §12).
 
-use caravan_model::{Allocation, UnixNanos};
+use caravan_model::{Allocation, Node, UnixNanos};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -73,6 +73,52 @@ impl Default for Claims {
             nomad_task: String::new(),
             nomad_service: String::new(),
             extra_claims: BTreeMap::new(),
+        }
+    }
+}
+
+/// The claims of a node's identity. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeClaims {
+    /// `node:<region>:<pool>:<node>:default`.
+    pub sub: String,
+    /// For whom it is.
+    pub aud: Audience,
+    /// Issued at.
+    pub iat: i64,
+    /// Not valid before.
+    pub nbf: i64,
+    /// When it ends.
+    pub exp: i64,
+    /// A UUID.
+    pub jti: String,
+    /// The node.
+    pub nomad_node_id: String,
+    /// Its pool.
+    pub nomad_node_pool: String,
+    /// Its class.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub nomad_node_class: String,
+    /// Its datacenter.
+    pub nomad_node_datacenter: String,
+}
+
+impl NodeClaims {
+    /// The claims of a node's identity that lasts `seconds`.
+    #[must_use]
+    pub fn new(region: &str, node: &Node, jti: String, now: UnixNanos, seconds: i64) -> Self {
+        let Node { id, node_pool, node_class, datacenter, .. } = node;
+        Self {
+            sub: format!("node:{region}:{node_pool}:{id}:default"),
+            aud: Audience::One(DEFAULT_AUDIENCE.to_owned()),
+            iat: now.seconds(),
+            nbf: now.seconds(),
+            exp: now.seconds() + seconds,
+            jti,
+            nomad_node_id: id.to_string(),
+            nomad_node_pool: node_pool.clone(),
+            nomad_node_class: node_class.clone(),
+            nomad_node_datacenter: datacenter.clone(),
         }
     }
 }

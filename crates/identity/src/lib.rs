@@ -11,7 +11,7 @@ mod encryption;
 mod jwt;
 mod key;
 
-pub use claims::{Audience, Claims, IdentityOf};
+pub use claims::{Audience, Claims, IdentityOf, NodeClaims};
 pub use jwt::verify;
 pub use key::{RootKey, WrapSeed};
 

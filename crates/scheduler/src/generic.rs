@@ -75,6 +75,7 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         eval,
         key,
         now: settings.now,
+        signing_key: settings.signing_key,
         stacks,
         draft,
         rng,
@@ -209,6 +210,7 @@ struct Placing<'a> {
     eval: &'a Evaluation,
     key: JobKey,
     now: UnixNanos,
+    signing_key: KeyId,
     stacks: Stacks<'a>,
     draft: Draft,
     rng: Rng,
@@ -433,6 +435,7 @@ impl Placing<'_> {
             metrics: Some(Arc::new(metric)),
             desired_status: DesiredStatus::Run,
             client_status: ClientStatus::Pending,
+            signing_key_id: self.signing_key,
             deployment_id: deployment,
             ..Allocation::default()
         };

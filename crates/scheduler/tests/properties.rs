@@ -402,7 +402,7 @@ proptest! {
         world.healthy("web");
         let eval = Evaluation::clone(&world.last_eval("web"));
         let looks = Evaluation { annotate_plan: true, ..eval.clone() };
-        let settings = Settings { now: world.now, seed: 1 };
+        let settings = Settings { now: world.now, seed: 1, ..Settings::default() };
         let short = schedule(&world.state, &eval, &settings);
         let long = schedule(&world.state, &looks, &settings);
         let ignored = short.plan.annotations.as_ref().map(|a| a.desired_tg_updates["g"].ignore);
@@ -426,7 +426,7 @@ proptest! {
         };
         world.apply(register);
         let eval = Evaluation::clone(&world.last_eval("web"));
-        let settings = Settings { now: world.now, seed };
+        let settings = Settings { now: world.now, seed, ..Settings::default() };
         let plan = |state: &caravan_state::State| {
             serde_json::to_string(&schedule(state, &eval, &settings).plan).expect("a plan")
         };

@@ -22,6 +22,7 @@ fn settings(world: &World) -> Settings {
     Settings {
         now: world.now,
         seed: 7,
+        ..Settings::default()
     }
 }
 

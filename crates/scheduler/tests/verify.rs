@@ -23,6 +23,7 @@ fn planned(world: &mut World, web: Job) -> Plan {
     let settings = Settings {
         now: world.now,
         seed: 1,
+        ..Settings::default()
     };
     let plan = schedule(&world.state, &eval, &settings).plan;
     let placed: usize = plan.node_allocation.values().map(Vec::len).sum();

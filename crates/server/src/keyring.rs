@@ -73,6 +73,11 @@ impl Keyring {
     }
 }
 
+/// The id of the key that new things are signed with.
+pub(crate) fn active_id(state: &State) -> Option<KeyId> {
+    active_row(state).map(|row| row.meta.key_id)
+}
+
 fn active_row(state: &State) -> Option<&Arc<WrappedRootKey>> {
     state
         .root_keys()
@@ -150,6 +155,20 @@ pub(crate) async fn initialize(store: &Store, proposer: &Proposer) -> Result<(),
         proposer
             .propose(&Command::UpsertRootKeys { keys: vec![key] })
             .await?;
+        for node in store.snapshot().nodes() {
+            identify(&store.snapshot(), node, proposer).await?;
+        }
     }
+    Ok(())
+}
+
+/// Notes with a node which key signs its identity, where that is another one now.
+pub(crate) async fn identify(state: &State, node: &Node, proposer: &Proposer) -> Result<(), ProposeError> {
+    let Some(active) = active_id(state).filter(|active| *active != node.identity_signing_key_id) else {
+        return Ok(());
+    };
+    let node = Box::new(Node { identity_signing_key_id: active, ..node.clone() });
+    let command = Command::RegisterNode { node, create_pool: false, evals: Vec::new(), now: clock::now() };
+    proposer.propose(&command).await?;
     Ok(())
 }

@@ -131,6 +131,8 @@ impl NodeService {
         let state = self.shared.store.snapshot();
         let now = clock::now();
         let id = node.id;
+        // Its identity is signed when it asks for it, by the key that is active now.
+        node.identity_signing_key_id = crate::keyring::active_id(&state).unwrap_or_default();
         let mut evals = Vec::new();
         if let Some(old) = state.node(&id) {
             let changed = registration_matters(old, &node);
@@ -160,6 +162,8 @@ impl NodeService {
             let back = matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected);
             let event = back.then(|| cluster_event(subsystem::CLUSTER, node_event::REREGISTERED_BY_HEARTBEAT));
             set_status(&self.shared, &state, node, status, event).await?;
+        } else {
+            crate::keyring::identify(&state, node, &self.shared.proposer).await?;
         }
         Ok(self.shared.nodes.beat(id))
     }

@@ -59,6 +59,8 @@ impl Worker {
     /// Carries an evaluation out. Returns it when it goes on waiting for room.
     async fn process(&self, eval: Arc<Evaluation>, token: &str) -> Result<Option<Evaluation>, WorkError> {
         let id = eval.id;
+        // What is placed has identities, which the cluster's first key must sign.
+        crate::keyring::ready(&self.store).await;
         let mut state = self.fresh_enough(&eval).await;
         let mut run = EvalRun::new(eval);
         loop {
@@ -102,7 +104,8 @@ impl Worker {
 
 /// Runs one step of the scheduler off the event loop; a panic in it is an error of this evaluation alone.
 async fn decide(mut run: EvalRun, state: Arc<State>) -> Result<(EvalRun, Step), WorkError> {
-    let settings = Settings { now: clock::now(), seed: clock::seed(), ..Settings::default() };
+    let signing_key = crate::keyring::active_id(&state).unwrap_or_default();
+    let settings = Settings { now: clock::now(), seed: clock::seed(), signing_key };
     tokio::task::spawn_blocking(move || {
         let began = std::time::Instant::now();
         let mut step = run.step(&state, &settings);

@@ -5,7 +5,7 @@
 use crate::clock;
 use crate::keyring::KeyringError;
 use crate::nodes::{NodeError, NodeService};
-use caravan_identity::{Claims, IdentityOf};
+use caravan_identity::{Claims, IdentityOf, NodeClaims};
 use caravan_model::*;
 use caravan_state::{EncryptedVariable, ScopedKey, State};
 use std::collections::BTreeMap;
@@ -103,6 +103,20 @@ impl NodeService {
         Ok(seen.map(|row| row.path.clone()).filter(|path| self.may_read(alloc, task, path)).collect())
     }
 
+    /// Signs the identity of a node.
+    ///
+    /// # Errors
+    /// See [`NodeError`].
+    pub fn sign_node(&self, node: NodeId) -> Result<Signed, NodeError> {
+        let shared = self.shared();
+        let state = shared.store.snapshot();
+        let known = state.node(&node).ok_or(NodeError::Unknown(node))?;
+        let seconds = identity_seconds(&state, &known.node_pool);
+        let claims = NodeClaims::new(&shared.config.region, known, clock::uuid(), clock::now(), seconds);
+        let token = shared.keyring.active(&state)?.sign(&claims).map_err(KeyringError::from)?;
+        Ok(Signed { token, expires: claims.exp.saturating_mul(1_000_000_000) })
+    }
+
     /// Signs an identity that the job declares for a task or service of the allocation.
     ///
     /// # Errors
@@ -129,6 +143,12 @@ impl NodeService {
         let expires = claims.exp.map_or(0, |seconds| seconds.saturating_mul(1_000_000_000));
         Ok(Signed { token, expires })
     }
+}
+
+/// How long the identities of a pool's nodes last, in seconds.
+fn identity_seconds(state: &State, pool: &String) -> i64 {
+    let of_pool = state.node_pool(pool).map(|pool| pool.node_identity_ttl).filter(|ttl| ttl.0 > 0);
+    of_pool.unwrap_or(node_pool::DEFAULT_IDENTITY_TTL).0 / 1_000_000_000
 }
 
 /// The identity as the job declares it; the default one need not be declared.

@@ -131,6 +131,7 @@ fn blocked_for_a_reason(world: &World, eval: &Evaluation) -> Result<(), String> 
     let settings = Settings {
         now: world.now,
         seed: Random::new(1).bits(),
+        ..Settings::default()
     };
     let decision = schedule(&world.state, eval, &settings);
     let placed: usize = decision.plan.node_allocation.values().map(Vec::len).sum();

@@ -54,6 +54,7 @@ impl Worker {
         let settings = Settings {
             now: world.now,
             seed: world.random.bits(),
+            ..Settings::default()
         };
         let step = held.run.step(&state, &settings);
         let id = held.run.eval().id;

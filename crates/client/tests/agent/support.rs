@@ -236,6 +236,7 @@ impl ServerLink for Servers {
                 let all = wanted.into_iter().map(|wanted| self.sign(wanted));
                 Found::Identities(all.collect())
             }
+            What::NodeIdentity => return Err(LinkError::Unavailable("there are no keys".into())),
         })
     }
 }

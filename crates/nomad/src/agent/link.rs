@@ -108,6 +108,10 @@ impl ServerLink for InProcess {
                 let signed = wanted.into_iter().map(|wanted| self.sign(node, alloc, wanted));
                 signed.collect::<Result<_, _>>().map(Found::Identities)
             }
+            What::NodeIdentity => {
+                let signed = self.service.sign_node(node).map_err(link_error)?;
+                Ok(Found::NodeIdentity { token: signed.token, expires: signed.expires })
+            }
         }
     }
 }

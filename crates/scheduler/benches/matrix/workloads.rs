@@ -204,6 +204,7 @@ fn plan_beside() -> f64 {
     let settings = Settings {
         now: EPOCH,
         seed: 1,
+        ..Settings::default()
     };
     let place = |dry: caravan_scheduler::DryRun| {
         let annotations = dry.annotations.expect("a plan says what it does");

@@ -44,6 +44,7 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         job,
         batch: eval.r#type == job_type::SYSBATCH,
         now: settings.now,
+        signing_key: settings.signing_key,
         allocs,
         tainted,
         stack,
@@ -69,6 +70,7 @@ struct SystemRun<'a> {
     job: Option<Arc<Job>>,
     batch: bool,
     now: UnixNanos,
+    signing_key: KeyId,
     allocs: Arc<Vec<Arc<Allocation>>>,
     tainted: Tainted,
     stack: Option<Stack<'a>>,
@@ -354,6 +356,7 @@ impl SystemRun<'_> {
                 .unwrap_or_default(),
             desired_status: DesiredStatus::Run,
             client_status: ClientStatus::Pending,
+            signing_key_id: self.signing_key,
             ..Allocation::default()
         };
         if canary {

@@ -256,6 +256,7 @@ impl World {
             let settings = Settings {
                 now: self.now,
                 seed: self.seed,
+                ..Settings::default()
             };
             match run.step(&self.state, &settings) {
                 Step::Submit { plan, create } => {
