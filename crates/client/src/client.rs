@@ -116,6 +116,11 @@ impl Client {
         Arc::new(NodeApi::new(Arc::clone(&self.shared)))
     }
 
+    /// What this node counts for monitoring.
+    pub async fn gauges(&self, wanted: crate::metrics::Wanted) -> Vec<caravan_model::MetricGauge> {
+        crate::metrics::gauges(&self.shared, wanted).await
+    }
+
     /// Has the agent's API served inside tasks that start from now on.
     pub fn serve_in_tasks(&self, server: caravan_http::Server) {
         // It is set once, right after the start.

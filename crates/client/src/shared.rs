@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     heartbeat_ttl: AtomicU64,
     pub(crate) contacted: tokio::sync::watch::Sender<bool>,
     pub(crate) meta: RwLock<crate::metadata::Metadata>,
+    pub(crate) identity: crate::node_identity::NodeIdentity,
     pub(crate) ended: tokio::sync::Notify,
     /// What tasks are given as their API, once there is one.
     pub(crate) task_api: tokio::sync::SetOnce<caravan_http::Server>,
@@ -82,6 +83,7 @@ impl Shared {
             heartbeat_ttl: AtomicU64::new(0),
             contacted: tokio::sync::watch::Sender::new(false),
             meta: RwLock::new(meta),
+            identity: crate::node_identity::NodeIdentity::default(),
             ended: tokio::sync::Notify::new(),
             task_api: tokio::sync::SetOnce::new(),
             shutdown: CancellationToken::new(),

@@ -369,6 +369,17 @@ impl Broker {
             .any(|name| self.ready.get(*name).is_some_and(|queue| !queue.is_empty()))
     }
 
+    /// By type of evaluation: how many could be handed out now, and how many are. Types that were never seen are left out.
+    #[must_use]
+    pub fn stats_by_type(&self) -> Vec<(String, usize, usize)> {
+        let unacked = |name: &str| {
+            let held = self.outstanding.keys().filter_map(|id| self.evals.get(id));
+            held.filter(|eval| eval.r#type == name).count()
+        };
+        let rows = self.ready.iter();
+        rows.map(|(name, queue)| (name.clone(), queue.len(), unacked(name))).collect()
+    }
+
     /// Counters for metrics.
     #[must_use]
     pub fn stats(&self) -> BrokerStats {

@@ -14,7 +14,7 @@ pub mod procs;
 mod supervisor;
 mod sys;
 
-pub use sys::give_memory_back;
+pub use sys::{give_memory_back, landlock_version};
 
 pub use supervisor::client::{
     ExecSession, ExecStreams, LaunchError, Locator, Reconnected, Supervised, Supervisors,

@@ -55,6 +55,12 @@ pub async fn answer(mut frames: Frames, form: Form) -> Result<Answer, ApiError> 
     Ok(Answer::stream(kind(form), body(first, frames, form)))
 }
 
+/// The same where nothing can be wrong any more: the head is sent at once, whenever the first frame comes.
+#[must_use]
+pub fn answer_now(frames: Frames, form: Form) -> Answer {
+    Answer::stream(kind(form), body(None, frames, form))
+}
+
 fn kind(form: Form) -> &'static str {
     match form {
         Form::Json => content_type::JSON,

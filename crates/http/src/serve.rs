@@ -94,6 +94,12 @@ struct Origin {
 }
 
 impl Server {
+    /// How many connections are open; those without an address or a limit are not counted.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.connections.open()
+    }
+
     /// A server that asks `api`.
     pub fn new(api: Arc<dyn Api>, settings: Settings) -> Self {
         let connections = limit::Connections::new(settings.max_connections_per_ip);
@@ -109,7 +115,10 @@ impl Server {
 
 impl Shared {
     async fn handle(&self, request: Request<Incoming>, origin: Origin) -> Response<ResponseBody> {
+        let began = std::time::Instant::now();
+        let (method, path) = (request.method().clone(), request.uri().clone());
         let mut response = self.respond(request, origin).await;
+        tracing::debug!(target: "caravan_http", %method, %path, duration = ?began.elapsed(), "request complete");
         for (name, value) in &self.settings.headers {
             response.headers_mut().insert(name, value.clone());
         }

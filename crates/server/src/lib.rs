@@ -42,7 +42,7 @@ pub use config::{RaftTuning, ServerConfig};
 pub use fsm::{Fsm, Reply};
 pub use nodes::{NodeError, NodeService};
 pub use propose::{ProposeError, Proposer};
-pub use server::{Server, StartError};
+pub use server::{Numbers, Server, StartError};
 pub use store::Store;
 pub use caravan_identity::IdentityOf;
 pub use volume_maker::{MadeVolume, NodeVolumes};

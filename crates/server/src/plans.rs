@@ -51,6 +51,11 @@ impl Default for Plans {
 }
 
 impl Plans {
+    /// How many plans wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
     /// Submits a plan and waits for what was accepted of it.
     pub(crate) async fn submit(&self, plan: Plan) -> Answer {
         let (answer, result) = oneshot::channel();

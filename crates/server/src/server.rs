@@ -53,6 +53,23 @@ pub struct Server {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// What a leader's duties count.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    /// Evaluations to be worked on.
+    pub broker: caravan_control::broker::BrokerStats,
+    /// Evaluations that wait for room.
+    pub blocked: caravan_control::blocked::BlockedStats,
+    /// Nodes whose heartbeat is waited for.
+    pub heartbeats: usize,
+    /// Locks of variables whose time runs.
+    pub locks: usize,
+    /// Plans that wait to be verified.
+    pub plans: usize,
+    /// By type of evaluation: how many could be handed out, how many are.
+    pub by_type: Vec<(String, usize, usize)>,
+}
+
 impl Server {
     /// Opens (or makes) the log, and begins to follow or lead.
     ///
@@ -139,6 +156,23 @@ impl Server {
     #[must_use]
     pub fn proposer(&self) -> &Proposer {
         &self.shared.proposer
+    }
+
+    /// What this server's duties count; all zero while another server leads.
+    #[must_use]
+    pub fn numbers(&self) -> Numbers {
+        let (broker, blocked, by_type) = {
+            let evals = self.shared.evals.lock();
+            (evals.broker.stats(), evals.blocked.stats(), evals.broker.stats_by_type())
+        };
+        Numbers {
+            broker,
+            blocked,
+            heartbeats: self.shared.nodes.lock().active(),
+            locks: self.shared.locks.active(),
+            plans: self.shared.plans.waiting(),
+            by_type,
+        }
     }
 
     /// How many blocked evaluations were woken since this server began to lead.

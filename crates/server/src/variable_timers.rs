@@ -19,6 +19,11 @@ pub(crate) struct Locks {
 }
 
 impl Locks {
+    /// How many locks' time runs.
+    pub(crate) fn active(&self) -> usize {
+        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Begins a lock's time anew.
     pub(crate) fn renew(&self, key: ScopedKey, lock: &VariableLock, now: UnixNanos) {
         let until = UnixNanos(now.0.saturating_add(lock.ttl.0.saturating_mul(GRACE)));

@@ -19,6 +19,8 @@ mod frames;
 mod logs;
 mod node;
 
+pub(crate) use node::host_stats;
+
 /// Answers requests about this node. Who may ask what was decided before a request gets here.
 pub struct NodeApi {
     shared: Arc<Shared>,
@@ -53,6 +55,8 @@ impl Api for NodeApi {
             }
             Op::ClientMetadataRead => node::metadata(&self.shared),
             Op::ClientMetadataApply => node::apply_metadata(&self.shared, &request),
+            Op::ClientIdentityRead => node::identity(&self.shared).await,
+            Op::ClientIdentityRenew => node::renew_identity(&self.shared).await,
             Op::ClientAllocStats => {
                 let task = request.query.get("task").unwrap_or_default().to_owned();
                 let usage = crate::usage::of_alloc(&*self.runner(&request)?, &task).await;

@@ -40,10 +40,27 @@ pub(super) fn apply_metadata(shared: &Shared, request: &ApiRequest) -> Result<An
     Answer::json(&response, Meta::none())
 }
 
+pub(super) async fn identity(shared: &Shared) -> Result<Answer, ApiError> {
+    let claims = shared.identity.claims(shared).await;
+    let claims = claims.map_err(|error| ApiError::internal(error.to_string()))?;
+    Answer::json(&serde_json::json!({"Claims": claims}), Meta::none())
+}
+
+pub(super) async fn renew_identity(shared: &Shared) -> Result<Answer, ApiError> {
+    let renewed = shared.identity.renew(shared).await;
+    renewed.map_err(|error| ApiError::internal(error.to_string()))?;
+    Answer::json(&serde_json::json!({}), Meta::none())
+}
+
 /// How long the processors are watched.
 const WINDOW: Duration = Duration::from_millis(100);
 
 pub(super) async fn stats(shared: &Arc<Shared>) -> Result<Answer, ApiError> {
+    Answer::json(&host_stats(shared).await, Meta::none())
+}
+
+/// The machine's numbers; takes a moment, for the processors are watched.
+pub(crate) async fn host_stats(shared: &Arc<Shared>) -> HostStats {
     let before = cpu_times();
     tokio::time::sleep(WINDOW).await;
     let after = cpu_times();
@@ -52,7 +69,7 @@ pub(super) async fn stats(shared: &Arc<Shared>) -> Result<Answer, ApiError> {
         .iter()
         .filter_map(|(name, now)| Some(cpu_stats(name, before.get(name)?, now, speed)))
         .collect();
-    let stats = HostStats {
+    HostStats {
         alloc_dir_stats: storage::usage(&shared.config.alloc_dir).map(|usage| disk(usage, "", "")),
         cpu_ticks_consumed: cpu.iter().map(|core| core.total_ticks).sum(),
         cpu,
@@ -61,8 +78,7 @@ pub(super) async fn stats(shared: &Arc<Shared>) -> Result<Answer, ApiError> {
         memory: memory(),
         timestamp: clock::now(),
         uptime: uptime(),
-    };
-    Answer::json(&stats, Meta::none())
+    }
 }
 
 fn core_speed(shared: &Shared) -> f64 {

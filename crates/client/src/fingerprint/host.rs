@@ -32,5 +32,8 @@ pub(super) fn look(_config: &ClientConfig, node: &mut Node) {
     set(node, "kernel.name", "linux");
     set(node, "kernel.version", kernel("osrelease"));
     set(node, "kernel.arch", std::env::consts::ARCH);
+    if let Some(version) = caravan_host::landlock_version() {
+        set(node, "kernel.landlock", format!("v{version}"));
+    }
     set(node, "unique.hostname", kernel("hostname"));
 }

@@ -46,6 +46,13 @@ impl Connections {
     }
 }
 
+impl Connections {
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };

@@ -96,6 +96,7 @@ pub(super) async fn start(
         false => None,
     };
     let http = HttpServer::new(Arc::clone(&gateway) as Arc<dyn Api>, http_settings(config)?);
+    gateway.set_http(http.clone());
     if let Some(node) = &node {
         node.serve_in_tasks(http.clone());
     }

@@ -101,6 +101,11 @@ impl Gateway {
         }
     }
 
+    /// The public API is served. The server asks this gateway in turn: both last as long as the agent.
+    pub(super) fn set_http(&self, http: caravan_http::Server) {
+        self.ops.set_http(http);
+    }
+
     /// The node of this agent was started.
     pub(super) fn set_node(&self, node: Arc<Client>) {
         self.ops.set_node(Arc::clone(&node));
@@ -289,6 +294,9 @@ impl Gateway {
                 None => Err(ApiError::no_local_node()),
             };
         };
+        if wanted.len() != 36 {
+            return Err(ApiError::id_length("node"));
+        }
         let state = side.server.store().snapshot();
         let id = wanted
             .parse::<NodeId>()
@@ -315,7 +323,10 @@ impl Gateway {
             side.api.authorize(&request, None)?;
             let id = node
                 .parse::<NodeId>()
-                .map_err(|_| ApiError::unknown_node(500, node))?;
+                .map_err(|_| ApiError::id_length("node"))?;
+            if side.server.store().snapshot().node(&id).is_none() {
+                return Err(ApiError::internal(format!("RPC Error:: 404,Unknown node {node:?}")));
+            }
             return self.to_node(side, id, request).await;
         }
         let Some(wanted) = request.query.text("server_id") else {

@@ -6,6 +6,9 @@ use caravan_http::{Answer, ApiError, ApiRequest, Meta};
 use caravan_model::{AgentJoinResponse, AgentMember, AgentMembers, AgentSelf};
 use std::collections::BTreeMap;
 
+const ANONYMOUS_JOIN: &str =
+    "anonymous server join is deprecated and will be removed in a future version of Nomad";
+
 fn split(address: &str) -> (String, u16) {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
     (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(0))
@@ -73,7 +76,18 @@ pub(super) fn members(agent: &AgentOps) -> Answered {
 pub(super) fn agent_self(agent: &AgentOps) -> Answered {
     let own = format!("{}.{}", agent.config.name, agent.config.settings.region);
     let member = all(agent).into_iter().find(|member| member.name == own).unwrap_or_default();
-    Answer::json(&AgentSelf { config: agent.config.self_view(), member, stats: stats::of(agent) }, Meta::none())
+    let mut config = agent.config.self_view();
+    config["Version"] = version();
+    Answer::json(&AgentSelf { config, member, stats: stats::of(agent) }, Meta::none())
+}
+
+/// The version in its parts; what follows a dash is a pre-release.
+fn version() -> serde_json::Value {
+    let text = env!("CARGO_PKG_VERSION");
+    let (version, before) = text.split_once('-').unwrap_or((text, ""));
+    serde_json::json!({
+        "BuildDate": null, "Revision": "", "Version": version, "VersionMetadata": "", "VersionPrerelease": before,
+    })
 }
 
 pub(super) fn servers(agent: &AgentOps) -> Answered {
@@ -151,6 +165,9 @@ pub(super) async fn join(agent: &AgentOps, request: &ApiRequest) -> Answered {
         let count = faults.lines().count();
         let plural = if count == 1 { "" } else { "s" };
         answer.error = format!("{count} error{plural} occurred:\n{faults}\n");
+    }
+    if agent.config.settings.acl.enabled && request.token.as_deref().is_none_or(str::is_empty) {
+        answer.warning = ANONYMOUS_JOIN.to_owned();
     }
     Answer::json(&answer, Meta::none())
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is answered by the agent that is asked, whatever its role; one file a theme.
 
+mod gauges;
 mod health;
 mod host;
 mod members;
@@ -45,6 +46,8 @@ pub(crate) struct AgentOps {
     has_node: bool,
     /// The node of this agent, once it was started.
     node: OnceLock<Arc<Client>>,
+    /// What serves the public API, once it does.
+    http: OnceLock<caravan_http::Server>,
     started: Instant,
     started_at: caravan_model::Timestamp,
 }
@@ -60,7 +63,13 @@ impl AgentOps {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let started_at = caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         let has_node = config.settings.client.enabled;
-        Self { config, server, upstream, reloader, has_node, node: OnceLock::new(), started: Instant::now(), started_at }
+        Self { config, server, upstream, reloader, has_node, node: OnceLock::new(), http: OnceLock::new(), started: Instant::now(), started_at }
+    }
+
+    /// The public API is served.
+    pub(crate) fn set_http(&self, http: caravan_http::Server) {
+        // It is served once.
+        let _ = self.http.set(http);
     }
 
     /// The node of this agent was started.
@@ -114,7 +123,7 @@ impl AgentOps {
             }
             Op::AgentMonitor => {
                 monitor::check(request)?;
-                monitor::follow(self, request).await
+                monitor::follow(self, request)
             }
             Op::AgentMonitorExport => {
                 monitor::check(request)?;
@@ -124,7 +133,7 @@ impl AgentOps {
                 one_target(request)?;
                 profile(request)
             }
-            Op::Metrics => metrics::metrics(self, request),
+            Op::Metrics => metrics::metrics(self, request).await,
             op => Err(ApiError::internal(format!("{} is not answered by an agent", op.name()))),
         }
     }
@@ -141,10 +150,29 @@ fn one_target(request: &ApiRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Profiles of the reference's runtime have no counterpart; only the command line is told.
+/// The profiles that tools ask for by name.
+const PROFILES: &[&str] =
+    &["allocs", "block", "goroutine", "heap", "mutex", "profile", "threadcreate", "trace"];
+
+/// The reference's runtime profiles itself; here, whichever is asked for, it is the threads that are told.
 fn profile(request: &ApiRequest) -> Answered {
     match request.param("name") {
         "cmdline" => Ok(Answer::text(std::env::args().collect::<Vec<_>>().join("\0"))),
+        name if PROFILES.contains(&name) => Ok(Answer::bytes("application/octet-stream", threads())),
         name => Err(ApiError::not_found(format!("Pprof profile not found profile: {name}"))),
     }
+}
+
+/// A line for each thread: its number, its name, its state.
+fn threads() -> String {
+    let entries = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let mut lines: Vec<String> = entries
+        .filter_map(|entry| {
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            Some(format!("{} {} {}\n", field("Pid:")?, field("Name:")?, field("State:")?))
+        })
+        .collect();
+    lines.sort();
+    lines.concat()
 }

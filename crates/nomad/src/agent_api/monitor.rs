@@ -11,7 +11,7 @@ const WAITING: usize = 64;
 /// `info`, when nothing is asked for.
 const USUAL: usize = 3;
 
-pub(super) async fn follow(agent: &AgentOps, request: &ApiRequest) -> Answered {
+pub(super) fn follow(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let query = &request.query;
     let level = query.text("log_level").and_then(verbosity).unwrap_or(USUAL);
     let form = Form { json: query.flag("log_json")?, location: query.flag("log_include_location")? };
@@ -31,7 +31,7 @@ pub(super) async fn follow(agent: &AgentOps, request: &ApiRequest) -> Answered {
             }
         }
     });
-    frames::answer(received, if plain { frames::Form::Plain } else { frames::Form::Json }).await
+    Ok(frames::answer_now(received, if plain { frames::Form::Plain } else { frames::Form::Json }))
 }
 
 /// What is wrong with a request to follow or to export the log.

@@ -26,6 +26,11 @@ fn text(duration: Duration) -> Value {
     duration_text(duration).into()
 }
 
+/// A setting that was always text is empty until somebody writes it.
+fn unless_default<T: PartialEq>(value: T, usual: T, show: impl FnOnce(T) -> Value) -> Value {
+    if value == usual { "".into() } else { show(value) }
+}
+
 fn path(path: &Path) -> Value {
     path.display().to_string().into()
 }
@@ -51,6 +56,7 @@ impl AgentConfig {
     /// The `config` object of `/v1/agent/self`, without `Version`, which the agent adds.
     pub fn self_view(&self) -> Value {
         let s = &self.settings;
+        let usual = Settings::default();
         json!({
             "ACL": {
                 "Enabled": s.acl.enabled,
@@ -97,7 +103,7 @@ impl AgentConfig {
             "LogJson": s.log_json,
             "LogLevel": s.log_level,
             "LogRotateBytes": s.log_rotate_bytes,
-            "LogRotateDuration": text(s.log_rotate_duration),
+            "LogRotateDuration": unless_default(s.log_rotate_duration, usual.log_rotate_duration, text),
             "LogRotateMaxFiles": s.log_rotate_max_files,
             "NodeName": self.name,
             "PluginDir": path(&s.plugin_dir),
@@ -126,7 +132,7 @@ impl AgentConfig {
                 "KeyLoader": {},
                 "RPCUpgradeMode": s.tls.rpc_upgrade_mode,
                 "TLSCipherSuites": s.tls.tls_cipher_suites,
-                "TLSMinVersion": s.tls.tls_min_version,
+                "TLSMinVersion": unless_default(&s.tls.tls_min_version, &usual.tls.tls_min_version, |written: &String| written.as_str().into()),
                 "VerifyHTTPSClient": s.tls.verify_https_client,
                 "VerifyServerHostname": s.tls.verify_server_hostname,
             },
@@ -198,14 +204,15 @@ fn server_join(join: &ServerJoin) -> Value {
 }
 
 fn client(c: &Client) -> Value {
+    let usual = Client::default();
     json!({
         "AllocDir": path(&c.alloc_dir),
         "AllocMountsDir": path(&c.alloc_mounts_dir),
         "Artifact": artifact(c),
         "BindWildcardDefaultHostNetwork": c.bind_wildcard_default_host_network,
         "BridgeNetworkHairpinMode": c.bridge_network_hairpin_mode,
-        "BridgeNetworkName": c.bridge_network_name,
-        "BridgeNetworkSubnet": c.bridge_network_subnet,
+        "BridgeNetworkName": unless_default(&c.bridge_network_name, &usual.bridge_network_name, |written: &String| written.as_str().into()),
+        "BridgeNetworkSubnet": unless_default(&c.bridge_network_subnet, &usual.bridge_network_subnet, |written: &String| written.as_str().into()),
         "BridgeNetworkSubnetIPv6": c.bridge_network_subnet_ipv6,
         "CNIConfigDir": path(&c.cni_config_dir),
         "CNIPath": c.cni_path,
@@ -337,33 +344,34 @@ fn template(t: &Template) -> Value {
 }
 
 fn server(s: &Server) -> Value {
+    let usual = Server::default();
     json!({
-        "ACLTokenGCThreshold": text(s.acl_token_gc_threshold),
+        "ACLTokenGCThreshold": unless_default(s.acl_token_gc_threshold, usual.acl_token_gc_threshold, text),
         "AuthoritativeRegion": s.authoritative_region,
-        "BatchEvalGCThreshold": text(s.batch_eval_gc_threshold),
+        "BatchEvalGCThreshold": unless_default(s.batch_eval_gc_threshold, usual.batch_eval_gc_threshold, text),
         "BootstrapExpect": s.bootstrap_expect,
-        "CSIPluginGCThreshold": text(s.csi_plugin_gc_threshold),
-        "CSIVolumeClaimGCInterval": text(s.csi_volume_claim_gc_interval),
-        "CSIVolumeClaimGCThreshold": text(s.csi_volume_claim_gc_threshold),
+        "CSIPluginGCThreshold": unless_default(s.csi_plugin_gc_threshold, usual.csi_plugin_gc_threshold, text),
+        "CSIVolumeClaimGCInterval": unless_default(s.csi_volume_claim_gc_interval, usual.csi_volume_claim_gc_interval, text),
+        "CSIVolumeClaimGCThreshold": unless_default(s.csi_volume_claim_gc_threshold, usual.csi_volume_claim_gc_threshold, text),
         "ClientIntroduction": {
             "DefaultIdentityTTL": nanos(s.client_introduction.default_identity_ttl),
-            "Enforcement": s.client_introduction.enforcement,
+            "Enforcement": unless_default(&s.client_introduction.enforcement, &usual.client_introduction.enforcement, |written: &String| written.as_str().into()),
             "MaxIdentityTTL": nanos(s.client_introduction.max_identity_ttl),
         },
         "DataDir": path(&s.data_dir),
         "DefaultSchedulerConfig": s.default_scheduler_config.as_ref().map(scheduler_config),
-        "DeploymentGCThreshold": text(s.deployment_gc_threshold),
+        "DeploymentGCThreshold": unless_default(s.deployment_gc_threshold, usual.deployment_gc_threshold, text),
         "DeploymentQueryRateLimit": s.deploy_query_rate_limit,
         "EnableEventBroker": s.enable_event_broker,
         "Enabled": s.enabled,
         "EnabledSchedulers": s.enabled_schedulers,
-        "EvalGCThreshold": text(s.eval_gc_threshold),
+        "EvalGCThreshold": unless_default(s.eval_gc_threshold, usual.eval_gc_threshold, text),
         "EventBufferSize": s.event_buffer_size,
         "FailoverHeartbeatTTL": nanos(s.failover_heartbeat_ttl),
         "HeartbeatGrace": nanos(s.heartbeat_grace),
         "JobDefaultPriority": null,
-        "JobGCInterval": text(s.job_gc_interval),
-        "JobGCThreshold": text(s.job_gc_threshold),
+        "JobGCInterval": unless_default(s.job_gc_interval, usual.job_gc_interval, text),
+        "JobGCThreshold": unless_default(s.job_gc_threshold, usual.job_gc_threshold, text),
         "JobMaxCount": null,
         "JobMaxPriority": null,
         "JobMaxSourceSize": format!("{}B", s.job_max_source_size.0),
@@ -373,7 +381,7 @@ fn server(s: &Server) -> Value {
         "LogFile": path(&s.log_file),
         "MaxHeartbeatsPerSecond": s.max_heartbeats_per_second,
         "MinHeartbeatTTL": nanos(s.min_heartbeat_ttl),
-        "NodeGCThreshold": text(s.node_gc_threshold),
+        "NodeGCThreshold": unless_default(s.node_gc_threshold, usual.node_gc_threshold, text),
         "NonProduction": s.non_production,
         "NonVotingServer": s.non_voting_server,
         "NumSchedulers": s.num_schedulers,
@@ -396,9 +404,9 @@ fn server(s: &Server) -> Value {
         "RetryInterval": nanos(s.retry_interval.unwrap_or_default()),
         "RetryJoin": s.retry_join,
         "RetryMaxAttempts": s.retry_max.unwrap_or_default(),
-        "RootKeyGCInterval": text(s.root_key_gc_interval),
-        "RootKeyGCThreshold": text(s.root_key_gc_threshold),
-        "RootKeyRotationThreshold": text(s.root_key_rotation_threshold),
+        "RootKeyGCInterval": unless_default(s.root_key_gc_interval, usual.root_key_gc_interval, text),
+        "RootKeyGCThreshold": unless_default(s.root_key_gc_threshold, usual.root_key_gc_threshold, text),
+        "RootKeyRotationThreshold": unless_default(s.root_key_rotation_threshold, usual.root_key_rotation_threshold, text),
         "Search": {
             "FuzzyEnabled": s.search.fuzzy_enabled,
             "LimitQuery": s.search.limit_query,
@@ -407,7 +415,7 @@ fn server(s: &Server) -> Value {
         },
         "ServerJoin": server_join(&s.server_join),
         "StartJoin": s.start_join,
-        "StartTimeout": text(s.start_timeout),
+        "StartTimeout": unless_default(s.start_timeout, usual.start_timeout, text),
         "UpgradeVersion": s.upgrade_version,
     })
 }
@@ -449,7 +457,7 @@ fn consul(name: &str, c: &Consul) -> Value {
         "ClientHTTPCheckName": c.client_http_check_name,
         "ClientServiceName": c.client_service_name,
         "EnableSSL": c.ssl,
-        "GRPCAddr": c.grpc_address,
+        "GRPCAddr": unless_default(&c.grpc_address, &Consul::default().grpc_address, |written: &String| written.as_str().into()),
         "GRPCCAFile": c.grpc_ca_file,
         "KeyFile": c.key_file,
         "Name": name,
