@@ -6,9 +6,14 @@ mod tests;
 
 use crate::cron::{Cron, Zone};
 use crate::dispatch::launched;
+use crate::follow_up::key_of;
 use caravan_model::*;
+use caravan_state::State;
 
 pub use launcher::PeriodicLauncher;
+
+/// In nanoseconds.
+const SECOND: i64 = 1_000_000_000;
 
 /// The child that a periodic job launches at a time.
 #[must_use]
@@ -19,6 +24,20 @@ pub fn child(job: &Job, launch: UnixNanos) -> Job {
         periodic: None,
         submit_time: launch,
         ..launched(job, id)
+    }
+}
+
+/// The child of a launch that somebody wants now. The id tells launches apart by the second: where this one is taken,
+/// the next one that is free stands for it, so that no launch is lost.
+#[must_use]
+pub fn forced_child(state: &State, job: &Job, now: UnixNanos) -> Job {
+    let mut launch = now;
+    loop {
+        let child = child(job, launch);
+        if state.job(&key_of(&child)).is_none() {
+            return Job { submit_time: now, ..child };
+        }
+        launch.0 += SECOND;
     }
 }
 

@@ -269,18 +269,36 @@ pub(crate) fn job_actions(ui: &Ui, job: &Value) -> String {
     format!("\n\n{}\n{}", ui.bold("Actions"), columns(&rows))
 }
 
-/// Jobs that this one launched.
+/// Jobs that this one launched, in that order.
 pub(crate) fn children(ui: &Ui, title: &str, none: &str, parent: &str, jobs: &Value) -> String {
-    let mut rows = Vec::new();
-    for child in list(jobs)
+    let mut children: Vec<&Value> = list(jobs)
         .iter()
         .filter(|job| job.str("ParentID") == parent)
-    {
-        rows.push(row![child.str("ID"), status(child)]);
-    }
+        .collect();
+    // Ids tell them apart by the second only.
+    children.sort_by_key(|child| child.int("CreateIndex"));
+    let mut rows: Vec<_> = children
+        .into_iter()
+        .map(|child| row![child.str("ID"), status(child)])
+        .collect();
     if rows.is_empty() {
         return format!("\n\n{none}");
     }
     rows.insert(0, row!["ID", "Status"]);
     format!("\n\n{}\n{}", ui.bold(title), columns(&rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn children_of_one_second_stand_as_they_were_launched() {
+        let child = |id: &str, index: u64| json!({"ID": id, "ParentID": "p", "Status": "dead", "CreateIndex": index});
+        let jobs = json!([child("p/dispatch-5-aa", 12), child("p/dispatch-5-cc", 9), child("p/dispatch-5-bb", 10)]);
+        let text = children(&Ui::plain(), "Dispatched Jobs", "none", "p", &jobs);
+        let places: Vec<_> = ["cc", "bb", "aa"].map(|name| text.find(&format!("p/dispatch-5-{name}"))).into();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
+    }
 }

@@ -258,3 +258,17 @@ fn a_dispatched_child_that_is_periodic_is_launched() {
     let (commands, _) = cluster.settle(&mut PeriodicLauncher::default());
     assert_eq!(launched(&commands), [child_id(60)]);
 }
+
+#[test]
+fn launches_that_are_wanted_within_a_second_are_all_made() {
+    let mut cluster = Cluster::new();
+    cluster.register(minutely());
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let child = forced_child(&cluster.state, cluster.job("report"), at(7));
+        assert_eq!(child.submit_time, at(7));
+        ids.push(child.id.to_string());
+        cluster.register(child);
+    }
+    assert_eq!(ids, [child_id(7), child_id(8), child_id(9)]);
+}

@@ -276,9 +276,11 @@ pub(crate) fn drain_update(
         started_at: running.map_or(seconds, |running| running.started_at),
     });
     let text = match (&strategy, running) {
-        (Some(_), None) => node_event::DRAIN_SET,
-        (Some(_), Some(_)) => node_event::DRAIN_UPDATED,
-        (None, _) => node_event::DRAIN_DISABLED,
+        (Some(_), None) => Some(node_event::DRAIN_SET),
+        (Some(_), Some(_)) => Some(node_event::DRAIN_UPDATED),
+        (None, Some(_)) => Some(node_event::DRAIN_DISABLED),
+        // Without a drain there is nothing to tell of; the node may become eligible all the same.
+        (None, None) => None,
     };
     let last = node.last_drain.as_ref().filter(|_| running.is_some());
     let metadata = match (&strategy, last) {
@@ -310,6 +312,6 @@ pub(crate) fn drain_update(
         mark_eligible: body.mark_eligible && strategy.is_none(),
         strategy,
         metadata,
-        event: Some(node_event(subsystem::DRAIN, text)),
+        event: text.map(|text| node_event(subsystem::DRAIN, text)),
     }
 }

@@ -103,7 +103,7 @@ pub(in super::super) async fn periodic_force(call: &Call) -> Answered {
             job.namespace
         )));
     }
-    let child = caravan_control::periodic::child(job, clock::now());
+    let child = caravan_control::periodic::forced_child(&call.state, job, clock::now());
     let eval = evaluation_of(&child, trigger::PERIODIC_JOB, 0);
     let eval_id = eval.id;
     let command = Command::RegisterJob {
