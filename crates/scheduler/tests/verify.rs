@@ -154,6 +154,7 @@ fn what_was_evicted_meanwhile_is_not_revived_by_an_update_in_place() {
     let settings = Settings {
         now: world.now,
         seed: 1,
+        ..Settings::default()
     };
     let plan = schedule(&world.state, &eval, &settings).plan;
     assert_eq!(plan.node_allocation.len(), 1, "it is told in place");

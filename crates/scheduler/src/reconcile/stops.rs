@@ -4,7 +4,8 @@ use super::classify::classify;
 use super::names::NameIndex;
 use super::{AllocSet, Reconciler, names_of, without};
 use caravan_model::*;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is looked at to find those that are too many.
@@ -73,6 +74,8 @@ impl Reconciler<'_> {
             .filter(|a| a.client_status != ClientStatus::Unknown)
             .count();
         let mut remove = (known + migrate.len()).saturating_sub(surplus.count);
+        // A promoted canary has taken a place even while nobody hears of it.
+        let mut over = (working.len() + migrate.len()).saturating_sub(surplus.count);
         working.retain(|_, alloc| !alloc.server_terminal());
         if !surplus.canarying && !surplus.canaries.is_empty() {
             let replaced = names_of(surplus.canaries);
@@ -81,8 +84,9 @@ impl Reconciler<'_> {
                 .values()
                 .filter(|alloc| replaced.contains(alloc.name.as_str()));
             for alloc in old {
-                self.take(alloc, &mut remove, &mut working, &mut stopped);
+                self.take(alloc, &mut over, &mut working, &mut stopped);
             }
+            remove = remove.saturating_sub(stopped.len() - surplus.lost.len());
         }
         if remove > 0 && !migrate.is_empty() {
             let mut of_migrating = NameIndex::new("", "", 0, migrate.values());
@@ -98,6 +102,9 @@ impl Reconciler<'_> {
                     self.take(&alloc, &mut remove, &mut working, &mut stopped);
                 }
             }
+        }
+        for alloc in sharing_names(&working) {
+            self.take(&alloc, &mut remove, &mut working, &mut stopped);
         }
         if remove > 0 {
             let highest = names.highest(remove);
@@ -132,4 +139,15 @@ impl Reconciler<'_> {
         stopped.insert(alloc.id, Arc::clone(alloc));
         self.stop(alloc, None, desired_description::NOT_NEEDED);
     }
+}
+
+/// Of allocations with the same name all but the newest, the oldest first: whoever is too many had better be one of
+/// them than one whose name nobody else has.
+fn sharing_names(working: &AllocSet) -> Vec<Arc<Allocation>> {
+    let mut newest_first: Vec<Arc<Allocation>> = working.values().cloned().collect();
+    newest_first.sort_by_key(|alloc| Reverse((alloc.job_version(), alloc.create_index, alloc.id)));
+    let mut names = BTreeSet::new();
+    newest_first.retain(|alloc| !names.insert(alloc.name.to_string()));
+    newest_first.reverse();
+    newest_first
 }
