@@ -47,6 +47,11 @@ fn run(context: &mut Context) -> Outcome {
         "" => "example.nomad".to_owned(),
         path => path.to_owned(),
     };
+    match std::fs::symlink_metadata(&path) {
+        Ok(_) => return Err(format!("Job '{path}' already exists").into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(format!("Failed to stat '{path}': {}", io_text(&error)).into()),
+    }
     let name = context.given.text("template").to_owned();
     let content = match (
         name.is_empty(),
@@ -59,11 +64,6 @@ fn run(context: &mut Context) -> Outcome {
         (_, false, true) => SHORT.to_owned(),
         (_, false, false) => FULL.to_owned(),
     };
-    match std::fs::symlink_metadata(&path) {
-        Ok(_) => return Err(format!("Job '{path}' already exists").into()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(format!("Failed to stat '{path}': {}", io_text(&error)).into()),
-    }
     write_new(&path, content.as_bytes())
         .map_err(|error| format!("Failed to write '{path}': {}", io_text(&error)))?;
     context
