@@ -182,6 +182,8 @@ async fn members_come_and_go() {
     nodes.push(start(quick(4, Storage::Memory), &network).await);
     let at = leader(&nodes);
     let head = nodes[at].0.clone();
+    // The first change of members must be over, else the next is refused.
+    head.barrier().await.unwrap();
     head.add_learner(4, peer(4)).await.unwrap();
     assert_eq!(head.members().iter().filter(|m| m.voter).count(), 3);
     let mut moved = peer(4);
