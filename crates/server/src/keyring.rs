@@ -155,9 +155,6 @@ pub(crate) async fn initialize(store: &Store, proposer: &Proposer) -> Result<(),
         proposer
             .propose(&Command::UpsertRootKeys { keys: vec![key] })
             .await?;
-        for node in store.snapshot().nodes() {
-            identify(&store.snapshot(), node, proposer).await?;
-        }
     }
     Ok(())
 }

@@ -128,10 +128,10 @@ impl NodeService {
     /// See [`NodeError`].
     pub async fn register(&self, mut node: Node) -> Result<Duration, NodeError> {
         check_registration(&mut node)?;
-        let state = self.shared.store.snapshot();
+        // Its identity is signed when it asks for it, by the key that is active now; a new cluster makes its first one.
+        let state = crate::keyring::ready(&self.shared.store).await;
         let now = clock::now();
         let id = node.id;
-        // Its identity is signed when it asks for it, by the key that is active now.
         node.identity_signing_key_id = crate::keyring::active_id(&state).unwrap_or_default();
         let mut evals = Vec::new();
         if let Some(old) = state.node(&id) {
