@@ -225,7 +225,8 @@ async fn another_agent_takes_over_without_losing_or_doubling_a_line() {
         let handle =
             runtime.block_on(async { first.start_task(config).await.expect("starts").handle });
         std::thread::sleep(Duration::from_millis(300));
-        runtime.shutdown_background();
+        // Until its threads have ended: one that still writes would be a second hand in the same file.
+        runtime.shutdown_timeout(Duration::from_secs(10));
         handle
     });
     let handle = other.join().expect("joined");
