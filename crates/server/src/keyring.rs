@@ -158,14 +158,3 @@ pub(crate) async fn initialize(store: &Store, proposer: &Proposer) -> Result<(),
     }
     Ok(())
 }
-
-/// Notes with a node which key signs its identity, where that is another one now.
-pub(crate) async fn identify(state: &State, node: &Node, proposer: &Proposer) -> Result<(), ProposeError> {
-    let Some(active) = active_id(state).filter(|active| *active != node.identity_signing_key_id) else {
-        return Ok(());
-    };
-    let node = Box::new(Node { identity_signing_key_id: active, ..node.clone() });
-    let command = Command::RegisterNode { node, create_pool: false, evals: Vec::new(), now: clock::now() };
-    proposer.propose(&command).await?;
-    Ok(())
-}

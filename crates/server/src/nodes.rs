@@ -162,8 +162,6 @@ impl NodeService {
             let back = matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected);
             let event = back.then(|| cluster_event(subsystem::CLUSTER, node_event::REREGISTERED_BY_HEARTBEAT));
             set_status(&self.shared, &state, node, status, event).await?;
-        } else {
-            crate::keyring::identify(&state, node, &self.shared.proposer).await?;
         }
         Ok(self.shared.nodes.beat(id))
     }
