@@ -9,6 +9,11 @@ pub(crate) fn now() -> UnixNanos {
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// A fresh number that ids are made of.
+pub(crate) fn fresh() -> u128 {
+    uuid::Uuid::new_v4().as_u128()
+}
+
 /// A fresh evaluation id.
 #[must_use]
 pub(crate) fn eval_id() -> EvalId {

@@ -256,8 +256,7 @@ async fn control(shared: Arc<Shared>, mut controller: Box<dyn Controller>) {
     let mut changes = shared.store.changes();
     loop {
         let state = shared.store.snapshot();
-        let mut fresh = || uuid::Uuid::new_v4().as_u128();
-        let step = controller.step(&state, clock::now(), &mut Ids(&mut fresh));
+        let step = controller.step(&state, clock::now(), &mut Ids(&mut clock::fresh));
         for command in &step.commands {
             if let Err(error) = shared.proposer.propose(command).await {
                 tracing::warn!(controller = controller.name(), %error, "a change was not made");

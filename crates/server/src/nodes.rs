@@ -1,9 +1,10 @@
 //! What nodes ask of the servers (server sheet §§6, 7.1): to be known, to be alive, their work, to be heard.
 
 use crate::clock;
-use crate::cluster_endpoints::nodes::drain_update;
 use crate::propose::ProposeError;
 use crate::server::Shared;
+use caravan_control::Ids;
+use caravan_control::drain::drain_update;
 use caravan_control::liveness::{Liveness, Pace, status_of_silent};
 use caravan_control::node_update::{node_update_evals, registration_matters, status_matters};
 use caravan_model::*;
@@ -232,14 +233,10 @@ impl NodeService {
         let state = self.shared.store.snapshot();
         let node = state.node(&id).ok_or(NodeError::Unknown(id))?;
         let now = clock::now();
-        let asked = NodeDrainRequest {
-            drain_spec: Some(spec),
-            meta: BTreeMap::from([("message".to_owned(), "shutting down".to_owned())]),
-            ..NodeDrainRequest::default()
-        };
-        let update = drain_update(node, asked, "", now);
+        let meta = BTreeMap::from([("message".to_owned(), "shutting down".to_owned())]);
+        let (update, evals) = drain_update(&state, node, Some(&spec), false, meta, now, &mut Ids(&mut clock::fresh));
         let updates = BTreeMap::from([(id, update)]);
-        let command = Command::UpdateNodeDrains { updates, evals: Vec::new(), now };
+        let command = Command::UpdateNodeDrains { updates, evals, now };
         let mut at = self.shared.proposer.propose(&command).await?.index;
         loop {
             let state = self.shared.store.at_least(at).await;

@@ -3,10 +3,12 @@
 use crate::clock;
 use crate::endpoints::list::{self, Keyed, check_id_prefix};
 use crate::endpoints::{Answered, Call};
+use caravan_control::Ids;
+use caravan_control::drain::drain_update;
 use caravan_control::node_update::node_update_evals;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
-use caravan_state::{Command, DrainUpdate, Table};
+use caravan_state::{Command, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -231,14 +233,18 @@ pub(super) async fn drain(call: &Call) -> Answered {
     let body: NodeDrainRequest = call.request.json()?;
     let node = named(call, call.request.param("id"))?;
     let now = clock::now();
-    let mark_eligible = body.mark_eligible && body.drain_spec.is_none();
-    let update = drain_update(&node, body, &call.caller.accessor_text(), now);
-    let reopens = mark_eligible && node.scheduling_eligibility == Eligibility::Ineligible;
-    let evals = if reopens {
-        node_update_evals(&call.state, &node, &mut clock::eval_id, now)
-    } else {
-        Vec::new()
-    };
+    let (mut update, evals) = drain_update(
+        &call.state,
+        &node,
+        body.drain_spec.as_ref(),
+        body.mark_eligible,
+        body.meta,
+        now,
+        &mut Ids(&mut clock::fresh),
+    );
+    if let Some(noted) = &mut update.metadata {
+        noted.accessor_id = call.caller.accessor_text();
+    }
     let eval_ids = ids_of(&evals);
     let command = Command::UpdateNodeDrains {
         updates: BTreeMap::from([(node.id, update)]),
@@ -254,64 +260,4 @@ pub(super) async fn drain(call: &Call) -> Answered {
         index,
     };
     Answer::json(&answer, Meta::write(index))
-}
-
-/// What a request makes of a node's drain: begun, changed, or called off.
-pub(crate) fn drain_update(
-    node: &Node,
-    body: NodeDrainRequest,
-    accessor: &str,
-    now: UnixNanos,
-) -> DrainUpdate {
-    let seconds = Timestamp(now.0);
-    let running = node.drain_strategy.as_ref();
-    let strategy = body.drain_spec.map(|spec| DrainStrategy {
-        deadline: spec.deadline,
-        ignore_system_jobs: spec.ignore_system_jobs,
-        force_deadline: if spec.deadline.0 > 0 {
-            Timestamp(now.0 + spec.deadline.0)
-        } else {
-            Timestamp::ZERO
-        },
-        started_at: running.map_or(seconds, |running| running.started_at),
-    });
-    let text = match (&strategy, running) {
-        (Some(_), None) => Some(node_event::DRAIN_SET),
-        (Some(_), Some(_)) => Some(node_event::DRAIN_UPDATED),
-        (None, Some(_)) => Some(node_event::DRAIN_DISABLED),
-        // Without a drain there is nothing to tell of; the node may become eligible all the same.
-        (None, None) => None,
-    };
-    let last = node.last_drain.as_ref().filter(|_| running.is_some());
-    let metadata = match (&strategy, last) {
-        (Some(_), last) => Some(DrainMetadata {
-            started_at: last.map_or(seconds, |last| last.started_at),
-            updated_at: seconds,
-            status: DrainStatus::Draining,
-            accessor_id: accessor.to_owned(),
-            meta: if body.meta.is_empty() {
-                last.map(|last| last.meta.clone()).unwrap_or_default()
-            } else {
-                body.meta
-            },
-        }),
-        (None, Some(last)) => Some(DrainMetadata {
-            updated_at: seconds,
-            status: DrainStatus::Canceled,
-            accessor_id: accessor.to_owned(),
-            meta: if body.meta.is_empty() {
-                last.meta.clone()
-            } else {
-                body.meta
-            },
-            started_at: last.started_at,
-        }),
-        (None, None) => None,
-    };
-    DrainUpdate {
-        mark_eligible: body.mark_eligible && strategy.is_none(),
-        strategy,
-        metadata,
-        event: text.map(|text| node_event(subsystem::DRAIN, text)),
-    }
 }

@@ -80,20 +80,16 @@ async fn carry_out(call: &Call, command: Result<Command, decide::DeploymentError
     Answer::json(&answer, Meta::write(applied.index))
 }
 
-fn fresh() -> u128 {
-    uuid::Uuid::new_v4().as_u128()
-}
-
 pub(super) async fn fail(call: &Call) -> Answered {
     let id = permitted(call)?;
-    let command = decide::fail(&call.state, id, clock::now(), &mut Ids(&mut fresh));
+    let command = decide::fail(&call.state, id, clock::now(), &mut Ids(&mut clock::fresh));
     carry_out(call, command).await
 }
 
 pub(super) async fn pause(call: &Call) -> Answered {
     let body: DeploymentPauseRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
-    let command = decide::pause(&call.state, id, body.pause, clock::now(), &mut Ids(&mut fresh));
+    let command = decide::pause(&call.state, id, body.pause, clock::now(), &mut Ids(&mut clock::fresh));
     carry_out(call, command).await
 }
 
@@ -101,7 +97,7 @@ pub(super) async fn promote(call: &Call) -> Answered {
     let body: DeploymentPromoteRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
     let groups = if body.all { Vec::new() } else { body.groups };
-    let command = decide::promote(&call.state, id, groups, clock::now(), &mut Ids(&mut fresh));
+    let command = decide::promote(&call.state, id, groups, clock::now(), &mut Ids(&mut clock::fresh));
     carry_out(call, command).await
 }
 
@@ -125,6 +121,6 @@ pub(super) async fn allocation_health(call: &Call) -> Answered {
         texts.iter().map(|text| rows::full_id(text, "alloc")).collect()
     };
     let (healthy, unhealthy) = (ids(&body.healthy_allocation_ids)?, ids(&body.unhealthy_allocation_ids)?);
-    let command = decide::set_health(&call.state, id, healthy, unhealthy, clock::now(), &mut Ids(&mut fresh));
+    let command = decide::set_health(&call.state, id, healthy, unhealthy, clock::now(), &mut Ids(&mut clock::fresh));
     carry_out(call, command).await
 }
