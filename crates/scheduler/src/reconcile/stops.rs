@@ -88,7 +88,10 @@ impl Reconciler<'_> {
             }
             remove = remove.saturating_sub(stopped.len() - surplus.lost.len());
         }
-        if remove > 0 && !migrate.is_empty() {
+        if remove == 0 {
+            return stopped;
+        }
+        if !migrate.is_empty() {
             let mut of_migrating = NameIndex::new("", "", 0, migrate.values());
             let highest = of_migrating.highest(remove);
             let moving: Vec<_> = migrate.values().cloned().collect();
@@ -106,16 +109,14 @@ impl Reconciler<'_> {
         for alloc in sharing_names(&working) {
             self.take(&alloc, &mut remove, &mut working, &mut stopped);
         }
-        if remove > 0 {
-            let highest = names.highest(remove);
-            let named: Vec<_> = working
-                .values()
-                .filter(|alloc| highest.contains(&alloc.name))
-                .cloned()
-                .collect();
-            for alloc in named {
-                self.take(&alloc, &mut remove, &mut working, &mut stopped);
-            }
+        let highest = names.highest(remove);
+        let named: Vec<_> = working
+            .values()
+            .filter(|alloc| highest.contains(&alloc.name))
+            .cloned()
+            .collect();
+        for alloc in named {
+            self.take(&alloc, &mut remove, &mut working, &mut stopped);
         }
         let rest: Vec<_> = working.values().cloned().collect();
         for alloc in rest {
