@@ -220,16 +220,21 @@ async fn another_agent_takes_over_without_losing_or_doubling_a_line() {
     let config = shell(&scratch, script);
     let id = config.task_id.clone();
     // The first agent has a runtime of its own, which dies with everything in it.
-    let other = std::thread::spawn(move || {
+    let first_agent = || {
         let runtime = tokio::runtime::Runtime::new().expect("runtime");
-        let handle =
-            runtime.block_on(async { first.start_task(config).await.expect("starts").handle });
-        std::thread::sleep(Duration::from_millis(300));
+        let started = runtime.block_on(async {
+            let started = first.start_task(config).await.expect("starts");
+            until("much of the output is taken", || {
+                scratch.log("stdout").lines().count() > 1000
+            })
+            .await;
+            started
+        });
         // Until its threads have ended: one that still writes would be a second hand in the same file.
         runtime.shutdown_timeout(Duration::from_secs(10));
-        handle
-    });
-    let handle = other.join().expect("joined");
+        started.handle
+    };
+    let handle = std::thread::scope(|scope| scope.spawn(first_agent).join().expect("joined"));
     std::fs::write(scratch.task_dir().join("local/stop"), "").expect("written");
     let Some(second) = docker(test, json!({})).await else {
         return;
