@@ -74,8 +74,6 @@ impl Reconciler<'_> {
             .filter(|a| a.client_status != ClientStatus::Unknown)
             .count();
         let mut remove = (known + migrate.len()).saturating_sub(surplus.count);
-        // A promoted canary has taken a place even while nobody hears of it.
-        let mut over = (working.len() + migrate.len()).saturating_sub(surplus.count);
         working.retain(|_, alloc| !alloc.server_terminal());
         if !surplus.canarying && !surplus.canaries.is_empty() {
             let replaced = names_of(surplus.canaries);
@@ -83,10 +81,13 @@ impl Reconciler<'_> {
             let old = old
                 .values()
                 .filter(|alloc| replaced.contains(alloc.name.as_str()));
+            // However many there are to be: two of one name would stay two for ever.
             for alloc in old {
-                self.take(alloc, &mut over, &mut working, &mut stopped);
+                working.remove(&alloc.id);
+                stopped.insert(alloc.id, Arc::clone(alloc));
+                self.stop(alloc, None, desired_description::NOT_NEEDED);
+                remove = remove.saturating_sub(1);
             }
-            remove = remove.saturating_sub(stopped.len() - surplus.lost.len());
         }
         if remove == 0 {
             return stopped;

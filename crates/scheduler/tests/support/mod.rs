@@ -590,14 +590,15 @@ impl World {
     }
 }
 
+/// Only a part that places something can be refused: what merely stops always fits.
 fn refuse(result: &mut PlanResult, node: NodeId, index: u64) {
-    let changed = result.node_update.remove(&node).is_some();
-    let changed = result.node_allocation.remove(&node).is_some() || changed;
-    result.node_preemptions.remove(&node);
-    if changed {
-        result.rejected_nodes.push(node);
-        result.refresh_index = index.max(1);
+    if result.node_allocation.remove(&node).is_none() {
+        return;
     }
+    result.node_update.remove(&node);
+    result.node_preemptions.remove(&node);
+    result.rejected_nodes.push(node);
+    result.refresh_index = index.max(1);
 }
 
 fn task_state(status: ClientStatus, now: UnixNanos) -> TaskState {
