@@ -101,20 +101,7 @@ pub(super) fn concat(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn contains(call: &mut Call<'_>) -> Outcome {
     let wanted = &call.args[1];
-    let found = call.items(0).iter().any(|item| same(item, wanted));
-    Ok(Value::Bool(found))
-}
-
-/// Equality in lists: a text and a number are the same when their texts are.
-fn same(a: &Value, b: &Value) -> bool {
-    if a == b {
-        return true;
-    }
-    let common = unify(&type_of(a), &type_of(b));
-    common.is_some_and(|common| match (convert(a, &common), convert(b, &common)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    })
+    Ok(Value::Bool(call.items(0).contains(wanted)))
 }
 
 pub(super) fn distinct(call: &mut Call<'_>) -> Outcome {

@@ -3,6 +3,7 @@
 //! A function sees values that were brought to the types of its parameters, and nothing of where they came from.
 //! Whatever it produces is bounded before it is built.
 
+mod case;
 mod cidr;
 mod collection;
 mod crypto;
@@ -66,6 +67,8 @@ enum Takes {
     Number,
     /// A list, set or tuple.
     Items,
+    /// The same, its items brought to one type.
+    List,
     /// Anything but null.
     Any,
     /// Anything.
@@ -161,13 +164,14 @@ pub(crate) fn prepare(function: &Function, values: Vec<Value>) -> Result<Vec<Val
         let to = match parameter.takes {
             Takes::Text => Type::Text,
             Takes::Number => Type::Number,
-            Takes::Items if value.items().is_none() => {
+            Takes::Items | Takes::List if value.items().is_none() => {
                 let why = format!(
                     "a list, set or tuple is required, but have {}",
                     value.type_name()
                 );
                 return Err(Fault::Argument(at, why));
             }
+            Takes::List => Type::List(Type::Any.into()),
             Takes::Items | Takes::Any | Takes::Null => Type::Any,
         };
         let converted = convert(&value, &to).map_err(|why| Fault::Argument(at, why))?;
@@ -199,6 +203,11 @@ const fn number(name: &'static str) -> Parameter {
 
 const fn items(name: &'static str) -> Parameter {
     let takes = Takes::Items;
+    Parameter { name, takes }
+}
+
+const fn list(name: &'static str) -> Parameter {
+    let takes = Takes::List;
     Parameter { name, takes }
 }
 
@@ -257,7 +266,7 @@ static FUNCTIONS: &[Function] = &[
     fixed("chomp", &[STR], text::chomp),
     fixed(
         "chunklist",
-        &[items("list"), number("size")],
+        &[list("list"), number("size")],
         collection::chunklist,
     ),
     fixed("cidrhost", &[PREFIX, number("hostnum")], cidr::cidrhost),
@@ -284,7 +293,7 @@ static FUNCTIONS: &[Function] = &[
     ),
     fixed("csvdecode", &[STR], encoding::csvdecode),
     fixed("dirname", &[PATH], fs::dirname),
-    fixed("distinct", &[items("list")], collection::distinct),
+    fixed("distinct", &[list("list")], collection::distinct),
     fixed(
         "element",
         &[items("list"), number("index")],

@@ -1,6 +1,6 @@
 //! Functions of texts.
 
-use super::{Call, Fault, Outcome, bounded};
+use super::{Call, Fault, Outcome, bounded, case};
 use crate::types::{Type, convert};
 use crate::validate::regex_problem;
 use crate::value::Value;
@@ -59,11 +59,15 @@ pub(super) fn split(call: &mut Call<'_>) -> Outcome {
 }
 
 pub(super) fn lower(call: &mut Call<'_>) -> Outcome {
-    Ok(Value::from(call.text(0).to_lowercase()))
+    Ok(Value::from(
+        call.text(0).chars().map(case::lower).collect::<String>(),
+    ))
 }
 
 pub(super) fn upper(call: &mut Call<'_>) -> Outcome {
-    Ok(Value::from(call.text(0).to_uppercase()))
+    Ok(Value::from(
+        call.text(0).chars().map(case::upper).collect::<String>(),
+    ))
 }
 
 /// The first letter of each word as a capital; the others stay as they are.
@@ -71,14 +75,21 @@ pub(super) fn title(call: &mut Call<'_>) -> Outcome {
     let mut inside = false;
     let mut out = String::new();
     for letter in call.text(0).chars() {
-        let part_of_word = letter.is_alphanumeric() || letter == '_' || letter == '\'';
-        match part_of_word && !inside {
-            true => out.extend(letter.to_uppercase()),
-            false => out.push(letter),
-        }
-        inside = part_of_word;
+        out.push(match inside {
+            true => letter,
+            false => case::upper(letter),
+        });
+        inside = !ends_word(letter);
     }
     Ok(Value::from(out))
+}
+
+/// An apostrophe ends a word, too: that is how the function has always been.
+fn ends_word(letter: char) -> bool {
+    match letter.is_ascii() {
+        true => !letter.is_ascii_alphanumeric() && letter != '_',
+        false => letter.is_whitespace(),
+    }
 }
 
 pub(super) fn replace(call: &mut Call<'_>) -> Outcome {

@@ -138,17 +138,68 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Value {
         "false" | "False" | "FALSE" => return Value::Bool(false),
         _ => {}
     }
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return Value::from(text);
+    }
+    if let Some(time) = timestamp(text) {
+        return Value::from(time);
+    }
+    let digits = text.replace('_', "");
     let radix = |prefix: &str, radix: u32| {
-        let digits = text.strip_prefix(prefix)?;
+        let digits = digits.strip_prefix(prefix)?;
         i64::from_str_radix(digits, radix).ok()
     };
-    if let Some(whole) = radix("0x", 16).or_else(|| radix("0o", 8)) {
-        return Value::Number(Number::from(whole));
+    let whole = radix("0x", 16).or_else(|| radix("0o", 8));
+    match whole.or_else(|| radix("0b", 2)) {
+        Some(whole) => Value::Number(Number::from(whole)),
+        None => match Number::parse(&digits) {
+            Some(number) => Value::Number(number),
+            None => Value::from(text),
+        },
     }
-    let looks_numeric =
-        text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
-    match Number::parse(text).filter(|_| looks_numeric) {
-        Some(number) => Value::Number(number),
-        None => Value::from(text),
+}
+
+/// A date, with or without a time of day, as the functions of time want it.
+fn timestamp(text: &str) -> Option<String> {
+    let (date, time) = match text.find(['T', 't', ' ']) {
+        Some(at) => (&text[..at], Some((&text[at..at + 1], &text[at + 1..]))),
+        None => (text, None),
+    };
+    let date = numbers(date, '-', &[4, 2, 2])?;
+    let (clock, zone) = match time {
+        None => ([0, 0, 0], "Z"),
+        // Without a `T` there is no zone.
+        Some((" ", clock)) => (numbers(seconds(clock)?, ':', &[2, 2, 2])?, "Z"),
+        Some((_, rest)) => {
+            let at = rest.find(['Z', '+', '-'])?;
+            (
+                numbers(seconds(&rest[..at])?, ':', &[2, 2, 2])?,
+                &rest[at..],
+            )
+        }
+    };
+    let ([year, month, day], [hour, minute, second]) = (date, clock);
+    let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{zone}");
+    text.parse::<jiff::Timestamp>().is_ok().then_some(text)
+}
+
+/// A time of day without parts of a second.
+fn seconds(clock: &str) -> Option<&str> {
+    let (clock, parts) = clock.split_once('.').unwrap_or((clock, "0"));
+    parts.bytes().all(|c| c.is_ascii_digit()).then_some(clock)
+}
+
+/// Three numbers of so many digits; where two are usual, one will do.
+fn numbers(text: &str, between: char, digits: &[usize; 3]) -> Option<[u16; 3]> {
+    let mut out = [0; 3];
+    let mut parts = text.split(between);
+    for (number, usual) in out.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        let fits = part.len() == *usual || (*usual, part.len()) == (2, 1);
+        if !fits || !part.bytes().all(|c| c.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
     }
+    parts.next().is_none().then_some(out)
 }
