@@ -85,7 +85,7 @@ fn references(expr: &Expr, out: &mut Vec<Rc<str>>) {
         ExprKind::Null
         | ExprKind::Bool(_)
         | ExprKind::Number(_)
-        | ExprKind::Text(_)
+        | ExprKind::Text(..)
         | ExprKind::SplatItem => {}
         ExprKind::Template(parts) => in_parts(parts, out),
         ExprKind::Traversal { root, steps } => {

@@ -100,7 +100,7 @@ fn name_of(block: &Block) -> Option<&str> {
         .iter()
         .find(|attribute| &*attribute.name.text == "name")?;
     match &name.expr.kind {
-        crate::syntax::ast::ExprKind::Text(text) => Some(text),
+        crate::syntax::ast::ExprKind::Text(text, _) => Some(text),
         _ => None,
     }
 }

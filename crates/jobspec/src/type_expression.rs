@@ -110,7 +110,7 @@ fn object_type(diags: &mut Diags, arg: &Expr, any_allowed: bool) -> Option<Type>
     };
     let mut types = BTreeMap::new();
     for (key, value) in items {
-        let ExprKind::Text(name) = &key.kind else {
+        let ExprKind::Text(name, _) = &key.kind else {
             diags.error(
                 key.span,
                 SUMMARY,

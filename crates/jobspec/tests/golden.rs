@@ -131,17 +131,24 @@ fn good_files_give_the_recorded_jobs() {
     );
 }
 
-/// The lines that messages point to.
-fn places(text: &str) -> BTreeSet<usize> {
-    let mut out = BTreeSet::new();
-    for (at, _) in text.match_indices("input.hcl:") {
-        let digits: String = text[at + 10..]
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
-        out.extend(digits.parse::<usize>());
-    }
-    out
+/// Where messages point to a better place in the line, or say less.
+const OTHER_COLUMNS: [&str; 3] = [
+    "local-self",
+    "syntax-unclosed-template",
+    "var-validation-other",
+];
+
+/// The lines that messages point to, and the columns where they are wanted.
+fn places(text: &str, columns: bool) -> BTreeSet<&str> {
+    let starts = text.match_indices("input.hcl:").map(|(at, _)| at + 10);
+    starts
+        .map(|at| {
+            let rest = &text[at..];
+            let inside = |c: char| c.is_ascii_digit() || columns && (c == ',' || c == '-');
+            let place = rest.find(|c: char| !inside(c));
+            &rest[..place.unwrap_or(rest.len())]
+        })
+        .collect()
 }
 
 #[test]
@@ -161,7 +168,8 @@ fn bad_files_are_refused_at_the_recorded_places() {
             Ok(_) => failures.push(format!("{stem}: was not refused; expected\n{route}")),
             Err(errors) => {
                 let actual = errors.to_string();
-                if !places(route).is_subset(&places(&actual)) {
+                let columns = !OTHER_COLUMNS.contains(&stem.as_str());
+                if !places(route, columns).is_subset(&places(&actual, columns)) {
                     failures.push(format!("{stem}: expected\n{route}\ngot\n{actual}\n"));
                 }
             }

@@ -262,7 +262,7 @@ pub(crate) fn json_members(expr: &Expr) -> Vec<(&Expr, &Expr)> {
 /// The text and place of a key.
 pub(crate) fn json_key(key: &Expr) -> Name {
     let text: Rc<str> = match &key.kind {
-        ExprKind::Text(text) => text.clone(),
+        ExprKind::Text(text, _) => text.clone(),
         _ => "".into(),
     };
     Name {

@@ -57,7 +57,7 @@ pub(super) fn expand<'a>(
             None => {
                 let detail = "The iterator is the name by which the content refers to the current element: a plain word.";
                 cx.diags
-                    .error(attribute.expr.start(), "Invalid iterator name", detail);
+                    .error(attribute.expr.span, "Invalid iterator name", detail);
                 return Vec::new();
             }
         },
@@ -92,7 +92,7 @@ pub(super) fn expand<'a>(
 
 fn iterator_name(expr: &Expr) -> Option<Rc<str>> {
     match &expr.kind {
-        ExprKind::Text(text) => Some(text.clone()),
+        ExprKind::Text(text, _) => Some(text.clone()),
         _ => expr.keyword().map(|name| name.text.clone()),
     }
 }
@@ -112,7 +112,7 @@ fn elements(cx: &mut Session<'_>, expr: &Expr, scope: &Scope) -> Option<Vec<(Val
             ),
         };
         cx.diags
-            .error(expr.start(), "Invalid dynamic for_each value", detail);
+            .error(expr.span, "Invalid dynamic for_each value", detail);
     }
     pairs
 }
@@ -129,7 +129,7 @@ fn label_names(
     }
     let refuse = |cx: &mut Session<'_>, detail: String| {
         cx.diags
-            .error(expr.start(), "Invalid dynamic block label", detail);
+            .error(expr.span, "Invalid dynamic block label", detail);
         None
     };
     let Some(items) = value.items() else {
@@ -155,7 +155,7 @@ fn label_names(
         match convert(item, &Type::Text) {
             Ok(Value::Text(text)) => labels.push(Name {
                 text,
-                span: expr.start(),
+                span: expr.span,
             }),
             Ok(_) => return refuse(cx, "A label must not be null.".to_owned()),
             Err(why) => return refuse(cx, format!("A label must be a string: {why}.")),

@@ -17,14 +17,14 @@ impl Session<'_> {
             None if value.is_unknown() => {}
             None if value.is_null() => {
                 let detail = "A null value cannot be used as the collection in a 'for' expression.";
-                self.fail(expr.start(), "Iteration over null value", detail);
+                self.fail(expr.span, "Iteration over null value", detail);
             }
             None => {
                 let detail = format!(
                     "A value of type {} cannot be iterated over.",
                     value.type_name()
                 );
-                self.fail(expr.start(), "Iteration over non-iterable value", detail);
+                self.fail(expr.span, "Iteration over non-iterable value", detail);
             }
         }
         None
@@ -73,7 +73,7 @@ impl Session<'_> {
                     "Two different items produced the key {name:?} in this 'for' expression. If duplicates are \
                      expected, use the ellipsis (...) after the value expression to enable grouping by key."
                 );
-                return self.fail(key.start(), "Duplicate object key", detail);
+                return self.fail(key.span, "Duplicate object key", detail);
             }
         }
         let value = match (&it.key, it.group) {

@@ -20,7 +20,7 @@ impl Session<'_> {
             ExprKind::Null => Value::Null,
             ExprKind::Bool(value) => Value::Bool(*value),
             ExprKind::Number(number) => Value::Number(number.clone()),
-            ExprKind::Text(text) => Value::Text(text.clone()),
+            ExprKind::Text(text, _) => Value::Text(text.clone()),
             ExprKind::Template(parts) => self.template(scope, parts, expr.span),
             ExprKind::Wrapped { expr, sequence } => self.interpolated(scope, expr, *sequence),
             ExprKind::Traversal { root, steps } => {
@@ -94,11 +94,11 @@ impl Session<'_> {
             Ok(Value::Unknown) => {}
             Ok(_) => {
                 let detail = "Can't use a null value as a key.";
-                self.fail(key.start(), "Null value as key", detail);
+                self.fail(key.span, "Null value as key", detail);
             }
             Err(why) => {
                 let detail = format!("Can't use this value as a key: {why}.");
-                self.fail(key.start(), "Incorrect key type", detail);
+                self.fail(key.span, "Incorrect key type", detail);
             }
         }
         None
@@ -135,7 +135,7 @@ impl Session<'_> {
         match convert(&value, &common) {
             Ok(value) => value,
             Err(why) => self.fail(
-                taken.start(),
+                taken.span,
                 "Inconsistent conditional result types",
                 format!("The result cannot be used as {common}: {why}."),
             ),
@@ -150,15 +150,15 @@ impl Session<'_> {
             Ok(Value::Unknown) => {}
             Ok(_) => {
                 let detail = format!("The {what} value is null. It must be true or false.");
-                self.fail(expr.start(), &format!("Null {what}"), detail);
+                self.fail(expr.span, &format!("Null {what}"), detail);
             }
             Err(why) if what == "condition" => {
                 let detail = format!("The condition expression must be of type bool: {why}.");
-                self.fail(expr.start(), "Incorrect condition type", detail);
+                self.fail(expr.span, "Incorrect condition type", detail);
             }
             Err(why) => {
                 let detail = format!("Unsuitable value for {what}: {why}.");
-                self.fail(expr.start(), "Invalid operand", detail);
+                self.fail(expr.span, "Invalid operand", detail);
             }
         }
         None
@@ -179,11 +179,11 @@ impl Session<'_> {
             Ok(Value::Unknown) => {}
             Ok(_) => {
                 let detail = format!("Unsuitable value for {what}: argument must not be null.");
-                self.fail(expr.start(), "Invalid operand", detail);
+                self.fail(expr.span, "Invalid operand", detail);
             }
             Err(why) => {
                 let detail = format!("Unsuitable value for {what}: {why}.");
-                self.fail(expr.start(), "Invalid operand", detail);
+                self.fail(expr.span, "Invalid operand", detail);
             }
         }
         None

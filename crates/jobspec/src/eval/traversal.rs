@@ -40,7 +40,7 @@ impl Session<'_> {
                 }
             }
             Names::Forbidden => self.fail(
-                span,
+                root.span,
                 "Variables not allowed",
                 "Variables may not be used here.",
             ),

@@ -59,7 +59,8 @@ pub(crate) enum ExprKind {
     Null,
     Bool(bool),
     Number(Number),
-    Text(Rc<str>),
+    /// With where it stands, without its quotes.
+    Text(Rc<str>, Span),
     /// Several parts make a text.
     Template(Vec<Part>),
     /// A template of one interpolation and nothing else: the value itself.
@@ -222,7 +223,7 @@ impl ExprKind {
             Self::Null
             | Self::Bool(_)
             | Self::Number(_)
-            | Self::Text(_)
+            | Self::Text(..)
             | Self::Traversal { .. }
             | Self::SplatItem => 0,
             Self::Template(parts) => height_of_parts(parts),
@@ -278,7 +279,7 @@ impl Expr {
     pub(crate) fn start(&self) -> Span {
         match &self.kind {
             ExprKind::Template(parts) => parts.first().map_or(self.span, Part::start),
-            ExprKind::Text(_) | ExprKind::Paren(_) => self.span,
+            ExprKind::Text(_, inside) => *inside,
             ExprKind::Call { name, open, .. } => name.span.to(*open),
             ExprKind::Conditional { condition, .. } => condition.start(),
             ExprKind::Binary { left, .. } => left.start(),

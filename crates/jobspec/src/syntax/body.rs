@@ -220,7 +220,12 @@ impl Parser<'_> {
                  line of its own within its parent block.",
                 name.text
             );
-            return self.fail(token.span, "Argument definition required", detail);
+            let next = self.peek();
+            let span = match next.kind {
+                Kind::OpenQuote | Kind::OpenBrace | Kind::Ident => token.span.to(next.span),
+                _ => token.span,
+            };
+            return self.fail(span, "Argument definition required", detail);
         }
         let attribute = self.attribute(name)?;
         let close = self.next();

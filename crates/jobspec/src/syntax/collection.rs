@@ -154,7 +154,7 @@ impl Parser<'_> {
             }
             _ => return Ok(key),
         };
-        Ok(Expr::new(key.span, ExprKind::Text(name)))
+        Ok(Expr::new(key.span, ExprKind::Text(name, key.span)))
     }
 
     /// Names and collection of a `for`, after the word itself: `k, v in collection`.

@@ -98,7 +98,7 @@ impl Reader<'_> {
                 }
             }
             let (text, span) = self.string()?;
-            let key = Expr::new(span, ExprKind::Text(text.into()));
+            let key = Expr::new(span, ExprKind::Text(text.into(), span));
             if self.peek() != b':' {
                 let span = self.here(1);
                 let detail = "A colon must stand between a property's name and its value.";
@@ -192,7 +192,7 @@ impl Reader<'_> {
     /// A text as the template that it may be.
     fn template(&mut self, text: String, span: Span) -> Option<Expr> {
         if !text.contains("${") && !text.contains("%{") {
-            return Some(Expr::new(span, ExprKind::Text(text.into())));
+            return Some(Expr::new(span, ExprKind::Text(text.into(), span)));
         }
         let inner = (span.start as usize + 1, span.end as usize - 1);
         let in_place = self.text[inner.0..inner.1] == *text;

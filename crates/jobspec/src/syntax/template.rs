@@ -62,7 +62,7 @@ impl Parser<'_> {
                 Some(Piece::Text { text, span }) => (text, span),
                 _ => (String::new(), close.at_end()),
             };
-            return Ok(Expr::new(inner, ExprKind::Text(text.into())));
+            return Ok(Expr::new(span, ExprKind::Text(text.into(), inner)));
         }
         let mut pieces = pieces.into_iter();
         let mut parts = Vec::new();

@@ -129,7 +129,7 @@ impl Parser<'_> {
                 let key = StepKey::Number(number);
                 return Ok(step(source, Step { key, span }));
             }
-            ExprKind::Text(text) => {
+            ExprKind::Text(text, _) => {
                 let key = StepKey::Text(text);
                 return Ok(step(source, Step { key, span }));
             }

@@ -63,7 +63,7 @@ pub(super) fn declare(cx: &mut Session<'_>, block: &BlockRef<'_>) -> Option<Decl
                 "This default value is not compatible with the variable's type constraint: {why}."
             );
             let summary = "Invalid default value for variable";
-            cx.diags.error(attribute.expr.start(), summary, detail);
+            cx.diags.error(attribute.expr.span, summary, detail);
             Value::Unknown
         });
         if of.is_none() && !value.is_null() && !value.has_unknown() {
@@ -89,7 +89,7 @@ pub(super) fn declare(cx: &mut Session<'_>, block: &BlockRef<'_>) -> Option<Decl
 
 fn declared_type(cx: &mut Session<'_>, expr: &Expr) -> Option<Type> {
     // In the JSON form types are texts.
-    if let ExprKind::Text(text) = &expr.kind
+    if let ExprKind::Text(text, _) = &expr.kind
         && cx
             .diags
             .sources
