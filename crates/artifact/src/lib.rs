@@ -12,8 +12,8 @@
 mod archive;
 mod checksum;
 mod error;
-mod fetcher;
 mod git;
+mod fetcher;
 mod http;
 mod place;
 mod request;

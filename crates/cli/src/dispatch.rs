@@ -150,11 +150,7 @@ mod tests {
         for command in all() {
             let group = command.name.split(' ').next().unwrap_or_default();
             let listed = manual.contains(&format!("| `nomad {}", command.name));
-            assert!(
-                listed || elsewhere.contains(&group),
-                "docs/commands.md lacks {}",
-                command.name
-            );
+            assert!(listed || elsewhere.contains(&group), "docs/commands.md lacks {}", command.name);
         }
     }
 

@@ -45,14 +45,8 @@ pub fn landlock_version() -> Option<u32> {
     const ASK_VERSION: u32 = 1;
     let nothing = std::ptr::null::<u8>();
     // SAFETY: with this flag the call reads no memory: the pointer must be null and the size 0.
-    let version = unsafe {
-        nix::libc::syscall(
-            nix::libc::SYS_landlock_create_ruleset,
-            nothing,
-            0_usize,
-            ASK_VERSION,
-        )
-    };
+    let version =
+        unsafe { nix::libc::syscall(nix::libc::SYS_landlock_create_ruleset, nothing, 0_usize, ASK_VERSION) };
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 

@@ -220,13 +220,9 @@ impl Shared {
             tracing::debug!(method = %parts.method, path = parts.uri.path(), status = error.status, %error, "request failed");
         }
         let result = match result {
-            Err(error) if route.op == Op::EventStream && matches!(error.status, 403 | 500) => {
-                Ok(crate::events::refusal())
-            }
+            Err(error) if route.op == Op::EventStream && matches!(error.status, 403 | 500) => Ok(crate::events::refusal()),
             // To who reads a file, an error is what is in it.
-            Err(error) if matches!(route.op, Op::ClientFsCat | Op::ClientFsReadAt) => {
-                Ok(Answer::text(error.message))
-            }
+            Err(error) if matches!(route.op, Op::ClientFsCat | Op::ClientFsReadAt) => Ok(Answer::text(error.message)),
             result => result,
         };
         respond::response(result.map(|answer| ending(answer, origin.closing)), &style)

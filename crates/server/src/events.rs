@@ -25,19 +25,12 @@ pub(crate) struct EventBatch {
 
 impl Events {
     pub(crate) fn new(kept: usize) -> Self {
-        Self {
-            kept,
-            buffer: Mutex::default(),
-            sender: broadcast::Sender::new(SUBSCRIBER_LAG),
-        }
+        Self { kept, buffer: Mutex::default(), sender: broadcast::Sender::new(SUBSCRIBER_LAG) }
     }
 
     /// Takes in what was applied; commands without an event type make no events.
     pub(crate) fn observe(&self, batch: &[Applied]) {
-        for applied in batch
-            .iter()
-            .filter(|applied| !applied.event_type.is_empty() && !applied.changes.is_empty())
-        {
+        for applied in batch.iter().filter(|applied| !applied.event_type.is_empty() && !applied.changes.is_empty()) {
             let events = Arc::new(EventBatch {
                 index: applied.index,
                 event_type: applied.event_type,
@@ -54,17 +47,10 @@ impl Events {
     }
 
     /// The kept batches from an index on (all that are kept for 0), and everything after them.
-    pub(crate) fn subscribe(
-        &self,
-        from: u64,
-    ) -> (Vec<Arc<EventBatch>>, broadcast::Receiver<Arc<EventBatch>>) {
+    pub(crate) fn subscribe(&self, from: u64) -> (Vec<Arc<EventBatch>>, broadcast::Receiver<Arc<EventBatch>>) {
         let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = self.sender.subscribe();
-        let kept = buffer
-            .iter()
-            .filter(|batch| batch.index >= from)
-            .cloned()
-            .collect();
+        let kept = buffer.iter().filter(|batch| batch.index >= from).cloned().collect();
         (kept, receiver)
     }
 }

@@ -34,16 +34,16 @@ mod volume_maker;
 mod worker;
 mod workloads;
 
+pub use endpoints::ServerApi;
 pub use caravan_control::gc::GcThresholds;
 pub use caravan_control::liveness::Pace;
-pub use caravan_identity::IdentityOf;
 pub use cluster_endpoints::server_uuid;
 pub use config::{RaftTuning, ServerConfig};
-pub use endpoints::ServerApi;
 pub use fsm::{Fsm, Reply};
 pub use nodes::{NodeError, NodeService};
 pub use propose::{ProposeError, Proposer};
 pub use server::{Numbers, Server, StartError};
 pub use store::Store;
+pub use caravan_identity::IdentityOf;
 pub use volume_maker::{MadeVolume, NodeVolumes};
 pub use workloads::Signed;

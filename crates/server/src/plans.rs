@@ -46,10 +46,7 @@ pub(crate) struct Plans {
 impl Default for Plans {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_PLANS);
-        Self {
-            sender,
-            receiver: Mutex::new(receiver),
-        }
+        Self { sender, receiver: Mutex::new(receiver) }
     }
 }
 
@@ -62,10 +59,7 @@ impl Plans {
     /// Submits a plan and waits for what was accepted of it.
     pub(crate) async fn submit(&self, plan: Plan) -> Answer {
         let (answer, result) = oneshot::channel();
-        self.sender
-            .send(Submitted { plan, answer })
-            .await
-            .map_err(|_| ProposeError::NoLeader)?;
+        self.sender.send(Submitted { plan, answer }).await.map_err(|_| ProposeError::NoLeader)?;
         result.await.map_err(|_| ProposeError::NoLeader)?
     }
 
@@ -74,12 +68,7 @@ impl Plans {
         let mut receiver = self.receiver.lock().await;
         // What an earlier leadership left behind has nobody who waits for it.
         while receiver.try_recv().is_ok() {}
-        let mut pipeline = Pipeline {
-            store,
-            view: None,
-            committing: None,
-            newest: 0,
-        };
+        let mut pipeline = Pipeline { store, view: None, committing: None, newest: 0 };
         loop {
             let first = tokio::select! {
                 biased;
@@ -94,15 +83,9 @@ impl Plans {
                 group.push(next);
             }
             group.sort_by_key(|submitted| std::cmp::Reverse(submitted.plan.priority));
-            let Some(verified) = pipeline.verify(group).await else {
-                continue;
-            };
+            let Some(verified) = pipeline.verify(group).await else { continue };
             pipeline.settle().await;
-            pipeline.committing = Some(Commit(tokio::spawn(commit(
-                proposer.clone(),
-                verified,
-                pipeline.newest,
-            ))));
+            pipeline.committing = Some(Commit(tokio::spawn(commit(proposer.clone(), verified, pipeline.newest))));
         }
     }
 }
@@ -135,9 +118,7 @@ struct View {
 impl Pipeline<'_> {
     /// Resolves when the group on its way is committed; never, when there is none.
     async fn committed(&mut self) {
-        let Some(commit) = &mut self.committing else {
-            return std::future::pending().await;
-        };
+        let Some(commit) = &mut self.committing else { return std::future::pending().await };
         // A group that failed has told those who wait for it.
         let index = (&mut commit.0).await.unwrap_or(0);
         self.newest = self.newest.max(index);
@@ -167,29 +148,17 @@ impl Pipeline<'_> {
         self.settle().await;
         let committed = self.store.at_least(self.newest.max(needed)).await;
         self.newest = committed.index();
-        View {
-            plans: Optimistic::new(&committed),
-            committed,
-            since: clock::now(),
-        }
+        View { plans: Optimistic::new(&committed), committed, since: clock::now() }
     }
 
     /// Verifies a group, off the event loop.
     async fn verify(&mut self, group: Vec<Submitted>) -> Option<Vec<Verified>> {
-        let needed = group
-            .iter()
-            .map(|submitted| submitted.plan.snapshot_index)
-            .max()
-            .unwrap_or(0);
+        let needed = group.iter().map(|submitted| submitted.plan.snapshot_index).max().unwrap_or(0);
         let mut view = self.view(needed).await;
         let work = tokio::task::spawn_blocking(move || {
             let accept = |Submitted { plan, answer }| {
                 let (result, command) = view.plans.accept(&plan, clock::seed(), clock::now());
-                Verified {
-                    result,
-                    command,
-                    answer,
-                }
+                Verified { result, command, answer }
             };
             let verified: Vec<Verified> = group.into_iter().map(accept).collect();
             (view, verified)
@@ -212,12 +181,7 @@ type Proposal = Pin<Box<dyn Future<Output = Result<Arc<Applied>, ProposeError>> 
 /// Commits a group in order and answers those who wait. Returns the newest index.
 async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u64 {
     let mut pending = Vec::with_capacity(group.len());
-    for Verified {
-        result,
-        command,
-        answer,
-    } in group
-    {
+    for Verified { result, command, answer } in group {
         let proposal = command.map(|command| begin(proposer.clone(), command));
         let proposal = match proposal {
             Some(proposal) => Some(proposal.await),

@@ -11,12 +11,8 @@ use caravan_state::{Command, JobKey, State};
 use std::sync::Arc;
 
 /// The types of jobs that workers schedule.
-pub(crate) const SCHEDULED_TYPES: &[&str] = &[
-    job_type::SERVICE,
-    job_type::BATCH,
-    job_type::SYSTEM,
-    job_type::SYSBATCH,
-];
+pub(crate) const SCHEDULED_TYPES: &[&str] =
+    &[job_type::SERVICE, job_type::BATCH, job_type::SYSTEM, job_type::SYSBATCH];
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -61,11 +57,7 @@ impl Worker {
     }
 
     /// Carries an evaluation out. Returns it when it goes on waiting for room.
-    async fn process(
-        &self,
-        eval: Arc<Evaluation>,
-        token: &str,
-    ) -> Result<Option<Evaluation>, WorkError> {
+    async fn process(&self, eval: Arc<Evaluation>, token: &str) -> Result<Option<Evaluation>, WorkError> {
         let id = eval.id;
         // What is placed has identities, which the cluster's first key must sign.
         crate::keyring::ready(&self.store).await;
@@ -81,10 +73,7 @@ impl Worker {
                     let result = self.plans.submit(plan).await;
                     self.evals.lock().broker.reset(id, token, clock::now())?;
                     let result = result?;
-                    state = self
-                        .store
-                        .at_least(result.refresh_index.max(result.alloc_index))
-                        .await;
+                    state = self.store.at_least(result.refresh_index.max(result.alloc_index)).await;
                     run.submitted(&result);
                 }
                 Step::Done(updates) => {
@@ -100,11 +89,7 @@ impl Worker {
     async fn fresh_enough(&self, eval: &Evaluation) -> Arc<State> {
         let state = self.store.at_least(eval.modify_index).await;
         let job = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
-        let newest = state
-            .open_evals_of_job(&job)
-            .map(|other| other.modify_index)
-            .max()
-            .unwrap_or(0);
+        let newest = state.open_evals_of_job(&job).map(|other| other.modify_index).max().unwrap_or(0);
         self.store.at_least(newest).await
     }
 
@@ -112,12 +97,7 @@ impl Worker {
         if evals.is_empty() {
             return Ok(());
         }
-        self.proposer
-            .propose(&Command::UpsertEvals {
-                evals,
-                now: clock::now(),
-            })
-            .await?;
+        self.proposer.propose(&Command::UpsertEvals { evals, now: clock::now() }).await?;
         Ok(())
     }
 }
@@ -125,11 +105,7 @@ impl Worker {
 /// Runs one step of the scheduler off the event loop; a panic in it is an error of this evaluation alone.
 async fn decide(mut run: EvalRun, state: Arc<State>) -> Result<(EvalRun, Step), WorkError> {
     let signing_key = crate::keyring::active_id(&state).unwrap_or_default();
-    let settings = Settings {
-        now: clock::now(),
-        seed: clock::seed(),
-        signing_key,
-    };
+    let settings = Settings { now: clock::now(), seed: clock::seed(), signing_key };
     tokio::task::spawn_blocking(move || {
         let began = std::time::Instant::now();
         let mut step = run.step(&state, &settings);

@@ -41,10 +41,9 @@ fn no_node_is_oversubscribed(state: &State, id: NodeId) -> Result<(), String> {
         ..Node::clone(node)
     };
     match room_on(state, &ready) {
-        Some(room) if !room.holds(Room::default()) => Err(format!(
-            "{} has given away more than it has: {room:?}",
-            node.name
-        )),
+        Some(room) if !room.holds(Room::default()) => {
+            Err(format!("{} has given away more than it has: {room:?}", node.name))
+        }
         _ => Ok(()),
     }
 }
@@ -57,10 +56,7 @@ fn counters_agree(state: &State, key: &JobKey) -> Result<(), String> {
         .count();
     let counted = state.live_alloc_count(key);
     if live != counted {
-        return Err(format!(
-            "{} has {live} live allocations, counted {counted}",
-            key.id
-        ));
+        return Err(format!("{} has {live} live allocations, counted {counted}", key.id));
     }
     Ok(())
 }
@@ -74,10 +70,7 @@ fn no_name_is_taken_twice(state: &State, key: &JobKey) -> Result<(), String> {
         let kind = alloc.job.as_ref().map_or("", |job| job.r#type.as_str());
         let on_node = state.node(&alloc.node_id);
         let steady = alloc.desired_status == DesiredStatus::Run
-            && matches!(
-                alloc.client_status,
-                ClientStatus::Pending | ClientStatus::Running
-            )
+            && matches!(alloc.client_status, ClientStatus::Pending | ClientStatus::Running)
             && !alloc.desired_transition.migrate.unwrap_or(false)
             && alloc.next_allocation.is_nil()
             && alloc.previous_allocation.is_nil()
@@ -109,10 +102,7 @@ fn no_evaluation_is_lost(world: &World, touched: &Touched) -> Result<(), String>
             continue;
         };
         if !world.queues.broker.knows(*id) && !world.queues.waits(eval) {
-            return Err(format!(
-                "evaluation {id} of {} ({}) is lost",
-                eval.job_id, eval.status
-            ));
+            return Err(format!("evaluation {id} of {} ({}) is lost", eval.job_id, eval.status));
         }
     }
     Ok(())
@@ -125,12 +115,7 @@ pub(crate) fn check_at_rest(world: &World) -> Result<(), String> {
         match eval.status {
             EvalStatus::Blocked => blocked_for_a_reason(world, eval)?,
             _ if eval.wait_until > world.now.into() => {}
-            _ => {
-                return Err(format!(
-                    "evaluation {} of {} is still {}",
-                    eval.id, eval.job_id, eval.status
-                ));
-            }
+            _ => return Err(format!("evaluation {} of {} is still {}", eval.id, eval.job_id, eval.status)),
         }
     }
     for job in state.jobs() {
@@ -179,10 +164,7 @@ fn settled(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
             .is_some_and(|row| row.status == DeploymentStatus::Failed);
         let short = !failed && !job.stop && job.is_service() && running < wanted;
         if short && !waits {
-            return Err(format!(
-                "{} wants {wanted}, {running} run, nobody waits",
-                job.id
-            ));
+            return Err(format!("{} wants {wanted}, {running} run, nobody waits", job.id));
         }
         if job.is_service() && running > wanted {
             return Err(format!("{} wants {wanted}, {running} run", job.id));

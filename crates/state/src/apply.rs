@@ -63,8 +63,7 @@ impl State {
     /// Becomes the state that was dumped. Every table counts as written now, so that everyone who waits looks again.
     fn put_back(&mut self, index: u64, dump: &[u8]) -> Result<Applied, ApplyError> {
         self.index = index;
-        let mut state =
-            State::restore(dump).map_err(|error| ApplyError::NotADump(error.to_string()))?;
+        let mut state = State::restore(dump).map_err(|error| ApplyError::NotADump(error.to_string()))?;
         for table in Table::ALL {
             state.indexes.set(*table, index);
         }

@@ -269,8 +269,7 @@ impl State {
         if let Some(rows) = self.allocs_by_job.get_mut(&job) {
             rows.insert(alloc.id, alloc);
         } else {
-            self.allocs_by_job
-                .insert(job, OrdMap::unit(alloc.id, alloc));
+            self.allocs_by_job.insert(job, OrdMap::unit(alloc.id, alloc));
         }
     }
 

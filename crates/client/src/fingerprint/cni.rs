@@ -48,9 +48,9 @@ fn versions(folders: &[PathBuf]) -> BTreeMap<PathBuf, String> {
             .iter()
             .map(|path| (path, scope.spawn(move || version_of(path))))
             .collect();
-        let answers = asked
-            .into_iter()
-            .filter_map(|(path, answer)| Some((path.clone(), answer.join().ok().flatten()?)));
+        let answers = asked.into_iter().filter_map(|(path, answer)| {
+            Some((path.clone(), answer.join().ok().flatten()?))
+        });
         answers.collect()
     })
 }

@@ -116,7 +116,10 @@ impl TaskEnv {
 
     /// The value a reference stands for.
     pub(crate) fn lookup(&self, name: &str) -> Option<String> {
-        self.vars.get(name).cloned().or_else(|| self.node.get(name))
+        self.vars
+            .get(name)
+            .cloned()
+            .or_else(|| self.node.get(name))
     }
 
     /// A text with its references replaced.

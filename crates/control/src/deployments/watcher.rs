@@ -275,8 +275,7 @@ impl Rollout<'_> {
     fn waits_for_verdicts(&self) -> bool {
         let groups = || self.deployment.task_groups.values();
         let placed = |group: &DeploymentState| {
-            group.placed_allocs >= group.desired_total
-                && (group.desired_canaries == 0 || group.promoted)
+            group.placed_allocs >= group.desired_total && (group.desired_canaries == 0 || group.promoted)
         };
         groups().all(placed) && groups().any(|group| group.healthy_allocs < group.desired_total)
     }

@@ -9,15 +9,9 @@ use caravan_state::State;
 use std::collections::BTreeMap;
 
 fn gauge(name: &str, value: f64, labels: &[(&str, &str)]) -> MetricGauge {
-    let labels: BTreeMap<String, String> = labels
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    MetricGauge {
-        name: format!("nomad.{name}"),
-        value,
-        labels,
-    }
+    let labels: BTreeMap<String, String> =
+        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    MetricGauge { name: format!("nomad.{name}"), value, labels }
 }
 
 /// All of them, by name.
@@ -48,19 +42,11 @@ fn runtime(agent: &AgentOps) -> Vec<MetricGauge> {
         let kilobytes = line.and_then(|rest| rest.split_whitespace().nth(1)?.parse::<f64>().ok());
         kilobytes.unwrap_or(0.0) * 1024.0
     };
-    let tasks = tokio::runtime::Handle::current()
-        .metrics()
-        .num_alive_tasks();
-    let connections = agent
-        .http
-        .get()
-        .map_or(0, caravan_http::Server::connections);
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let connections = agent.http.get().map_or(0, caravan_http::Server::connections);
     let plain = [
         ("nomad.agent.http.connections", connections as f64),
-        (
-            "runtime.uptime_seconds",
-            agent.started.elapsed().as_secs_f64(),
-        ),
+        ("runtime.uptime_seconds", agent.started.elapsed().as_secs_f64()),
         ("runtime.num_goroutines", tasks as f64),
         ("runtime.alloc_bytes", bytes("VmRSS:")),
         ("runtime.sys_bytes", bytes("VmSize:")),
@@ -80,10 +66,7 @@ fn duties(side: &ServerSide) -> Vec<MetricGauge> {
     let members = side.consensus().status().members.len();
     let plain = [
         ("autopilot.failure_tolerance", members.saturating_sub(1) / 2),
-        (
-            "autopilot.healthy",
-            usize::from(side.consensus().leader().is_some()),
-        ),
+        ("autopilot.healthy", usize::from(side.consensus().leader().is_some())),
         ("blocked_evals.total_blocked", blocked.blocked),
         ("blocked_evals.total_escaped", blocked.escaped),
         ("blocked_evals.total_quota_limit", 0),
@@ -95,26 +78,13 @@ fn duties(side: &ServerSide) -> Vec<MetricGauge> {
         ("heartbeat.active", numbers.heartbeats),
         ("plan.queue_depth", numbers.plans),
     ];
-    let mut found: Vec<MetricGauge> = plain
-        .map(|(name, value)| gauge(&format!("nomad.{name}"), value as f64, &[]))
-        .into();
+    let mut found: Vec<MetricGauge> =
+        plain.map(|(name, value)| gauge(&format!("nomad.{name}"), value as f64, &[])).into();
     for (kind, ready, unacked) in numbers.by_type {
-        found.push(gauge(
-            &format!("nomad.broker.{kind}.ready"),
-            ready as f64,
-            &[],
-        ));
-        found.push(gauge(
-            &format!("nomad.broker.{kind}.unacked"),
-            unacked as f64,
-            &[],
-        ));
+        found.push(gauge(&format!("nomad.broker.{kind}.ready"), ready as f64, &[]));
+        found.push(gauge(&format!("nomad.broker.{kind}.unacked"), unacked as f64, &[]));
     }
-    found.push(gauge(
-        "variables.locks.ttl_timer.num",
-        numbers.locks as f64,
-        &[],
-    ));
+    found.push(gauge("variables.locks.ttl_timer.num", numbers.locks as f64, &[]));
     // A released lock's delay is kept with the variable: no timer runs.
     found.push(gauge("variables.locks.delay_timer.num", 0.0, &[]));
     found
@@ -153,11 +123,7 @@ fn jobs(state: &State) -> Vec<MetricGauge> {
                 ("unknown", counts.unknown),
             ];
             for (name, value) in of {
-                found.push(gauge(
-                    &format!("nomad.job_summary.{name}"),
-                    value as f64,
-                    &labels,
-                ));
+                found.push(gauge(&format!("nomad.job_summary.{name}"), value as f64, &labels));
             }
         }
     }

@@ -29,14 +29,7 @@ pub(super) fn host() -> Answered {
     let environment = std::env::vars()
         .map(|(name, value)| {
             let secret = SECRET.iter().any(|word| name.to_uppercase().contains(word));
-            (
-                name,
-                if secret {
-                    "<redacted>".to_owned()
-                } else {
-                    value
-                },
-            )
+            (name, if secret { "<redacted>".to_owned() } else { value })
         })
         .collect();
     let answer = HostData {

@@ -15,18 +15,12 @@ pub(super) async fn metrics(agent: &AgentOps, request: &ApiRequest) -> Answered 
         }
         return Ok(Answer::bytes(PROMETHEUS, text(&gauges)));
     }
-    let answer = MetricsSummary {
-        gauges,
-        timestamp: now_text(),
-        ..MetricsSummary::default()
-    };
+    let answer = MetricsSummary { gauges, timestamp: now_text(), ..MetricsSummary::default() };
     Answer::json(&answer, Meta::none())
 }
 
 fn now_text() -> String {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let text = Timestamp(i64::try_from(since.as_secs()).unwrap_or(0) * 1_000_000_000).to_string();
     format!("{} +0000 UTC", text.replace('T', " ").trim_end_matches('Z'))
 }
@@ -41,16 +35,9 @@ fn text(gauges: &[MetricGauge]) -> String {
             let _ = writeln!(out, "# HELP {name} {name}\n# TYPE {name} gauge");
             last.clone_from(&name);
         }
-        let labels: Vec<String> = gauge
-            .labels
-            .iter()
-            .map(|(name, value)| format!("{name}={value:?}"))
-            .collect();
-        let labels = if labels.is_empty() {
-            String::new()
-        } else {
-            format!("{{{}}}", labels.join(","))
-        };
+        let labels: Vec<String> =
+            gauge.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         let _ = writeln!(out, "{name}{labels} {}", gauge.value);
     }
     out

@@ -221,10 +221,9 @@ fn a_client_is_reached_through_its_server_with_certificates() {
 #[test]
 fn the_api_speaks_tls() {
     let certificates = Certificates::make();
-    let block = certificates.block("server").replace(
-        "rpc = true",
-        "rpc = true http = true verify_https_client = true",
-    );
+    let block = certificates
+        .block("server")
+        .replace("rpc = true", "rpc = true http = true verify_https_client = true");
     let server = server("s", 1, &[], &block);
     let dir = certificates.dir.path().display();
     let address = format!("-address=https://127.0.0.1:{}", server.ports[0]);

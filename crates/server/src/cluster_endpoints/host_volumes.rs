@@ -319,11 +319,7 @@ pub(super) async fn register(call: &Call) -> Answered {
     if volume.id.is_empty() {
         volume.id = clock::uuid();
     }
-    call.shared
-        .volume_maker
-        .make(&mut volume)
-        .await
-        .map_err(ApiError::internal)?;
+    call.shared.volume_maker.make(&mut volume).await.map_err(ApiError::internal)?;
     store(call, volume, stored).await
 }
 

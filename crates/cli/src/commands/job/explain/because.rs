@@ -244,9 +244,7 @@ fn remedies(metrics: &Value, group: &Value) -> Vec<String> {
         found.push(remedy_of_dimension(dimension, count.as_i64(), group));
     }
     for quota in metrics.strs("QuotaExhausted") {
-        found.push(format!(
-            "A higher limit of quota \"{quota}\", or less use of it."
-        ));
+        found.push(format!("A higher limit of quota \"{quota}\", or less use of it."));
     }
     found
 }
@@ -261,10 +259,7 @@ fn remedy_of_constraint(reason: &str) -> String {
         return format!("A node with a value that is not used up: {property}.");
     }
     if reason.starts_with("missing ") {
-        return format!(
-            "A node that has what is missing: {}.",
-            &reason["missing ".len()..]
-        );
+        return format!("A node that has what is missing: {}.", &reason["missing ".len()..]);
     }
     format!("A node for which this holds: {reason}.")
 }
