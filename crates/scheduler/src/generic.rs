@@ -272,6 +272,7 @@ impl Placing<'_> {
         if let Some(failed) = self.decision.failed_groups.get_mut(&placement.group) {
             failed.coalesced_failures += 1;
             note_exhausted(failed, group);
+            self.keep_failed(&placement);
             return;
         }
         if let Some(previous) = placement
@@ -471,24 +472,27 @@ impl Placing<'_> {
         self.decision
             .failed_groups
             .insert(placement.group.clone(), metric);
-        let Some(previous) = &placement.previous else {
-            return;
-        };
-        if placement.destructive {
+        if let Some(previous) = placement.previous.as_ref().filter(|_| placement.destructive) {
             self.draft.keep(previous);
         }
-        if placement.reschedule {
-            // It stays, so that a later evaluation finds it with its attempts and tries again.
-            self.draft.keep(previous);
-            let changed = self.results.changed.remove(&previous.id);
-            let noted = changed.is_some();
-            let mut kept = changed.unwrap_or_else(|| Allocation::clone(previous));
-            kept.reschedule_tracker
-                .get_or_insert_default()
-                .last_reschedule = RescheduleTracker::NO_PLACEMENT.to_owned();
-            if noted || previous.reschedule_tracker != kept.reschedule_tracker {
-                self.draft.write(kept);
-            }
+        self.keep_failed(placement);
+    }
+
+    /// A failed allocation that finds no successor stays, so that a later evaluation finds it with its attempts and
+    /// tries again.
+    fn keep_failed(&mut self, placement: &Placement) {
+        let Some(previous) = placement.previous.as_ref().filter(|_| placement.reschedule) else {
+            return;
+        };
+        self.draft.keep(previous);
+        let changed = self.results.changed.remove(&previous.id);
+        let noted = changed.is_some();
+        let mut kept = changed.unwrap_or_else(|| Allocation::clone(previous));
+        kept.reschedule_tracker
+            .get_or_insert_default()
+            .last_reschedule = RescheduleTracker::NO_PLACEMENT.to_owned();
+        if noted || previous.reschedule_tracker != kept.reschedule_tracker {
+            self.draft.write(kept);
         }
     }
 

@@ -3,10 +3,6 @@
 //!
 //! A test run takes a few dozen cases of each property, always the same, so that it judges the change and not the
 //! dice; `PROPERTY_CASES=100000` takes as many as it says, always others.
-//!
-//! FIXME: about one in 5,000 of those others fails: a failed allocation that is due for its next attempt is placed
-//! even when the count was lowered meanwhile and others fill it (scheduler sheet §12.14), so that one too many is waited
-//! for where no node takes it.
 
 mod support;
 

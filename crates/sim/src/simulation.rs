@@ -350,11 +350,12 @@ impl Simulation {
             })
     }
 
-    /// Whether the broker has nothing to hand out before some time passes: a blocked evaluation that was woken is
-    /// blocked in the state until it is done.
+    /// Whether the broker has nothing to hand out but what waits for its own time: a blocked evaluation that was woken
+    /// is blocked in the state until it is done, be its worker lost or its next delivery delayed.
     fn nothing_is_queued(&self) -> bool {
-        let stats = self.world.queues.broker.stats();
-        stats.ready + stats.unacked + stats.pending + stats.cancelable == 0
+        let (broker, now) = (&self.world.queues.broker, self.world.now.into());
+        let queued = |eval: &Evaluation| eval.wait_until <= now && broker.knows(eval.id);
+        broker.stats().cancelable == 0 && !self.world.state.evals().any(|eval| queued(eval))
     }
 
     /// A rollout that waits for room has nothing else to do.

@@ -111,6 +111,11 @@ impl Reconciler<'_> {
         let stopped = self.stop_surplus(&surplus, &untainted, &mut migrate, &mut names);
         desired.stop += stopped.len() as u64;
         let mut untainted = without(&untainted, &stopped);
+        let filled = untainted.len() + migrate.len();
+        let canaries = canarying.then_some(&canary_allocs);
+        let unneeded = drop_unneeded(&mut reschedule_now, count.saturating_sub(filled), canaries);
+        desired.reschedule_now -= unneeded.len() as u64;
+        self.stop_unneeded(&unneeded, &disconnecting, &mut desired);
         let (in_place, destructive) = self.split_updates(job, group, &untainted, &mut desired);
         if !existing {
             state.desired_total += i64::try_from(destructive.len() + in_place).unwrap_or(0);
@@ -210,6 +215,22 @@ impl Reconciler<'_> {
         for alloc in allocs {
             let id = ids.get(&alloc.id).copied().unwrap_or_default();
             self.changed(&alloc).followup_eval_id = id;
+        }
+    }
+
+    /// Stops failed allocations that are not replaced, since others fill the count. What is merely silent may yet
+    /// come back.
+    fn stop_unneeded(
+        &mut self,
+        unneeded: &AllocSet,
+        disconnecting: &AllocSet,
+        desired: &mut DesiredUpdates,
+    ) {
+        for alloc in without(unneeded, disconnecting).values() {
+            if alloc.client_status != ClientStatus::Unknown && !alloc.server_terminal() {
+                self.stop(alloc, None, desired_description::NOT_NEEDED);
+                desired.stop += 1;
+            }
         }
     }
 
@@ -365,6 +386,16 @@ fn replacement(work: &GroupWork<'_>, alloc: &Arc<Allocation>, reschedule: bool) 
         downgrade: work.canarying && !canary,
         min_job_version: alloc.job_version(),
     }
+}
+
+/// Takes those out of `due` that are more than `missing`, those with the highest numbers first. Canaries that are tried
+/// out do not count.
+fn drop_unneeded(due: &mut AllocSet, missing: usize, canaries: Option<&AllocSet>) -> AllocSet {
+    let mut counted = by_number(due);
+    counted.retain(|alloc| !canaries.is_some_and(|set| set.contains_key(&alloc.id)));
+    let surplus = counted.split_off(missing.min(counted.len()));
+    let ids = surplus.iter().map(|alloc| alloc.id);
+    ids.filter_map(|id| due.remove_entry(&id)).collect()
 }
 
 /// What is to be placed: replacements of failed and lost ones, then what is short of the count.
