@@ -41,4 +41,4 @@ pub use rollout::rollout;
 pub use run::{EvalRun, EvalUpdates, Step};
 pub use schedule::schedule;
 pub use settings::Settings;
-pub use verify::verify;
+pub use verify::{verify, without};

@@ -10,80 +10,89 @@ use std::sync::Arc;
 /// What of a plan can be done. Nodes whose part does not hold any more are left out and named.
 #[must_use]
 pub fn verify(state: &State, plan: &Plan) -> PlanResult {
-    let mut result = PlanResult {
-        deployment: plan.deployment.clone(),
-        deployment_updates: plan.deployment_updates.clone(),
-        ..PlanResult::default()
-    };
     let nodes: BTreeSet<NodeId> = plan
         .node_update
         .keys()
         .chain(plan.node_allocation.keys())
         .copied()
         .collect();
-    for node in nodes {
-        if verdict(state, plan, node).is_err() {
-            result.rejected_nodes.push(node);
-            continue;
-        }
-        if let Some(stops) = plan.node_update.get(&node) {
-            result.node_update.insert(node, stops.clone());
-        }
-        if let Some(allocs) = plan.node_allocation.get(&node) {
-            result.node_allocation.insert(node, allocs.clone());
-        }
-        let evicted = plan.node_preemptions.get(&node).into_iter().flatten();
-        let evicted: Vec<_> = evicted
-            .filter(|alloc| {
-                state
-                    .alloc(&alloc.id)
-                    .is_some_and(|now| !now.terminal_status())
-            })
-            .cloned()
-            .collect();
-        if !evicted.is_empty() {
-            result.node_preemptions.insert(node, evicted);
-        }
+    let rejected: BTreeSet<NodeId> = nodes
+        .into_iter()
+        .filter(|node| verdict(state, plan, *node).is_err())
+        .collect();
+    if rejected.is_empty() {
+        return accepted(state, plan.clone());
     }
-    if !result.rejected_nodes.is_empty() {
-        result.refresh_index = state
-            .index_of_any(&[Table::Nodes, Table::Allocations])
-            .max(1);
-        drop_what_depends_on_the_rest(plan, &mut result);
+    let newest = state.index_of_any(&[Table::Nodes, Table::Allocations]);
+    PlanResult {
+        rejected_nodes: rejected.iter().copied().collect(),
+        refresh_index: newest.max(1),
+        ..accepted(state, without(state, plan, &rejected))
     }
-    result
 }
 
-fn drop_what_depends_on_the_rest(plan: &Plan, result: &mut PlanResult) {
+/// All of a plan, but for evictions of what is over by now.
+fn accepted(state: &State, mut plan: Plan) -> PlanResult {
+    let runs = |alloc: &AllocId| state.alloc(alloc).is_some_and(|now| !now.terminal_status());
+    for evicted in plan.node_preemptions.values_mut() {
+        evicted.retain(|alloc| runs(&alloc.id));
+    }
+    plan.node_preemptions.retain(|_, evicted| !evicted.is_empty());
+    PlanResult {
+        node_update: plan.node_update,
+        node_allocation: plan.node_allocation,
+        node_preemptions: plan.node_preemptions,
+        deployment: plan.deployment,
+        deployment_updates: plan.deployment_updates,
+        ..PlanResult::default()
+    }
+}
+
+/// The plan without its part for these nodes, and without what makes no sense alone.
+#[must_use]
+pub fn without(state: &State, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Plan {
     if plan.all_at_once {
-        result.node_update.clear();
-        result.node_allocation.clear();
-        result.node_preemptions.clear();
-        result.deployment = None;
-        result.deployment_updates.clear();
-        return;
+        return Plan {
+            node_update: BTreeMap::new(),
+            node_allocation: BTreeMap::new(),
+            node_preemptions: BTreeMap::new(),
+            deployment: None,
+            deployment_updates: Vec::new(),
+            ..plan.clone()
+        };
     }
-    let accepted: BTreeSet<AllocId> = result
-        .node_allocation
-        .values()
+    let mut left = plan.clone();
+    for of in [&mut left.node_update, &mut left.node_allocation, &mut left.node_preemptions] {
+        of.retain(|node, _| !nodes.contains(node));
+    }
+    // Where an allocation is not stopped after all, its replacement would run beside it under the same name.
+    let stops = nodes.iter().filter_map(|node| plan.node_update.get(node));
+    let stays: BTreeSet<AllocId> = stops
         .flatten()
         .map(|alloc| alloc.id)
+        .filter(|id| state.alloc(id).is_some_and(|alloc| !alloc.client_terminal()))
         .collect();
-    let planned: BTreeSet<AllocId> = plan
-        .node_allocation
-        .values()
-        .flatten()
-        .map(|alloc| alloc.id)
-        .collect();
-    for group in result
-        .deployment
-        .iter_mut()
-        .flat_map(|deployment| deployment.task_groups.values_mut())
-    {
-        group
-            .placed_canaries
-            .retain(|id| accepted.contains(id) || !planned.contains(id));
+    for allocs in left.node_allocation.values_mut() {
+        allocs.retain(|alloc| !stays.contains(&alloc.previous_allocation));
     }
+    left.node_allocation.retain(|_, allocs| !allocs.is_empty());
+    let placed = ids(&left.node_allocation);
+    let dropped: BTreeSet<AllocId> = ids(&plan.node_allocation)
+        .difference(&placed)
+        .copied()
+        .collect();
+    for evicted in left.node_preemptions.values_mut() {
+        evicted.retain(|alloc| !dropped.contains(&alloc.preempted_by_allocation));
+    }
+    let groups = left.deployment.iter_mut().flat_map(|deployment| deployment.task_groups.values_mut());
+    for group in groups {
+        group.placed_canaries.retain(|id| !dropped.contains(id));
+    }
+    left
+}
+
+fn ids(allocs: &AllocsByNode) -> BTreeSet<AllocId> {
+    allocs.values().flatten().map(|alloc| alloc.id).collect()
 }
 
 /// Whether the node's part of the plan holds, and why not.

@@ -3,7 +3,7 @@
 mod support;
 
 use caravan_model::*;
-use caravan_scheduler::{Settings, schedule, verify};
+use caravan_scheduler::{Settings, schedule, verify, without};
 use support::{World, job, node};
 
 /// A plan for `web` on a cluster of three nodes.
@@ -161,4 +161,34 @@ fn what_was_evicted_meanwhile_is_not_revived_by_an_update_in_place() {
     assert!(verify(&world.state, &plan).rejected_nodes.is_empty());
     world.deregister("web");
     assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
+
+#[test]
+fn what_is_not_stopped_after_all_is_not_replaced_elsewhere() {
+    let mut world = World::new(1);
+    world.register(job("web", job_type::SERVICE, 2));
+    world.add_node(node(1));
+    let mut web = job("web", job_type::SERVICE, 2);
+    web.task_groups[0].tasks[0].user = "other".into();
+    web.datacenters = vec!["*".into()];
+    world.apply(caravan_state::Command::RegisterJob {
+        job: std::sync::Arc::new(web),
+        submission: None,
+        eval: None,
+        policy_ids: vec![String::from("p")],
+        now: world.now,
+    });
+    let eval = Evaluation::clone(&world.last_eval("web"));
+    let settings = Settings {
+        now: world.now,
+        seed: 1,
+        ..Settings::default()
+    };
+    let plan = schedule(&world.state, &eval, &settings).plan;
+    let stopped: usize = plan.node_update[&node(0).id].len();
+    assert_eq!(stopped, 2, "both are replaced");
+    assert!(plan.node_allocation.contains_key(&node(1).id), "one of them on the other node");
+    let left = without(&world.state, &plan, &[node(0).id].into());
+    assert!(left.node_allocation.is_empty(), "neither is placed");
+    assert!(left.node_update.is_empty());
 }

@@ -3,7 +3,7 @@
 use crate::workers::Worker;
 use crate::world::World;
 use caravan_model::*;
-use caravan_scheduler::Optimistic;
+use caravan_scheduler::{Optimistic, without};
 use caravan_state::{Command, PlanApply, Table};
 
 /// Plans on their way.
@@ -48,12 +48,8 @@ impl Queue {
             .sort_by_key(|(_, plan)| std::cmp::Reverse(plan.priority));
         for (worker, plan) in std::mem::take(&mut self.submitted) {
             let refused = refused_node(&plan, world, refuse_permille);
-            let mut shown = plan;
-            if let Some(node) = refused {
-                shown.node_allocation.remove(&node);
-                shown.node_update.remove(&node);
-                shown.node_preemptions.remove(&node);
-            }
+            let refusal = refused.map(|node| without(&world.state, &plan, &[node].into()));
+            let shown = refusal.unwrap_or(plan);
             let seed = world.random.bits();
             let (mut result, command) = view.accept(&shown, seed, world.now);
             if let Some(node) = refused {

@@ -10,7 +10,7 @@ pub mod render;
 pub mod script;
 
 use caravan_model::*;
-use caravan_scheduler::{EvalRun, Settings, Step, to_command, verify};
+use caravan_scheduler::{EvalRun, Settings, Step, to_command, verify, without};
 use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, State, capacity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -262,10 +262,8 @@ impl World {
                 Step::Submit { plan, create } => {
                     self.log.extend(render::end(&create, self.now));
                     self.take_in(create);
-                    let mut result = verify(&self.state, &plan);
-                    if let Some(node) = self.refuse_once.take() {
-                        refuse(&mut result, node, self.state.index());
-                    }
+                    let refused = self.refuse_once.take();
+                    let result = verify_refusing(&self.state, &plan, refused);
                     self.plans += 1;
                     self.log.extend(render::plan(&self.state, &plan, &result));
                     if !result.is_no_op() {
@@ -591,14 +589,15 @@ impl World {
 }
 
 /// Only a part that places something can be refused: what merely stops always fits.
-fn refuse(result: &mut PlanResult, node: NodeId, index: u64) {
-    if result.node_allocation.remove(&node).is_none() {
-        return;
-    }
-    result.node_update.remove(&node);
-    result.node_preemptions.remove(&node);
+fn verify_refusing(state: &State, plan: &Plan, refused: Option<NodeId>) -> PlanResult {
+    let refused = refused.filter(|node| plan.node_allocation.contains_key(node));
+    let Some(node) = refused else {
+        return verify(state, plan);
+    };
+    let mut result = verify(state, &without(state, plan, &[node].into()));
     result.rejected_nodes.push(node);
-    result.refresh_index = index.max(1);
+    result.refresh_index = state.index().max(1);
+    result
 }
 
 fn task_state(status: ClientStatus, now: UnixNanos) -> TaskState {
