@@ -23,6 +23,7 @@ pub mod liveness;
 pub mod node_update;
 pub mod periodic;
 mod queues;
+pub mod rejections;
 mod reschedule;
 pub mod scale;
 

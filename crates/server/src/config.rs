@@ -3,6 +3,7 @@
 use caravan_consensus::Storage;
 use caravan_control::gc::GcThresholds;
 use caravan_control::liveness::Pace;
+use caravan_control::rejections::RejectionLimit;
 use caravan_model::SchedulerConfiguration;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub default_scheduler_config: SchedulerConfiguration,
     /// How heartbeats are paced.
     pub pace: Pace,
+    /// When a node has rejected so many plans that it takes no more; none when that never is.
+    pub plan_rejections: Option<RejectionLimit>,
     /// Job sources larger than this (bytes) are not kept.
     pub job_max_source_size: usize,
     /// The highest priority that a job may have.
@@ -94,6 +97,7 @@ impl Default for ServerConfig {
             bootstrap_expect: 1,
             default_scheduler_config: SchedulerConfiguration::initial(),
             pace: Pace::default(),
+            plan_rejections: None,
             job_max_source_size: 1_000_000,
             job_max_priority: 100,
             job_default_priority: 50,

@@ -78,7 +78,9 @@ async fn lead(shared: &Arc<Shared>) {
     duties.spawn(make_first_key(Arc::clone(shared)));
     duties.spawn(crate::variable_timers::expire(Arc::clone(shared)));
     let applier = Arc::clone(shared);
-    duties.spawn(async move { applier.plans.apply_all(&applier.store, &applier.proposer).await });
+    duties.spawn(async move { let limit = applier.config.plan_rejections;
+        applier.plans.apply_all(&applier.store, &applier.proposer, limit).await;
+     });
     for _ in 0..shared.config.schedulers {
         let worker = Worker {
             store: shared.store.clone(),

@@ -37,6 +37,7 @@ mod workloads;
 pub use endpoints::ServerApi;
 pub use caravan_control::gc::GcThresholds;
 pub use caravan_control::liveness::Pace;
+pub use caravan_control::rejections::RejectionLimit;
 pub use cluster_endpoints::server_uuid;
 pub use config::{RaftTuning, ServerConfig};
 pub use fsm::{Fsm, Reply};

@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::propose::{ProposeError, Proposer};
 use crate::store::Store;
+use caravan_control::rejections::{RejectionLimit, Rejections};
 use caravan_model::*;
 use caravan_scheduler::Optimistic;
 use caravan_state::{Applied, Command, PlanApply, State, Table};
@@ -32,6 +33,7 @@ struct Submitted {
 
 /// A verified plan: what was accepted of it, and the command that does that.
 struct Verified {
+    eval: EvalId,
     result: PlanResult,
     command: Option<PlanApply>,
     answer: oneshot::Sender<Answer>,
@@ -64,11 +66,12 @@ impl Plans {
     }
 
     /// Applies plans until dropped: the leader's duty.
-    pub(crate) async fn apply_all(&self, store: &Store, proposer: &Proposer) {
+    pub(crate) async fn apply_all(&self, store: &Store, proposer: &Proposer, limit: Option<RejectionLimit>) {
         let mut receiver = self.receiver.lock().await;
         // What an earlier leadership left behind has nobody who waits for it.
         while receiver.try_recv().is_ok() {}
-        let mut pipeline = Pipeline { store, view: None, committing: None, newest: 0 };
+        let rejections = limit.map(|limit| Rejections::new(limit, clock::now()));
+        let mut pipeline = Pipeline { store, view: None, committing: None, newest: 0, rejections };
         loop {
             let first = tokio::select! {
                 biased;
@@ -106,6 +109,8 @@ struct Pipeline<'a> {
     committing: Option<Commit>,
     /// The index of the newest committed plan.
     newest: u64,
+    /// None when nodes may reject as much as they like.
+    rejections: Option<Rejections>,
 }
 
 /// A committed state with accepted plans on top.
@@ -158,14 +163,17 @@ impl Pipeline<'_> {
         let work = tokio::task::spawn_blocking(move || {
             let accept = |Submitted { plan, answer }| {
                 let (result, command) = view.plans.accept(&plan, clock::seed(), clock::now());
-                Verified { result, command, answer }
+                Verified { eval: plan.eval_id, result, command, answer }
             };
             let verified: Vec<Verified> = group.into_iter().map(accept).collect();
             (view, verified)
         });
         match work.await {
-            Ok((view, verified)) => {
+            Ok((view, mut verified)) => {
                 self.view = Some(view);
+                if let Some(rejections) = &mut self.rejections {
+                    give_nodes_up(rejections, &mut verified, clock::now());
+                }
                 Some(verified)
             }
             Err(error) => {
@@ -176,12 +184,26 @@ impl Pipeline<'_> {
     }
 }
 
+/// Has nodes that rejected too many plans take no more, with the plan that was one too many.
+fn give_nodes_up(rejections: &mut Rejections, group: &mut [Verified], now: UnixNanos) {
+    for Verified { eval, result, command, .. } in group {
+        for node in result.rejected_nodes.iter().copied() {
+            if !rejections.add(node, now) {
+                continue;
+            }
+            tracing::warn!(%node, %eval, "a node takes no more allocations: it rejected too many plans");
+            let command = command.get_or_insert_with(|| PlanApply { eval: *eval, now, ..PlanApply::default() });
+            command.ineligible_nodes.push(node);
+        }
+    }
+}
+
 type Proposal = Pin<Box<dyn Future<Output = Result<Arc<Applied>, ProposeError>> + Send>>;
 
 /// Commits a group in order and answers those who wait. Returns the newest index.
 async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u64 {
     let mut pending = Vec::with_capacity(group.len());
-    for Verified { result, command, answer } in group {
+    for Verified { result, command, answer, .. } in group {
         let proposal = command.map(|command| begin(proposer.clone(), command));
         let proposal = match proposal {
             Some(proposal) => Some(proposal.await),
@@ -224,5 +246,26 @@ async fn begin(proposer: Proposer, command: PlanApply) -> Begun {
     match futures::poll!(&mut proposal) {
         Poll::Ready(outcome) => Begun::Done(outcome),
         Poll::Pending => Begun::Waiting(proposal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected_by(node: NodeId) -> Verified {
+        let result = PlanResult { rejected_nodes: vec![node], ..PlanResult::default() };
+        Verified { eval: EvalId::from_u128(7), result, command: None, answer: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn a_node_that_rejects_too_much_is_given_up_even_where_nothing_of_the_plan_is_left() {
+        let (node, now) = (NodeId::from_u128(1), clock::now());
+        let limit = RejectionLimit { threshold: 2, window: Duration::from_secs(60) };
+        let mut rejections = Rejections::new(limit, now);
+        let mut group = [rejected_by(node), rejected_by(node), rejected_by(NodeId::from_u128(2))];
+        give_nodes_up(&mut rejections, &mut group, now);
+        let given_up = group.map(|verified| verified.command.map(|command| command.ineligible_nodes));
+        assert_eq!(given_up, [None, Some(vec![node]), None]);
     }
 }

@@ -5,7 +5,7 @@ use super::peers::Peers;
 use crate::config::AgentConfig;
 use caravan_model::SchedulerConfiguration;
 use caravan_rpc::{Dialer, Handler, Listener, ListenerConfig, NodeSessions, Pool, Tls};
-use caravan_server::{GcThresholds, Pace, RaftTuning, Server, ServerConfig};
+use caravan_server::{GcThresholds, Pace, RaftTuning, RejectionLimit, Server, ServerConfig};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -136,6 +136,10 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
             grace: length(server.heartbeat_grace),
             failover_ttl: length(server.failover_heartbeat_ttl),
         },
+        plan_rejections: server.plan_rejection_tracker.enabled.then(|| RejectionLimit {
+            threshold: server.plan_rejection_tracker.node_threshold as usize,
+            window: length(server.plan_rejection_tracker.node_window),
+        }),
         job_max_source_size: usize::try_from(server.job_max_source_size.0).unwrap_or(usize::MAX),
         job_max_priority: i64::from(server.job_max_priority),
         job_default_priority: i64::from(server.job_default_priority),
