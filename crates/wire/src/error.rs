@@ -9,8 +9,8 @@ pub enum WireError {
         have: usize,
         need: usize,
     },
-    #[error("{what}: {extra} unexpected bytes follow the record")]
-    TrailingBytes { what: &'static str, extra: usize },
+    #[error("{what}: unexpected bytes follow the record")]
+    TrailingBytes { what: &'static str },
     #[error("{what}: record type {found:#06x} found where {expected:#06x} was expected")]
     WrongType {
         what: &'static str,

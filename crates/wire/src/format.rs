@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     WireError,
-    msgpack::{pack_bounded, unpack},
+    msgpack::{pack, unpack},
 };
 
 /// Bytes before the body of a frame.
@@ -39,20 +39,14 @@ pub struct Header {
 impl Format {
     /// Packs `value` into a frame.
     pub fn encode<T: Serialize + ?Sized>(&self, value: &T) -> Result<Vec<u8>, WireError> {
-        let mut out = vec![0; HEADER_LEN];
-        pack_bounded(self.name, value, self.body_limit(), &mut out)?;
-        self.seal(&mut out);
-        Ok(out)
+        self.wrap(&pack(self.name, value)?)
     }
 
     /// Unpacks the value of a frame that fills `bytes`.
     pub fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, WireError> {
         let (body, rest) = self.split(bytes)?;
         if !rest.is_empty() {
-            return Err(WireError::TrailingBytes {
-                what: self.name,
-                extra: rest.len(),
-            });
+            return Err(WireError::TrailingBytes { what: self.name });
         }
         unpack(self.name, body)
     }

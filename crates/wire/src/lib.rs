@@ -18,4 +18,4 @@ mod msgpack;
 
 pub use error::WireError;
 pub use format::{Format, HEADER_LEN, Header};
-pub use msgpack::{pack, pack_bounded, unpack};
+pub use msgpack::{pack, unpack};
