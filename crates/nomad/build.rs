@@ -1,21 +1,26 @@
-//! Lets the linker fold functions that came out alike, where it can: serde makes thousands of them, and a third of
-//! a release binary is such copies.
+//! Asks the linker for a small release binary, where it can make one.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const FOLD: &str = "-Wl,--icf=all";
+const SMALLER: [&str; 2] = [
+    // Functions that came out alike are one: serde makes thousands of them.
+    "-Wl,--icf=all",
+    // What is moved at the start of the process is a bitmap, not a table of 24 bytes each.
+    "-Wl,-z,pack-relative-relocs",
+];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    if release && folds() {
-        println!("cargo:rustc-link-arg-bins={FOLD}");
+    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        for wish in SMALLER.into_iter().filter(|wish| known(wish)) {
+            println!("cargo:rustc-link-arg-bins={wish}");
+        }
     }
 }
 
-/// Whether the linker of this toolchain knows how: it is asked to link a program of nothing.
-fn folds() -> bool {
+/// Whether the linker of this toolchain knows an option: it is asked to link a program of nothing.
+fn known(wish: &str) -> bool {
     let (Some(rustc), Some(out), Some(target)) = (
         std::env::var_os("RUSTC"),
         std::env::var_os("OUT_DIR"),
@@ -31,7 +36,7 @@ fn folds() -> bool {
     command
         .args(["--edition=2024", "--target"])
         .arg(target)
-        .arg(format!("-Clink-arg={FOLD}"))
+        .arg(format!("-Clink-arg={wish}"))
         .arg("--out-dir")
         .arg(&out)
         .arg(&source)
