@@ -1,50 +1,10 @@
 //! Flattens values to `path: text` (plan sheet §3).
 
-use serde::Serialize;
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 
 /// Flattened fields by their path.
 pub(crate) type Fields = BTreeMap<String, String>;
-
-/// The plain fields of a struct: texts, numbers and truth values, and the entries of the maps named in `maps`.
-/// What is nested otherwise is left to the caller; `skip` names fields that are not compared, or compared elsewhere.
-pub(crate) fn plain<T: Serialize>(value: &T, maps: &[&str], skip: &[&str]) -> Fields {
-    let mut fields = Fields::new();
-    let Ok(Value::Object(object)) = serde_json::to_value(value) else {
-        return fields;
-    };
-    for (name, value) in object {
-        if skip.contains(&name.as_str()) {
-            continue;
-        }
-        match value {
-            Value::Object(entries) if maps.contains(&name.as_str()) => {
-                for (key, entry) in entries {
-                    if let Some(text) = plain_text(&entry) {
-                        fields.insert(format!("{name}[{key}]"), text);
-                    }
-                }
-            }
-            other => {
-                if let Some(text) = plain_text(&other) {
-                    fields.insert(name, text);
-                }
-            }
-        }
-    }
-    fields
-}
-
-fn plain_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Number(number) if number.is_f64() => Some(number_text(number)),
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) => Some(text.clone()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
 
 /// Everything in a free-form map, however deep: `port_map[0][db]`.
 pub(crate) fn full(object: &Map<String, Value>) -> Fields {
@@ -83,7 +43,7 @@ fn walk(path: String, value: &Value, fields: &mut Fields) {
 }
 
 /// A free-form number: shortest digits, scientific from 1e6 and below 1e-4.
-fn number_text(number: &Number) -> String {
+pub(crate) fn number_text(number: &Number) -> String {
     let Some(value) = number.as_f64() else {
         return number.to_string();
     };

@@ -1,6 +1,7 @@
 //! The difference of two task groups (plan sheet §7).
 
-use crate::flatten::{Fields, full, plain};
+use crate::flatten::{Fields, full};
+use crate::plain::plain;
 use crate::primitive::{Contextual, fields, nested, object, presence, text_set};
 use crate::{network, parts, service, task};
 use caravan_model::*;

@@ -1,6 +1,6 @@
 //! The difference of two jobs (plan sheet §6).
 
-use crate::flatten::plain;
+use crate::plain::plain;
 use crate::parts;
 use crate::primitive::{Contextual, by_place, fields, nested, object, paired, presence, text_set};
 use caravan_model::*;

@@ -14,6 +14,7 @@ mod job;
 mod network;
 mod order;
 mod parts;
+mod plain;
 mod primitive;
 mod service;
 mod task;

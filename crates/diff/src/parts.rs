@@ -1,6 +1,6 @@
 //! Parts that several kinds of objects have (plan sheet §9).
 
-use crate::flatten::plain;
+use crate::plain::plain;
 use crate::network;
 use crate::primitive::{Contextual, nested, object, object_set, paired, presence, text_set};
 use caravan_model::*;

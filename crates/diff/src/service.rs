@@ -1,6 +1,6 @@
 //! Services and their checks (plan sheet §9).
 
-use crate::flatten::plain;
+use crate::plain::plain;
 use crate::order::sort_objects;
 use crate::primitive::{Contextual, nested, object, paired, presence, text_set};
 use crate::{connect, parts};

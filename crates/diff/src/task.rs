@@ -1,6 +1,7 @@
 //! The difference of two tasks (plan sheet §8).
 
-use crate::flatten::{Fields, full, plain};
+use crate::flatten::{Fields, full};
+use crate::plain::plain;
 use crate::primitive::{
     Contextual, by_place, fields, nested, object, object_set, paired, presence, text_set,
 };
