@@ -107,7 +107,8 @@ fn canonicalize_disk(disk: &mut ApiEphemeralDisk) {
 }
 
 fn merge_update(own: &mut Option<ApiUpdateStrategy>, job: Option<&ApiUpdateStrategy>) {
-    if let Some(job) = job {
+    // A stored job shows zeros where nothing was given; a group without a strategy takes none from them.
+    if let Some(job) = job.filter(|job| own.is_some() || !is_empty(job)) {
         // exhaustive
         let ApiUpdateStrategy {
             auto_promote,
@@ -133,6 +134,35 @@ fn merge_update(own: &mut Option<ApiUpdateStrategy>, job: Option<&ApiUpdateStrat
     if let Some(own) = own {
         fill_update(own);
     }
+}
+
+fn is_empty(update: &ApiUpdateStrategy) -> bool {
+    // exhaustive
+    let ApiUpdateStrategy {
+        auto_promote,
+        auto_revert,
+        canary,
+        health_check,
+        healthy_deadline,
+        max_parallel,
+        min_healthy_time,
+        progress_deadline,
+        stagger,
+    } = update;
+    let times = [
+        healthy_deadline,
+        min_healthy_time,
+        progress_deadline,
+        stagger,
+    ];
+    let numbers = [canary, max_parallel];
+    let switches = [auto_promote, auto_revert];
+    times
+        .iter()
+        .all(|it| it.unwrap_or_default() == Duration::ZERO)
+        && numbers.iter().all(|it| it.unwrap_or_default() == 0)
+        && !switches.iter().any(|it| it.unwrap_or_default())
+        && health_check.as_deref().unwrap_or_default().is_empty()
 }
 
 /// Takes what is not given from the other.
