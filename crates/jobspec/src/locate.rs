@@ -71,7 +71,8 @@ fn diagnostic(
     severity: Severity,
 ) -> Diagnostic {
     let span = job.map(|job| place(job, trail, text));
-    diags.tell(severity, span, text, trail.join(": "))
+    let around: Vec<&str> = trail.iter().copied().filter(|it| !it.is_empty()).collect();
+    diags.tell(severity, span, text, around.join(": "))
 }
 
 /// The header of the innermost block that the errors around, or the error itself, name.

@@ -148,7 +148,45 @@ fn bombs_are_refused() {
         "json text",
         in_meta(&format!("jsondecode(\"{}\")", "[".repeat(100_000))),
     );
+    slow_functions_are_refused();
     counts_are_refused();
+}
+
+/// Functions that are slow by themselves, as often as a file can call them.
+fn slow_functions_are_refused() {
+    let calls = |what: &str, count: usize, call: &dyn Fn(usize) -> String| {
+        let locals: String = (0..count)
+            .map(|n| format!("  l{n} = {}\n", call(n)))
+            .collect();
+        refused(what, format!("locals {{\n{locals}}}\njob \"j\" {{}}\n"));
+    };
+    calls("patterns", 2000, &|n| {
+        format!(
+            "regex_replace(\"{n}\", \"(?i)\\\\pL{{{}}}\", \"\")",
+            n % 20 + 5
+        )
+    });
+    calls("hashes", 50, &|_| "bcrypt(\"x\", 12)".to_owned());
+    calls("hashes in a list", 20, &|_| {
+        "[for n in range(20) : bcrypt(\"x\", 8)]".to_owned()
+    });
+    calls("values that are too large", 3000, &|_| {
+        "chunklist(split(\"\", format(\"%90000s\", \"\")), 1)".to_owned()
+    });
+    refused(
+        "a pattern of patterns",
+        in_meta("regex_replace(\"x\", \"((a{100}){100}){100}\", \"\")"),
+    );
+    let constraints =
+        "  constraint {\n    operator = \"regexp\"\n    attribute = \"${attr.x}\"\n    value = \
+                       \"(\\\\pL{100}){100}\"\n  }\n"
+            .repeat(2000);
+    let text = format!("job \"j\" {{\n{constraints}}}\n");
+    let errors = bounded("constraints", || {
+        let job = parse(&Source::new("bomb.hcl", text), &Inputs::default());
+        admit(job.unwrap().job, &NoCluster).errors
+    });
+    assert!(errors.len() > 2000, "{}", errors.len());
 }
 
 /// What parses, but asks for more than any cluster has.

@@ -159,6 +159,10 @@ fn forms_that_people_write_are_read() {
     let mut read = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // What a fuzzer made has no ending.
+        if path.extension().is_none() {
+            continue;
+        }
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let source = Source::new(name, std::fs::read(&path).unwrap());
         let parsed = parse(&source, &Inputs::default());

@@ -48,7 +48,7 @@ impl Session<'_> {
         if values.iter().any(Value::has_unknown) {
             return Value::Unknown;
         }
-        let cost = values.iter().map(Value::cost).sum::<usize>() + function.cost();
+        let cost = values.iter().map(Value::cost).sum::<usize>() + function.cost(&values);
         if !self.spend(cost, at) {
             return Value::Unknown;
         }

@@ -84,6 +84,9 @@ impl<'a> Session<'a> {
     /// The value, unless it is too large.
     pub(crate) fn bounded(&mut self, value: Value, span: Span) -> Value {
         let weight = value.weight();
+        if !self.spend(weight.min(MOST_WEIGHT), span) {
+            return Value::Unknown;
+        }
         if weight > MOST_WEIGHT || value.depth() > MOST_DEPTH {
             return self.fail(
                 span,
@@ -91,10 +94,7 @@ impl<'a> Session<'a> {
                 "This value has more parts or levels than a job file may use.",
             );
         }
-        match self.spend(weight, span) {
-            true => value,
-            false => Value::Unknown,
-        }
+        value
     }
 
     pub(crate) fn fail(&mut self, span: Span, summary: &str, detail: impl Into<String>) -> Value {

@@ -32,6 +32,15 @@ pub(super) fn sha512(call: &mut Call<'_>) -> Outcome {
 /// Dearer hashes would hold up whoever parses the file for seconds.
 const MOST_COST: i64 = 12;
 
+/// Each step doubles the work; all that there is to spend is worth about a tenth of a second.
+pub(super) fn bcrypt_cost(cost: Option<&Value>) -> usize {
+    let cost = match cost {
+        Some(Value::Number(number)) => number.as_i64().unwrap_or(MOST_COST),
+        _ => 10,
+    };
+    200 << cost.clamp(0, MOST_COST)
+}
+
 pub(super) fn bcrypt(call: &mut Call<'_>) -> Outcome {
     let cost = match call.args.len() {
         1 => 10,

@@ -1,6 +1,7 @@
 //! Functions of files and paths.
 
-use super::{Call, Fault, Outcome, glob};
+use super::glob::Glob;
+use super::{Call, Fault, Outcome};
 use crate::files::{FileError, Files};
 use crate::value::Value;
 use base64::Engine;
@@ -63,11 +64,11 @@ pub(super) fn fileexists(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn fileset(call: &mut Call<'_>) -> Outcome {
     let folder = expanded(call, 0)?;
-    let pattern = call.text(1);
+    let pattern = Glob::new(&call.text(1));
     let names = files(call)?
         .list(&folder)
         .map_err(|why| format!("failed to list {folder}: {why}"))?;
-    let matching = names.iter().filter(|name| glob::matches(&pattern, name));
+    let matching = names.iter().filter(|name| pattern.matches(name));
     Ok(Value::set(
         matching.map(|name| Value::from(name.as_str())).collect(),
     ))

@@ -1,12 +1,21 @@
 //! Patterns of paths: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any number of folders.
 
-/// Whether the whole path matches.
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
-    alternatives(pattern).iter().any(|pattern| {
-        let pattern: Vec<&str> = pattern.split('/').collect();
+/// A pattern of paths.
+pub(super) struct Glob(Vec<String>);
+
+impl Glob {
+    pub(super) fn new(pattern: &str) -> Self {
+        Self(alternatives(pattern))
+    }
+
+    /// Whether the whole path matches.
+    pub(super) fn matches(&self, path: &str) -> bool {
         let path: Vec<&str> = path.split('/').collect();
-        parts(&pattern, &path)
-    })
+        self.0.iter().any(|pattern| {
+            let pattern: Vec<&str> = pattern.split('/').collect();
+            parts(&pattern, &path)
+        })
+    }
 }
 
 /// The pattern once for each of its alternatives; no more than a few.
@@ -111,7 +120,7 @@ fn step(pattern: &[char], at: usize, letter: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::Glob;
 
     #[test]
     fn patterns() {
@@ -125,7 +134,11 @@ mod tests {
             ("{a,b}/?.[!ch]", "b/x.h", false),
             ("a*b*c", "aXbYbZc", true),
         ] {
-            assert_eq!(matches(pattern, path), expected, "{pattern} {path}");
+            assert_eq!(
+                Glob::new(pattern).matches(path),
+                expected,
+                "{pattern} {path}"
+            );
         }
     }
 }

@@ -92,11 +92,12 @@ impl Function {
     }
 
     /// What a call costs besides its arguments.
-    pub(crate) fn cost(&self) -> usize {
+    pub(crate) fn cost(&self, values: &[Value]) -> usize {
         match self.name {
             // Slow by design.
-            "bcrypt" => 100_000,
+            "bcrypt" => crypto::bcrypt_cost(values.get(1)),
             "rsadecrypt" => 50_000,
+            "regex_replace" => text::pattern_cost(values.get(1)),
             _ => 1,
         }
     }

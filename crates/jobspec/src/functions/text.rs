@@ -2,7 +2,7 @@
 
 use super::{Call, Fault, Outcome, bounded, case};
 use crate::types::{Type, convert};
-use crate::validate::regex_problem;
+use crate::validate::{plain_regex, regex_problem};
 use crate::value::Value;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -119,15 +119,22 @@ pub(super) fn regex_replace(call: &mut Call<'_>) -> Outcome {
     Ok(Value::from(out))
 }
 
+/// What it costs to prepare a pattern.
+pub(super) fn pattern_cost(pattern: Option<&Value>) -> usize {
+    let weight = match pattern {
+        Some(Value::Text(pattern)) => plain_regex(pattern).map_or(0, |(_, weight)| weight),
+        _ => 0,
+    };
+    500 + 4 * weight
+}
+
 /// A pattern in the usual syntax, of bounded size.
 fn compile(pattern: &str) -> Result<regex::Regex, Fault> {
-    if let Some(why) = regex_problem(pattern) {
-        return Err(why.into());
-    }
-    let built = regex::RegexBuilder::new(pattern)
-        .size_limit(1 << 20)
-        .build();
-    built.map_err(|error| Fault::Call(error.to_string()))
+    let Some((plain, _)) = plain_regex(pattern) else {
+        let why = regex_problem(pattern);
+        return Err(Fault::Call(why.unwrap_or_else(|| "no pattern".to_owned())));
+    };
+    regex::Regex::new(&plain).map_err(|error| Fault::Call(error.to_string()))
 }
 
 pub(super) fn strlen(call: &mut Call<'_>) -> Outcome {

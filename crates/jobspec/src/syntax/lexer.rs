@@ -91,7 +91,7 @@ struct Lexer<'a> {
 }
 
 /// More tokens than in any job file that somebody wrote.
-pub(crate) const MOST_TOKENS: usize = 400_000;
+pub(crate) const MOST_TOKENS: usize = 1_000_000;
 
 /// Deeper templates inside templates than anybody writes.
 const MOST_MODES: usize = 200;

@@ -32,8 +32,20 @@ pub(crate) struct Parser<'a> {
 pub(crate) fn parse_file(file: u32, diags: &mut Diags) -> Body {
     let text = diags.sources.file(file).text.clone();
     let tokens = lex(file, &text);
+    let cut = tokens
+        .iter()
+        .rev()
+        .take(2)
+        .find(|it| it.kind == Kind::TooMany);
     let mut parser = Parser::new(file, text, &tokens, diags);
-    parser.body(None)
+    match cut {
+        // Whatever else is said of half a file is beside the point.
+        Some(cut) => {
+            let _ = parser.invalid::<()>(*cut);
+            Body::default()
+        }
+        None => parser.body(None),
+    }
 }
 
 /// The whole text as one expression. Errors are in `diags`.

@@ -32,6 +32,8 @@ pub(crate) enum Piece {
     EndFor(Span),
 }
 
+const TOO_DEEP: &str = "These directives are nested too deeply.";
+
 impl Parser<'_> {
     /// A quoted string or heredoc, whose first token was taken.
     pub(crate) fn template(&mut self, open: Token) -> Parsed<Expr> {
@@ -87,6 +89,7 @@ impl Parser<'_> {
     /// Reads up to the closing token.
     fn pieces(&mut self, pieces: &mut Vec<Piece>, end: Kind) -> Parsed<Token> {
         let mut trim_next = false;
+        let mut open = 0usize;
         loop {
             let token = self.tokens[self.at.min(self.tokens.len() - 1)];
             self.at += 1;
@@ -118,6 +121,14 @@ impl Parser<'_> {
                     self.newlines.pop();
                     let (piece, close) = piece?;
                     trim_next = self.source(close.span).starts_with('~');
+                    open = match piece {
+                        Piece::If { .. } | Piece::For { .. } => open + 1,
+                        Piece::EndIf(_) | Piece::EndFor(_) => open.saturating_sub(1),
+                        _ => open,
+                    };
+                    if open > super::parser::MOST_DEPTH {
+                        return self.fail(token.span, "Nested too deeply", TOO_DEEP);
+                    }
                     pieces.push(piece);
                 }
                 kind if kind == end => {
@@ -239,11 +250,7 @@ impl Parser<'_> {
         self.depth += 1;
         if self.depth > super::parser::MOST_DEPTH {
             self.depth -= 1;
-            return self.fail(
-                end,
-                "Nested too deeply",
-                "These directives are nested too deeply.",
-            );
+            return self.fail(end, "Nested too deeply", TOO_DEEP);
         }
         let result = self.parts_inner(pieces, parts, within, end);
         self.depth -= 1;

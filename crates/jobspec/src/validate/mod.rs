@@ -24,7 +24,7 @@ mod warning;
 pub(crate) use fault::Faults;
 pub use fault::{error_text, warning_text};
 pub(crate) use job::validate_job;
-pub(crate) use pattern::regex_problem;
+pub(crate) use pattern::{plain_regex, regex_problem};
 pub(crate) use warning::{job_warnings, service_delay_warnings};
 
 use caravan_model::Job;

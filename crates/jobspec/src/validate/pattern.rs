@@ -1,17 +1,21 @@
 //! Texts that have to be patterns: regular expressions and version constraints.
 
-use regex_syntax::ast::{ErrorKind, parse::Parser};
+use regex_syntax::ast::parse::Parser;
+use regex_syntax::ast::{
+    Ast, ClassPerl, ClassPerlKind, ClassSetItem, ErrorKind, Span, Visitor, visit,
+};
+use regex_syntax::hir::{Class, Hir, HirKind, translate::Translator};
+
+/// Patterns of more states than this are refused: it takes long to build them.
+const MOST_WEIGHT: usize = 20_000;
 
 /// Why a text is no regular expression; none when it is one.
 pub(crate) fn regex_problem(pattern: &str) -> Option<String> {
     let problem = match Parser::new().parse(pattern) {
-        Ok(_) => match regex::RegexBuilder::new(pattern)
-            .size_limit(1 << 20)
-            .build()
-        {
-            Ok(_) => return None,
-            Err(regex::Error::CompiledTooBig(_)) => "expression too large".to_owned(),
-            Err(_) => format!("invalid character class range: `{pattern}`"),
+        Ok(ast) => match plain(pattern, &ast) {
+            Some((_, weight)) if weight <= MOST_WEIGHT => return None,
+            Some(_) => "expression too large".to_owned(),
+            None => format!("invalid character class range: `{pattern}`"),
         },
         Err(error) => {
             let at = error.span().start.offset;
@@ -44,6 +48,90 @@ pub(crate) fn regex_problem(pattern: &str) -> Option<String> {
         }
     };
     Some(format!("error parsing regexp: {problem}"))
+}
+
+/// The pattern in words that mean here what they mean to users, with how many states it takes about; none when it is
+/// no pattern, or one that is too large.
+pub(crate) fn plain_regex(pattern: &str) -> Option<(String, usize)> {
+    let ast = Parser::new().parse(pattern).ok()?;
+    plain(pattern, &ast).filter(|(_, weight)| *weight <= MOST_WEIGHT)
+}
+
+fn plain(pattern: &str, ast: &Ast) -> Option<(String, usize)> {
+    let Ok(classes) = visit(ast, Classes::default());
+    let mut out = String::with_capacity(pattern.len());
+    let mut done = 0;
+    for (span, class) in classes {
+        out.push_str(pattern.get(done..span.start.offset)?);
+        out.push_str(class);
+        done = span.end.offset;
+    }
+    out.push_str(pattern.get(done..)?);
+    let ast = Parser::new().parse(&out).ok()?;
+    let hir = Translator::new().translate(&out, &ast).ok()?;
+    Some((out, weight(&hir)))
+}
+
+/// `\d`, `\s` and `\w`, which know nothing but ASCII.
+#[derive(Default)]
+struct Classes(Vec<(Span, &'static str)>);
+
+impl Classes {
+    fn add(&mut self, class: &ClassPerl) {
+        let plain = match (&class.kind, class.negated) {
+            (ClassPerlKind::Digit, false) => "[0-9]",
+            (ClassPerlKind::Digit, true) => "[^0-9]",
+            (ClassPerlKind::Space, false) => r"[\t\n\f\r ]",
+            (ClassPerlKind::Space, true) => r"[^\t\n\f\r ]",
+            (ClassPerlKind::Word, false) => "[0-9A-Za-z_]",
+            (ClassPerlKind::Word, true) => "[^0-9A-Za-z_]",
+        };
+        self.0.push((class.span, plain));
+    }
+}
+
+impl Visitor for Classes {
+    type Output = Vec<(Span, &'static str)>;
+    type Err = std::convert::Infallible;
+
+    fn finish(self) -> Result<Self::Output, Self::Err> {
+        Ok(self.0)
+    }
+
+    fn visit_pre(&mut self, ast: &Ast) -> Result<(), Self::Err> {
+        if let Ast::ClassPerl(class) = ast {
+            self.add(class);
+        }
+        Ok(())
+    }
+
+    fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), Self::Err> {
+        if let ClassSetItem::Perl(class) = item {
+            self.add(class);
+        }
+        Ok(())
+    }
+}
+
+/// About how many states a pattern takes.
+fn weight(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Unicode(class)) => 2 * class.ranges().len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len(),
+        HirKind::Capture(capture) => weight(&capture.sub).saturating_add(2),
+        HirKind::Repetition(repetition) => {
+            let least = repetition.min.saturating_add(1);
+            let times = repetition.max.unwrap_or(least).max(1);
+            weight(&repetition.sub)
+                .saturating_add(1)
+                .saturating_mul(times as usize)
+        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(weight).fold(1, usize::saturating_add)
+        }
+    }
 }
 
 /// The first part of a list of version constraints that is none; none when all are.
@@ -80,7 +168,7 @@ fn is_version(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{malformed_version, regex_problem};
+    use super::{malformed_version, plain_regex, regex_problem};
 
     #[test]
     fn version_constraints() {
@@ -99,7 +187,22 @@ mod tests {
 
     #[test]
     fn regular_expressions() {
-        assert_eq!(regex_problem("^web-[0-9]+$"), None);
+        for good in [
+            "^web-[0-9]+$",
+            r"\w{1,63}(\.\w{1,63}){3}",
+            r"[\w.-]+[^\s\d]",
+            r"(?i)\p{L}+",
+        ] {
+            assert_eq!(regex_problem(good), None, "{good}");
+        }
+        assert!(
+            regex_problem(r"(\w{100}){1000}")
+                .unwrap()
+                .contains("too large")
+        );
+        assert!(regex_problem(r"\p{L}{900}").unwrap().contains("too large"));
+        let (plain, _) = plain_regex(r"\w[\d\S]").unwrap();
+        assert_eq!(plain, r"[0-9A-Za-z_][[0-9][^\t\n\f\r ]]");
         for (pattern, why) in [
             ("(", "missing closing ): `(`"),
             ("a[", "missing closing ]: `[`"),
