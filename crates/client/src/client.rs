@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::api::NodeApi;
 use crate::clock;
 use crate::config::ClientConfig;
+use crate::fingerprint::Survey;
 use crate::link::ServerLink;
 use crate::metadata::{self, Metadata};
 use crate::shared::Shared;
@@ -45,7 +46,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Fingerprints the machine, takes up what ran before, and starts to talk to the servers.
+    /// [`Client::prepare`] and [`Prepared::start`] in one.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -54,37 +55,26 @@ impl Client {
         link: Arc<dyn ServerLink>,
         drivers: BTreeMap<String, Arc<dyn Driver>>,
     ) -> Result<Arc<Self>, StartError> {
+        Self::prepare(config, drivers)?.start(link).await
+    }
+
+    /// Begins to look at the machine, for which no servers are needed. It goes on while the caller does other things.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn prepare(
+        config: ClientConfig,
+        drivers: BTreeMap<String, Arc<dyn Driver>>,
+    ) -> Result<Prepared, StartError> {
         directory(&config.state_dir, 0o700)?;
         directory(&config.alloc_dir, 0o711)?;
-        let (id, secret) = identity(&config)?;
-        let dynamic = if config.dev {
-            None
-        } else {
-            store::read_node(&config.state_dir, metadata::STORED)
-        };
-        let volumes: Option<Vec<HostVolumeInfo>> = match config.dev {
-            true => None,
-            false => store::read_node(&config.state_dir, host_volumes::STORED),
-        };
-        let meta = Metadata::new(&config.meta, dynamic.unwrap_or_default());
         let drivers = allowed(&config, drivers);
-        let mut node = fingerprint::node(&config, id, secret, meta.merged());
-        fingerprint::driver::look_once(drivers.values(), &mut node).await;
-        host_volumes::look(&config, &mut node).await;
-        for volume in volumes.into_iter().flatten() {
-            node.host_volumes.insert(volume.name.clone(), volume);
-        }
-        node.computed_class = caravan_model::computed_class(&node);
-        let (store, stored) = if config.dev {
-            (Store::none(), Vec::new())
-        } else {
-            Store::open(&config.state_dir)?
-        };
-        let shared = Arc::new(Shared::new(config, link, drivers, store, node, meta));
-        fingerprint::neighbours::look_once(&shared).await;
-        restore(&shared, stored);
-        spawn_all(&shared);
-        Ok(Arc::new(Self { shared }))
+        let survey = Survey::begin(&config, &drivers);
+        Ok(Prepared {
+            config,
+            drivers,
+            survey,
+        })
     }
 
     /// The node as it is known here.
@@ -179,6 +169,55 @@ impl Client {
         for driver in shared.drivers.values() {
             driver.shutdown().await;
         }
+    }
+}
+
+/// A node agent that looks at its machine and does not talk to servers yet.
+pub struct Prepared {
+    config: ClientConfig,
+    drivers: BTreeMap<String, Arc<dyn Driver>>,
+    survey: Survey,
+}
+
+impl Prepared {
+    /// Takes up what ran before, and starts to talk to the servers.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self, link: Arc<dyn ServerLink>) -> Result<Arc<Client>, StartError> {
+        let Self {
+            config,
+            drivers,
+            mut survey,
+        } = self;
+        let (id, secret) = identity(&config)?;
+        let dynamic = if config.dev {
+            None
+        } else {
+            store::read_node(&config.state_dir, metadata::STORED)
+        };
+        let volumes: Option<Vec<HostVolumeInfo>> = match config.dev {
+            true => None,
+            false => store::read_node(&config.state_dir, host_volumes::STORED),
+        };
+        let meta = Metadata::new(&config.meta, dynamic.unwrap_or_default());
+        let mut node = fingerprint::node(&config, id, secret, meta.merged());
+        survey.gather(&mut node).await;
+        for volume in volumes.into_iter().flatten() {
+            node.host_volumes.insert(volume.name.clone(), volume);
+        }
+        node.computed_class = caravan_model::computed_class(&node);
+        let (store, stored) = if config.dev {
+            (Store::none(), Vec::new())
+        } else {
+            Store::open(&config.state_dir)?
+        };
+        let shared = Arc::new(Shared::new(config, link, drivers, store, node, meta));
+        fingerprint::neighbours::look_once(&shared).await;
+        restore(&shared, stored);
+        spawn_all(&shared);
+        tokio::spawn(survey.tell_rest(Arc::clone(&shared)));
+        Ok(Arc::new(Client { shared }))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Registers the node, keeps it alive at the servers, and stops allocations that must not outlive contact.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use caravan_model::{NodeStatus, UnixNanos};
@@ -11,8 +10,11 @@ use crate::clock;
 use crate::link::{Beat, Heartbeat, LinkError};
 use crate::shared::Shared;
 
-const RETRY: Duration = Duration::from_secs(15);
-const RETRY_DEV: Duration = Duration::from_secs(1);
+/// Pauses between attempts to register double from the first, so that a node is there soon after its servers are, and
+/// many nodes do not trouble servers that are gone for long.
+const RETRY: Duration = Duration::from_millis(250);
+const RETRY_MOST: Duration = Duration::from_secs(15);
+const RETRY_MOST_DEV: Duration = Duration::from_secs(1);
 /// Changes of the node are collected this long before they are told.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -33,8 +35,9 @@ async fn beat_forever(shared: &Arc<Shared>) {
             () = tokio::time::sleep(wait) => {}
             () = shared.registration.notified() => {
                 let settle = if shared.config.dev { SETTLE / 10 } else { SETTLE + clock::jitter(SETTLE) };
-                if !shared.registration_urgent.swap(false, Ordering::Relaxed) {
-                    tokio::time::sleep(settle).await;
+                tokio::select! {
+                    () = tokio::time::sleep(settle) => {}
+                    () = shared.registration_urgent.notified() => {}
                 }
                 beat = register(shared).await;
             }
@@ -67,6 +70,12 @@ async fn beat_forever(shared: &Arc<Shared>) {
 }
 
 async fn register(shared: &Arc<Shared>) -> Beat {
+    let most = if shared.config.dev {
+        RETRY_MOST_DEV
+    } else {
+        RETRY_MOST
+    };
+    let mut pause = RETRY;
     loop {
         let node = shared.node();
         let mut sent = (*node).clone();
@@ -78,14 +87,10 @@ async fn register(shared: &Arc<Shared>) -> Beat {
                 return beat;
             }
             Err(error) => {
-                let wait = if shared.config.dev {
-                    RETRY_DEV
-                } else {
-                    RETRY / 15 + clock::jitter(RETRY)
-                };
                 tracing::warn!(%error, "the node cannot register; it tries again");
                 stop_lonely(shared, clock::steady());
-                tokio::time::sleep(wait).await;
+                tokio::time::sleep(pause / 2 + clock::jitter(pause)).await;
+                pause = (pause * 2).min(most);
             }
         }
     }

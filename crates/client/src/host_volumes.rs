@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use caravan_model::{HostVolume, HostVolumeInfo, Node};
+use caravan_model::{HostVolume, HostVolumeInfo};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
@@ -46,29 +46,34 @@ struct Told {
     version: String,
 }
 
-/// Adds the plugins in the folder of plugins to the node; one that does not answer is left out.
-pub(crate) async fn look(config: &ClientConfig, node: &mut Node) {
-    let Ok(entries) = std::fs::read_dir(&config.host_volume_plugin_dir) else {
-        return;
+/// The versions of the plugins in the folder of plugins, as attributes; one that does not answer is left out.
+pub(crate) async fn plugins(folder: &Path) -> BTreeMap<String, String> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return BTreeMap::new();
     };
-    for entry in entries.flatten() {
+    let asked = entries.flatten().map(async |entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let env = vec![("DHV_OPERATION".into(), "fingerprint".into())];
-        match run::<Told>(&entry.path(), "fingerprint", env, FINGERPRINT_TIMEOUT).await {
-            Ok(told) if told.error.is_empty() && !told.version.is_empty() => {
-                node.attributes
-                    .insert(format!("plugins.host_volume.{name}.version"), told.version);
-            }
-            Ok(told) => tracing::warn!(
-                plugin = name,
+        let version = version_of(&entry.path(), &name).await?;
+        Some((format!("plugins.host_volume.{name}.version"), version))
+    });
+    let answers = futures::future::join_all(asked).await;
+    answers.into_iter().flatten().collect()
+}
+
+async fn version_of(program: &Path, plugin: &str) -> Option<String> {
+    let env = vec![("DHV_OPERATION".into(), "fingerprint".into())];
+    match run::<Told>(program, "fingerprint", env, FINGERPRINT_TIMEOUT).await {
+        Ok(told) if told.error.is_empty() && !told.version.is_empty() => return Some(told.version),
+        Ok(told) => {
+            tracing::warn!(
+                plugin,
                 error = told.error,
                 "a host volume plugin has no version"
-            ),
-            Err(error) => {
-                tracing::warn!(plugin = name, %error, "a host volume plugin does not answer")
-            }
+            )
         }
+        Err(error) => tracing::warn!(plugin, %error, "a host volume plugin does not answer"),
     }
+    None
 }
 
 /// Makes a volume, or takes one up that has its place already, and shows it as part of the node.

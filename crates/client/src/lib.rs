@@ -42,7 +42,7 @@ mod vault;
 mod watch;
 
 pub use api::NodeApi;
-pub use client::{Client, Contact, StartError};
+pub use client::{Client, Contact, Prepared, StartError};
 pub use config::{ArtifactConfig, ClientConfig, GcConfig, Reserved, TemplateConfig};
 pub use consul::ConsulConfig;
 pub use host_volumes::Made as MadeVolume;

@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     pub(crate) consul: Option<Arc<Consul>>,
     pub(crate) registration: tokio::sync::Notify,
     /// Somebody waits for the next registration.
-    pub(crate) registration_urgent: std::sync::atomic::AtomicBool,
+    pub(crate) registration_urgent: tokio::sync::Notify,
     node: RwLock<Arc<Node>>,
     runners: RwLock<BTreeMap<AllocId, Arc<Runner>>>,
     /// When a server last answered a heartbeat, by the wall's clock and by the steady one.
@@ -76,7 +76,7 @@ impl Shared {
             consul_services: Outbox::default(),
             consul,
             registration: tokio::sync::Notify::new(),
-            registration_urgent: std::sync::atomic::AtomicBool::new(false),
+            registration_urgent: tokio::sync::Notify::new(),
             node: RwLock::new(Arc::new(node)),
             runners: RwLock::new(BTreeMap::new()),
             last_heartbeat: RwLock::new((clock::now(), clock::steady())),
@@ -111,9 +111,9 @@ impl Shared {
 
     /// Changes the node, and has it registered at once.
     pub(crate) fn change_node_soon(&self, change: impl FnOnce(&mut Node)) {
-        self.registration_urgent
-            .store(true, std::sync::atomic::Ordering::Relaxed);
-        self.change_node(change);
+        if self.change_node(change) {
+            self.registration_urgent.notify_one();
+        }
     }
 
     /// Changes what the servers told, which they need not be told.

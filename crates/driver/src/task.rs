@@ -98,6 +98,11 @@ pub trait Driver: Send + Sync + 'static {
     /// Looks at the host. Cheap enough to be called every [`Driver::fingerprint_interval`].
     async fn fingerprint(&self) -> Fingerprint;
 
+    /// Whether looking runs a program of the host, which may take its time.
+    fn fingerprint_runs_program(&self) -> bool {
+        false
+    }
+
     fn fingerprint_interval(&self) -> Duration {
         Duration::from_secs(30)
     }

@@ -89,6 +89,7 @@ fn parse_version(text: &str) -> Option<(String, String, String)> {
 #[async_trait]
 impl Kind for Java {
     const NAME: &'static str = "java";
+    const RUNS_PROGRAM: bool = true;
 
     fn capabilities(&self) -> Capabilities {
         Isolated::capabilities(false, false)

@@ -27,6 +27,8 @@ pub(crate) struct Plan {
 #[async_trait]
 pub(crate) trait Kind: Send + Sync + 'static {
     const NAME: &'static str;
+    /// Whether the fingerprint is what a program of the host says of itself.
+    const RUNS_PROGRAM: bool = false;
 
     fn capabilities(&self) -> Capabilities;
 
@@ -83,6 +85,10 @@ impl<K: Kind> Driver for ProcessDriver<K> {
 
     async fn fingerprint(&self) -> Fingerprint {
         self.kind.fingerprint().await
+    }
+
+    fn fingerprint_runs_program(&self) -> bool {
+        K::RUNS_PROGRAM
     }
 
     fn validate(&self, config: &Value) -> Result<(), DriverError> {

@@ -273,6 +273,7 @@ async fn press_power_button(path: &Path) -> std::io::Result<()> {
 #[async_trait]
 impl Kind for Qemu {
     const NAME: &'static str = "qemu";
+    const RUNS_PROGRAM: bool = true;
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {

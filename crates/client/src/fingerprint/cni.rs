@@ -1,36 +1,24 @@
 //! CNI plugins and the networks configured for them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use caravan_model::{Node, NodeNetworkResource};
+use futures::StreamExt;
+use tokio::process::Command;
 
-use super::{resources, set};
+use super::resources;
 use crate::config::ClientConfig;
 
+/// A plugin that says nothing for so long has nothing to say.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many plugins are run at once: there may be twenty, and the agent has more to do while it starts.
+const AT_ONCE: usize = 4;
+
 pub(super) fn look(config: &ClientConfig, node: &mut Node) {
-    let versions = versions(&config.cni_paths);
-    for folder in &config.cni_paths {
-        let Ok(entries) = fs::read_dir(folder) else {
-            continue;
-        };
-        for entry in entries.flatten() {
-            let executable = entry
-                .metadata()
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let attribute = format!("plugins.cni.version.{name}");
-            if !executable || node.attributes.contains_key(&attribute) {
-                continue;
-            }
-            if let Some(version) = versions.get(&entry.path()) {
-                set(node, &attribute, version.as_str());
-            }
-        }
-    }
     let networks = crate::network::names(&config.cni_config_dir);
     let found = networks.into_iter().map(|name| NodeNetworkResource {
         mode: format!("cni/{name}"),
@@ -39,29 +27,44 @@ pub(super) fn look(config: &ClientConfig, node: &mut Node) {
     resources(node).node_networks.extend(found);
 }
 
-/// What all plugins say, asked at once: there may be twenty, and the node waits for them.
-fn versions(folders: &[PathBuf]) -> BTreeMap<PathBuf, String> {
-    let listed = folders.iter().flat_map(fs::read_dir).flatten().flatten();
-    let plugins: Vec<PathBuf> = listed.map(|entry| entry.path()).collect();
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = plugins
-            .iter()
-            .map(|path| (path, scope.spawn(move || version_of(path))))
-            .collect();
-        let answers = asked.into_iter().filter_map(|(path, answer)| {
-            Some((path.clone(), answer.join().ok().flatten()?))
-        });
-        answers.collect()
-    })
+/// The versions of all plugins, as attributes; of two with one name the first folder's counts.
+pub(super) async fn versions(folders: &[PathBuf]) -> BTreeMap<String, String> {
+    let asked = plugins(folders).into_iter().map(async |(name, path)| {
+        let version = version_of(&path).await?;
+        Some((format!("plugins.cni.version.{name}"), version))
+    });
+    let answers = futures::stream::iter(asked).buffer_unordered(AT_ONCE);
+    answers
+        .filter_map(std::future::ready)
+        .collect::<BTreeMap<_, _>>()
+        .await
+}
+
+fn plugins(folders: &[PathBuf]) -> BTreeMap<String, PathBuf> {
+    let mut plugins = BTreeMap::new();
+    for entry in folders
+        .iter()
+        .flat_map(std::fs::read_dir)
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        let executable = std::fs::metadata(&path)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+        if executable {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            plugins.entry(name).or_insert(path);
+        }
+    }
+    plugins
 }
 
 /// What a plugin says of itself when it is run without being told what to do.
-fn version_of(path: &std::path::Path) -> Option<String> {
-    let output = Command::new(path)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+async fn version_of(path: &Path) -> Option<String> {
+    let mut command = Command::new(path);
+    command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = ended.ok()?.ok()?;
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -109,5 +112,30 @@ mod tests {
             assert_eq!(found.as_deref(), Some(version), "{first}");
         }
         assert_eq!(version_in("something else"), None);
+    }
+
+    #[tokio::test]
+    async fn the_first_folder_counts_and_what_cannot_run_is_left_out() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let plugin = |folder: &tempfile::TempDir, name: &str, version: &str, mode: u32| {
+            let path = folder.path().join(name);
+            std::fs::write(
+                &path,
+                format!("#!/bin/sh\necho CNI {name} plugin v{version} >&2\n"),
+            )
+            .unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        plugin(&first, "bridge", "1.5.1", 0o755);
+        plugin(&first, "notes", "1.0.0", 0o644);
+        plugin(&second, "bridge", "1.0.0", 0o755);
+        plugin(&second, "portmap", "1.4.0", 0o755);
+        let folders = [first.path().to_owned(), second.path().to_owned()];
+        let expected = [
+            ("plugins.cni.version.bridge", "1.5.1"),
+            ("plugins.cni.version.portmap", "1.4.0"),
+        ];
+        let expected = expected.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        assert_eq!(versions(&folders).await, expected.into());
     }
 }

@@ -8,16 +8,8 @@ use caravan_model::{DriverInfo, Node, NodeEvent, Timestamp, subsystem};
 use crate::link::NodeEvents;
 use crate::shared::Shared;
 
-/// Looks at every driver once, at all together, so that the node registers with all that it can do.
-pub(crate) async fn look_once(drivers: impl Iterator<Item = &Arc<dyn Driver>>, node: &mut Node) {
-    let look =
-        async |driver: &Arc<dyn Driver>| (driver.name().to_owned(), driver.fingerprint().await);
-    for (name, found) in futures::future::join_all(drivers.map(look)).await {
-        lay(node, &name, &found);
-    }
-}
-
-fn lay(node: &mut Node, name: &str, found: &Fingerprint) {
+/// Shows on the node what a driver says of itself.
+pub(super) fn lay(node: &mut Node, name: &str, found: &Fingerprint) {
     let key = format!("driver.{name}");
     let prefix = format!("{key}.");
     node.attributes

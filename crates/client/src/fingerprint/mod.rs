@@ -24,8 +24,10 @@ mod nomad;
 pub(crate) use memory::meminfo;
 mod signal;
 pub(crate) mod storage;
+mod survey;
+pub(crate) use survey::Survey;
 
-/// Looks at the machine once. Drivers are looked at on their own, again and again.
+/// Looks once at what the machine tells at once; the rest is a [`Survey`].
 pub(crate) fn node(
     config: &ClientConfig,
     id: NodeId,
@@ -46,18 +48,35 @@ pub(crate) fn node(
         ("signal", signal::look),
         ("storage", storage::look),
     ];
-    let allowed = config.option_list(&["fingerprint.allowlist", "fingerprint.whitelist"]);
-    let denied = config
-        .option_list(&["fingerprint.denylist", "fingerprint.blacklist"])
-        .unwrap_or_default();
+    let listed = Listed::of(config);
     for (name, look) in looks {
-        let listed = |names: &Vec<String>| names.iter().any(|listed| listed == name);
-        if allowed.as_ref().is_none_or(listed) && !listed(&denied) {
+        if listed.has(name) {
             look(config, &mut node);
         }
     }
     node.computed_class = caravan_model::computed_class(&node);
     node
+}
+
+/// Which fingerprints the configuration allows.
+struct Listed {
+    allowed: Option<Vec<String>>,
+    denied: Vec<String>,
+}
+
+impl Listed {
+    fn of(config: &ClientConfig) -> Self {
+        let denied = config.option_list(&["fingerprint.denylist", "fingerprint.blacklist"]);
+        Self {
+            allowed: config.option_list(&["fingerprint.allowlist", "fingerprint.whitelist"]),
+            denied: denied.unwrap_or_default(),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let listed = |names: &Vec<String>| names.iter().any(|listed| listed == name);
+        self.allowed.as_ref().is_none_or(listed) && !listed(&self.denied)
+    }
 }
 
 fn bare(config: &ClientConfig, id: NodeId, secret: String, meta: BTreeMap<String, String>) -> Node {

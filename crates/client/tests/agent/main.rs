@@ -6,6 +6,7 @@ mod consul;
 mod identities;
 mod lifecycle;
 mod network;
+mod registration;
 mod store;
 mod support;
 mod tasks;

@@ -42,6 +42,8 @@ pub(crate) struct Known {
     pub(crate) beat: Duration,
     /// Nothing is answered.
     pub(crate) unreachable: bool,
+    /// How many calls were not answered.
+    pub(crate) refused: usize,
 }
 
 /// Servers that do what a test says.
@@ -98,6 +100,7 @@ impl Servers {
 
     fn reached(&self) -> Result<(), LinkError> {
         if self.known().unreachable {
+            self.change(|known| known.refused += 1);
             return Err(LinkError::Unavailable("cut off".into()));
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::{leave, signals};
 use crate::agent_api::{self, AgentOps};
 use crate::announce;
 use crate::config::AgentConfig;
-use caravan_client::{Client, ServerLink};
+use caravan_client::{Client, Prepared, ServerLink};
 use caravan_http::{Api, CancellationToken, Listener, Server as HttpServer, Settings};
 use caravan_rpc::preface::Preface;
 use caravan_rpc::{Dialer, Handler, NodeSessions, Pool};
@@ -71,6 +71,11 @@ pub(super) async fn start(
     let certificates = Certificates::load(config)?;
     let reloader = Arc::new(Reloader::new(args, Arc::clone(config), log, certificates.clone()));
     let wires = wires(config, &certificates);
+    // The machine is looked at while the server starts.
+    let prepared = match config.settings.client.enabled {
+        true => Some(super::node::prepare(config)?),
+        false => None,
+    };
     let mut server = match config.settings.server.enabled {
         true => Some(super::server::start(config, &wires).await?),
         false => None,
@@ -91,9 +96,9 @@ pub(super) async fn start(
         join_others(config, &gateway, closing);
         running.ready(config).await?;
     }
-    let node = match config.settings.client.enabled {
-        true => Some(start_node(config, &wires, &gateway, calls, closing).await?),
-        false => None,
+    let node = match prepared {
+        Some(prepared) => Some(start_node(config, prepared, &wires, &gateway, calls, closing).await?),
+        None => None,
     };
     let http = HttpServer::new(Arc::clone(&gateway) as Arc<dyn Api>, http_settings(config)?);
     gateway.set_http(http.clone());
@@ -184,6 +189,7 @@ fn join_others(config: &AgentConfig, gateway: &Gateway, closing: &CancellationTo
 
 async fn start_node(
     config: &AgentConfig,
+    prepared: Prepared,
     wires: &Wires,
     gateway: &Arc<Gateway>,
     calls: Arc<dyn Handler>,
@@ -197,7 +203,7 @@ async fn start_node(
         (None, Some(upstream)) => super::upstream::link(upstream),
         (None, None) => return Err("Error starting agent: a client needs servers".to_owned()),
     };
-    let node = super::node::start(config, link).await?;
+    let node = super::node::start(prepared, link).await?;
     gateway.set_node(Arc::clone(&node));
     if let Some(upstream) = gateway.upstream() {
         let handler = Arc::new(NodeCalls(Arc::clone(gateway)));

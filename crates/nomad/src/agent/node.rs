@@ -2,7 +2,8 @@
 
 use crate::config::{AgentConfig, settings};
 use caravan_client::{
-    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Reserved, ServerLink, TemplateConfig, VaultConfig,
+    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Prepared, Reserved, ServerLink, StartError,
+    TemplateConfig, VaultConfig,
 };
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
@@ -14,13 +15,18 @@ use std::sync::Arc;
 /// The drivers that the configuration may speak of.
 const DRIVERS: [&str; 6] = ["docker", "exec", "raw_exec", "java", "qemu", "mock_driver"];
 
+/// Prepares the node agent: it looks at its machine from now on.
+pub(super) fn prepare(config: &AgentConfig) -> Result<Prepared, String> {
+    Client::prepare(resolve(config), drivers(config)?).map_err(failed)
+}
+
 /// Starts the node agent.
-pub(super) async fn start(config: &AgentConfig, link: Arc<dyn ServerLink>) -> Result<Arc<Client>, String> {
-    let resolved = resolve(config);
-    let drivers = drivers(config)?;
-    Client::start(resolved, link, drivers)
-        .await
-        .map_err(|error| format!("Error starting agent: client setup failed: {error}"))
+pub(super) async fn start(prepared: Prepared, link: Arc<dyn ServerLink>) -> Result<Arc<Client>, String> {
+    prepared.start(link).await.map_err(failed)
+}
+
+fn failed(error: StartError) -> String {
+    format!("Error starting agent: client setup failed: {error}")
 }
 
 fn drivers(config: &AgentConfig) -> Result<BTreeMap<String, Arc<dyn caravan_driver::Driver>>, String> {
