@@ -17,7 +17,7 @@ async fn a_slow_program_does_not_keep_a_node_from_registering() {
     std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
     let servers = Servers::new();
     let folder = plugins.path().to_owned();
-    let client = client_with(&servers, dir.path(), false, |config| {
+    let client = client_with(&servers, dir.path(), |config| {
         config.cni_paths = vec![folder];
     })
     .await;
