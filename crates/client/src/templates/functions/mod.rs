@@ -14,6 +14,7 @@ use crate::api::contained;
 mod collections;
 mod formats;
 mod lookups;
+mod sprig;
 
 type Answer = Result<Value, TemplateError>;
 type Function = fn(&Pass, &[Value]) -> Answer;
@@ -201,10 +202,14 @@ const FUNCTIONS: &[(&str, Function)] = &[
             .map(|value| from_json(&value))
             .map_err(|error| fail(error.to_string()))
     }),
-    ("toJSON", |_, args| json(args, false)),
-    ("toJSONPretty", |_, args| json(args, true)),
-    ("toUnescapedJSON", |_, args| json(args, false)),
-    ("toUnescapedJSONPretty", |_, args| json(args, true)),
+    ("toJSON", |_, args| Ok(string(escaped(&json(args, false)?)))),
+    ("toJSONPretty", |_, args| {
+        Ok(string(escaped(&json(args, true)?)))
+    }),
+    ("toUnescapedJSON", |_, args| Ok(string(json(args, false)?))),
+    ("toUnescapedJSONPretty", |_, args| {
+        Ok(string(json(args, true)?))
+    }),
     ("timestamp", |_, _| Ok(string(timestamp()))),
     ("add", |_, args| {
         arithmetic(args, i64::checked_add, |a, b| a + b)
@@ -227,31 +232,6 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("maximum", |_, args| {
         arithmetic(args, |a, b| Some(a.max(b)), f64::max)
     }),
-    ("sprig_upper", |_, args| {
-        Ok(string(text(args, 0)?.to_uppercase()))
-    }),
-    ("sprig_lower", |_, args| {
-        Ok(string(text(args, 0)?.to_lowercase()))
-    }),
-    ("sprig_trim", |_, args| Ok(string(text(args, 0)?.trim()))),
-    ("sprig_quote", |_, args| {
-        Ok(string(format!("{:?}", text(args, 0)?)))
-    }),
-    ("sprig_replace", |_, args| {
-        Ok(string(
-            text(args, 2)?.replace(&text(args, 0)?, &text(args, 1)?),
-        ))
-    }),
-    ("sprig_default", |_, args| {
-        let given = args.get(1).cloned().unwrap_or(Value::Nil);
-        Ok(if given.is_truthy() {
-            given
-        } else {
-            args.first().cloned().unwrap_or(Value::Nil)
-        })
-    }),
-    ("sprig_env", |_, _| Err(fail("function is disabled"))),
-    ("sprig_expandenv", |_, _| Err(fail("function is disabled"))),
 ];
 
 /// Gives every function to the engine; denied ones fail when they are called.
@@ -262,7 +242,7 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
         collections::FUNCTIONS,
         formats::FUNCTIONS,
     ];
-    for (name, function) in all.into_iter().flatten() {
+    for (name, function) in all.into_iter().chain(sprig::FUNCTIONS).flatten() {
         let pass = Arc::clone(pass);
         engine = engine.func(name, move |args: &[Value]| function(&pass, args));
     }
@@ -377,12 +357,20 @@ fn to_json(value: &Value) -> serde_json::Value {
     }
 }
 
-fn json(args: &[Value], pretty: bool) -> Answer {
+/// JSON that may stand in a page: in it, these characters are part of texts only.
+fn escaped(json: &str) -> String {
+    let of = |c| format!("\\u{:04x}", u32::from(c));
+    ['<', '>', '&']
+        .into_iter()
+        .fold(json.to_owned(), |text, c| text.replace(c, &of(c)))
+}
+
+fn json(args: &[Value], pretty: bool) -> Result<String, TemplateError> {
     let value = to_json(args.first().unwrap_or(&Value::Nil));
     let text = if pretty {
         serde_json::to_string_pretty(&value)
     } else {
         serde_json::to_string(&value)
     };
-    Ok(string(text.map_err(|error| fail(error.to_string()))?))
+    text.map_err(|error| fail(error.to_string()))
 }
