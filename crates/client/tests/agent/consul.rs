@@ -8,7 +8,7 @@ use caravan_client::ConsulConfig;
 use caravan_model::{ClientStatus, Duration, Service, ServiceCheck, Template};
 use serde_json::Value;
 
-use crate::support::{Servers, alloc, client_with, id, is, logs, own, shell, until};
+use crate::support::{until_logs, Servers, alloc, client_with, id, is, logs, own, shell, until};
 
 /// Method, path and body of each request.
 type Requests = Arc<Mutex<Vec<(String, String, String)>>>;
@@ -140,9 +140,7 @@ async fn a_service_a_script_check_and_a_key() {
         serde_json::from_str::<Value>(&body).unwrap(),
         serde_json::json!({"Status": "passing", "Output": "fine\n"})
     );
-    while logs(&client).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&client, |written| !written.is_empty()).await;
     assert_eq!(logs(&client).await, "hello from consul hello from consul");
     assert_eq!(client.node().attributes["consul.version"], "1.18.0");
     servers.stop(id());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use caravan_model::{ClientStatus, Identity};
 
-use crate::support::{
+use crate::support::{until_logs, 
     Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until,
 };
 
@@ -64,9 +64,7 @@ async fn identities_are_renewed_before_they_end() {
                 .any(|text| text.ends_with("Identity[default]: new token acquired"))
         })
         .await;
-    while !logs(&client).await.contains("default-2") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_logs(&client, |written| written.contains("default-2")).await;
     servers.stop(id());
     servers
         .until("its end", |known| is(known, ClientStatus::Complete))

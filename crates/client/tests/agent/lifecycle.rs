@@ -3,7 +3,7 @@
 use caravan_model::{ClientStatus, Duration, Lifecycle, Task, TaskPhase};
 use serde_json::json;
 
-use crate::support::{
+use crate::support::{until_logs, 
     Servers, alloc, alloc_dir, client, client_with, events, id, is, logs, messages, own, shell,
     task, until, with_group,
 };
@@ -124,9 +124,7 @@ async fn signals_delays_and_timeouts_of_a_stop() {
     servers
         .until("its start", |known| is(known, ClientStatus::Running))
         .await;
-    while logs(&client).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&client, |written| !written.is_empty()).await;
     servers.stop(id());
     let known = servers
         .until("its end", |known| is(known, ClientStatus::Complete))

@@ -10,7 +10,7 @@ use caravan_model::{
     AllocatedPort, AllocatedResources, Allocation, ClientStatus, DnsConfig, NetworkResource,
 };
 
-use crate::support::{
+use crate::support::{until_logs, 
     Servers, alloc, alloc_dir, client_with, id, is, logs, messages, own, shell, skipped, until,
 };
 
@@ -184,9 +184,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     servers
         .until("its start", |known| is(known, ClientStatus::Running))
         .await;
-    while logs(&first).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&first, |written| !written.is_empty()).await;
     let inode =
         |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
     let before = inode(&namespace());
@@ -195,9 +193,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     let second = client_with(&servers, dir.path(), |_| {}).await;
     std::fs::write(alloc_dir(dir.path()).join("t/local/end"), "").unwrap();
     // It starts again, in the namespace that is there.
-    while logs(&second).await.lines().count() < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_logs(&second, |written| written.lines().count() >= 2).await;
     assert!(
         logs(&second).await.lines().all(|line| line.trim() == "lo"),
         "{}",

@@ -23,6 +23,9 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::sync::watch;
 
+/// Long enough for a busy machine; only ever reached by a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the servers know.
 #[derive(Clone, Default)]
 pub(crate) struct Known {
@@ -146,7 +149,7 @@ impl Servers {
                 changed.changed().await.unwrap();
             }
         };
-        match tokio::time::timeout(Duration::from_secs(30), wait).await {
+        match tokio::time::timeout(PATIENCE, wait).await {
             Ok(known) => known,
             Err(_) => panic!("waited in vain for {what}; told: {:#?}", self.known().told),
         }
@@ -310,6 +313,30 @@ pub(crate) async fn logs(client: &Client) -> String {
     String::from_utf8(ask(client, Op::ClientFsLogs, &query, "").await.unwrap()).unwrap()
 }
 
+/// Waits until what the task wrote is as wanted; a test that waits in vain fails.
+#[track_caller]
+pub(crate) fn until_logs(
+    client: &Client,
+    done: impl Fn(&str) -> bool,
+) -> impl Future<Output = String> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let wait = async {
+            loop {
+                let written = logs(client).await;
+                if done(&written) {
+                    return written;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, wait).await {
+            Ok(written) => written,
+            Err(_) => panic!("{caller}: waited in vain; written: {:?}", logs(client).await),
+        }
+    }
+}
+
 /// Starts a node agent on a directory.
 pub(crate) async fn client(servers: &Arc<Servers>, dir: &Path, dev: bool) -> Arc<Client> {
     client_with(servers, dir, |config| config.dev = dev).await
@@ -433,7 +460,7 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> 
             }
         }
     };
-    match tokio::time::timeout(Duration::from_secs(30), wait).await {
+    match tokio::time::timeout(PATIENCE, wait).await {
         Ok(answer) => answer,
         Err(_) => panic!("waited in vain for {what}"),
     }

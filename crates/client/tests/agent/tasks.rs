@@ -4,7 +4,7 @@ use caravan_http::Op;
 use caravan_model::{Allocation, ClientStatus, TaskPhase};
 use serde_json::json;
 
-use crate::support::{Servers, alloc, ask, client, events, id, is, logs, own, shell, task};
+use crate::support::{until_logs, until, Servers, alloc, ask, client, events, id, is, logs, own, shell, task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_task_runs_and_is_told_of() {
@@ -44,9 +44,7 @@ async fn a_batch_task_runs_and_is_told_of() {
     assert_eq!(escape.message, "Path escapes the alloc directory");
     servers.forget(id());
     let root = dir.path().join("alloc").join(id().to_string());
-    while root.exists() {
-        tokio::task::yield_now().await;
-    }
+    until("its directory is gone", || (!root.exists()).then_some(())).await;
     client.shutdown().await;
 }
 
@@ -85,9 +83,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
     servers
         .until("its start", |known| is(known, ClientStatus::Running))
         .await;
-    while logs(&client).await != "up\n" {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&client, |written| written == "up\n").await;
     ask(
         &client,
         Op::ClientAllocSignal,
@@ -96,9 +92,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
     )
     .await
     .unwrap();
-    while logs(&client).await != "up\nusr1\n" {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&client, |written| written == "up\nusr1\n").await;
     ask(&client, Op::ClientAllocRestart, &[], r#"{"TaskName":"t"}"#)
         .await
         .unwrap();
@@ -134,9 +128,7 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
     servers
         .until("its start", |known| is(known, ClientStatus::Running))
         .await;
-    while logs(&first).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&first, |written| !written.is_empty()).await;
     let before = servers.known().told[&id()].clone();
     first.shutdown().await;
     drop(first);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use caravan_model::{ChangeScript, ClientStatus, Template};
 
-use crate::support::{
+use crate::support::{until_logs, 
     Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until,
 };
 
@@ -149,9 +149,7 @@ async fn a_change_signals_runs_a_script_or_restarts() {
     variable(&servers, "noop", &[("v", "2")]);
     until("the quiet file", || has("noop", "2")).await;
     variable(&servers, "signal", &[("v", "2")]);
-    while !logs(&client).await.contains("got 2") {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_logs(&client, |written| written.contains("got 2")).await;
     variable(&servers, "script", &[("v", "2")]);
     until("the script", || has("ran", "ran\n")).await;
     let text = "Template successfully ran script /bin/sh with arguments: [-c echo ran > local/ran]. Exit code: 0";
@@ -196,17 +194,13 @@ async fn changes_are_followed_by_an_agent_that_came_back() {
     servers
         .until("its start", |known| is(known, ClientStatus::Running))
         .await;
-    while logs(&first).await != "up\n" {
-        tokio::task::yield_now().await;
-    }
+    until_logs(&first, |written| written == "up\n").await;
     first.shutdown().await;
     drop(first);
     // What changes while there is no agent is seen by the next.
     variable(&servers, "v", &[("v", "2")]);
     let second = client(&servers, dir.path(), false).await;
-    while !logs(&second).await.contains("got 2") {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_logs(&second, |written| written.contains("got 2")).await;
     assert_eq!(servers.known().told[&id()].task_states["t"].restarts, 0);
     servers.stop(id());
     servers
