@@ -14,7 +14,7 @@ pub mod procs;
 mod supervisor;
 mod sys;
 
-pub use sys::{give_memory_back, landlock_version};
+pub use sys::{give_memory_back, keep_inherited_from_programs, landlock_version};
 
 pub use supervisor::client::{
     ExecSession, ExecStreams, LaunchError, Locator, Reconnected, Supervised, Supervisors,

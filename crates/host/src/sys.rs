@@ -50,6 +50,51 @@ pub fn landlock_version() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
+/// The first descriptor that is not one of the standard streams.
+const FIRST_OTHER: u32 = 3;
+
+/// Whatever this process inherited ends with it: programs that it executes get the standard streams and what they are
+/// given. Who starts an agent may leave files and pipes open in it that are no business of tasks or plugins.
+pub fn keep_inherited_from_programs() {
+    if close_range(FIRST_OTHER, u32::MAX, nix::libc::CLOSE_RANGE_CLOEXEC).is_err() {
+        for number in open_descriptors() {
+            // SAFETY: setting the flag of a descriptor closes nothing and touches no memory.
+            let _ = unsafe { nix::libc::fcntl(number, nix::libc::F_SETFD, nix::libc::FD_CLOEXEC) };
+        }
+    }
+}
+
+/// Closes everything but the standard streams and `kept`. Nothing else may be open that somebody owns.
+pub(crate) fn close_all_but(kept: std::os::fd::BorrowedFd<'_>) {
+    use std::os::fd::AsRawFd;
+    let number = kept.as_raw_fd();
+    let Ok(kept) = u32::try_from(number) else {
+        return;
+    };
+    let below = kept > FIRST_OTHER && close_range(FIRST_OTHER, kept - 1, 0).is_err();
+    if below || close_range(kept + 1, u32::MAX, 0).is_err() {
+        for other in open_descriptors().into_iter().filter(|other| *other != number) {
+            // SAFETY: the caller vouches that nobody owns it.
+            unsafe { nix::libc::close(other) };
+        }
+    }
+}
+
+/// Kernels before 5.9 (with the flag: 5.11) do not know the call.
+fn close_range(first: u32, last: u32, flags: u32) -> io::Result<()> {
+    // SAFETY: the call takes no pointers. With the flag it closes nothing now; without it the callers vouch that
+    // nobody owns what is closed.
+    let done = unsafe { nix::libc::syscall(nix::libc::SYS_close_range, first, last, flags) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What is open besides the standard streams.
+fn open_descriptors() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbers.filter(|number| *number > 2).collect()
+}
+
 pub(crate) enum Forked {
     Child,
     Parent,

@@ -80,6 +80,26 @@ async fn exit_code_and_both_streams_are_kept() {
 }
 
 #[tokio::test]
+async fn nothing_that_the_agent_inherited_reaches_supervisors_and_tasks() {
+    let dir = tempfile::tempdir().expect("dir");
+    let secret = dir.path().join("secret");
+    let file = std::fs::File::create(&secret).expect("made");
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).expect("inheritable");
+    let task = supervisors()
+        .launch(shell(dir.path(), "ls /proc/$$/fd; exec sleep 600"))
+        .await
+        .expect("starts");
+    let log = dir.path().join("task.stdout.0");
+    until("what the task holds", || read(log.clone()).lines().count() >= 3).await;
+    assert_eq!(read(log), "0\n1\n2\n");
+    let held = std::fs::read_dir(format!("/proc/{}/fd", task.locator.record.supervisor.pid));
+    for each in held.expect("listed").flatten() {
+        assert_ne!(std::fs::read_link(each.path()).ok().as_ref(), Some(&secret));
+    }
+    task.stop(9, Duration::ZERO).await.expect("asked");
+}
+
+#[tokio::test]
 async fn what_cannot_start_says_why() {
     let dir = tempfile::tempdir().expect("dir");
     let mut spec = shell(dir.path(), "");

@@ -10,7 +10,10 @@ fn main() -> ExitCode {
         Some("supervise") => exit_code(caravan_host::supervise_main(args)),
         // What comes from elsewhere is handled by a process that is shut in.
         Some("fetch-artifact") => exit_code(caravan_artifact::fetch_main()),
-        Some("agent") => caravan_nomad::agent::main(text(args)),
+        Some("agent") => {
+            caravan_host::keep_inherited_from_programs();
+            caravan_nomad::agent::main(text(args))
+        }
         _ => caravan_cli::run(
             text(first.into_iter().chain(args)),
             caravan_cli::Lent {

@@ -27,6 +27,7 @@ pub fn supervise_main(_args: impl IntoIterator<Item = OsString>) -> i32 {
 fn run() -> io::Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     socket.peer_addr()?;
+    sys::close_all_but(socket.as_fd());
     detach()?;
     sys::default_signals();
     sys::ignore_hangups();

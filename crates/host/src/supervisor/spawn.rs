@@ -92,6 +92,7 @@ impl Setup {
     /// In the child. The group comes first (it needs our privileges), the user last.
     fn run(&self) -> Step {
         sys::default_hangups();
+        sys::keep_inherited_from_programs();
         if let Some(group) = &self.group {
             group
                 .join()

@@ -87,3 +87,39 @@ fn a_fork_bomb_leaves_the_agent_and_its_neighbours_alone() {
     let neighbour = agent.until_allocations("neighbour", "running", 1).remove(0);
     assert_eq!(neighbour["TaskStates"]["t"]["Restarts"], 0);
 }
+
+/// Who starts an agent may have files and pipes open.
+#[test]
+fn nothing_that_the_agent_inherited_reaches_its_tasks() {
+    if skipped(
+        "nothing_that_the_agent_inherited_reaches_its_tasks",
+        no_agent(),
+    ) {
+        return;
+    }
+    let mut agent = Agent::prepare("");
+    let secret = agent.path("secret");
+    agent.launch_after(&format!("exec 9>{}", secret.display()));
+    agent.wait_ready();
+    let line = "ls /proc/$$/fd > local/held; echo $PPID > local/supervisor; exec sleep 3600";
+    agent
+        .register(&shell_job("holds", "service", 1, line))
+        .expect("registered");
+    let running = agent.until_allocations("holds", "running", 1);
+    let id = running[0]["ID"].as_str().expect("an id");
+    let local = agent.path("data").join("alloc").join(id).join("t/local");
+    let supervisor = until("the task has looked", || {
+        let text = std::fs::read_to_string(local.join("supervisor")).ok()?;
+        text.trim().parse::<u32>().ok()
+    });
+    let held = std::fs::read_to_string(local.join("held")).expect("written before");
+    assert_eq!(held, "0\n1\n2\n");
+    let files = std::fs::read_dir(format!("/proc/{supervisor}/fd")).expect("listed");
+    for file in files.flatten() {
+        assert_ne!(
+            std::fs::read_link(file.path()).ok().as_ref(),
+            Some(&secret),
+            "the supervisor holds what the agent inherited"
+        );
+    }
+}

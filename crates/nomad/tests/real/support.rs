@@ -127,14 +127,20 @@ impl Agent {
 
     /// Starts the process; its output is added to `agent.log`.
     pub(crate) fn launch(&mut self) {
+        self.launch_after("");
+    }
+
+    /// The same, by a shell that does something before it becomes the agent.
+    pub(crate) fn launch_after(&mut self, before: &str) {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.path("agent.log"))
             .expect("a log");
-        let child = Command::new(binary())
-            .arg("agent")
-            .arg("-config")
+        let child = Command::new("/bin/sh")
+            .args(["-c", &format!("{before}\nexec \"$@\""), "sh"])
+            .arg(binary())
+            .args(["agent", "-config"])
             .arg(self.path("agent.hcl"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("shared"))
