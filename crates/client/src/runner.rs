@@ -17,7 +17,7 @@ use crate::alloc::machine::{AllocMachine, Effect, Event, Limits};
 use crate::clock;
 use crate::hooks::{self, Context, Prepared, Watches};
 use crate::shared::Shared;
-use crate::store::{Progress, Stored, StoredHandle};
+use crate::store::{NewHandle, Progress, Stored, StoredHandle};
 use crate::task::env::TaskEnv;
 use crate::task::machine::{Action, Failure, Input};
 
@@ -602,9 +602,9 @@ impl Actor {
             let env = Some(prepared.env);
             let started = driver.start_task(prepared.config).await;
             if let Ok(started) = &started {
-                let stored = StoredHandle {
-                    handle: started.handle.clone(),
-                    network: started.network.clone(),
+                let stored = NewHandle {
+                    handle: &started.handle,
+                    network: &started.network,
                 };
                 store.put_handle(id, &task, &stored).await;
             }

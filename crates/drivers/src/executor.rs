@@ -22,7 +22,7 @@ const HANDLE_VERSION: u32 = 1;
 /// How long a kill may take to show after its grace period.
 const KILL_SLACK: Duration = Duration::from_secs(15);
 
-/// The `state` of a handle.
+/// The `state` of a handle, there as a text: it is written for each start, and read by the next agent only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct State {
     locator: Locator,
@@ -145,8 +145,9 @@ impl Executor {
             version: HANDLE_VERSION,
             driver: self.driver.to_owned(),
             config: config.clone(),
-            state: serde_json::to_value(&state)
-                .map_err(|err| DriverError::other(err.to_string()))?,
+            state: serde_json::to_string(&state)
+                .map_err(|err| DriverError::other(err.to_string()))?
+                .into(),
         };
         self.insert(Task {
             config,
@@ -186,7 +187,7 @@ impl Executor {
                 handle.version
             )));
         }
-        let mut state: State = serde_json::from_value(handle.state.clone()).map_err(|err| {
+        let mut state = stored_state(&handle.state).map_err(|err| {
             DriverError::other(format!("failed to decode task state from handle: {err}"))
         })?;
         let life = match self.supervisors.reconnect(&state.locator).await {
@@ -338,6 +339,14 @@ impl Executor {
     }
 }
 
+/// Earlier agents stored the members themselves.
+fn stored_state(stored: &serde_json::Value) -> Result<State, serde_json::Error> {
+    match stored.as_str() {
+        Some(text) => serde_json::from_str(text),
+        None => State::deserialize(stored),
+    }
+}
+
 /// The task's own surroundings, with another program.
 fn exec_process(task: &Task, request: &ExecRequest) -> Result<Process, DriverError> {
     let Some((command, args)) = request.command.split_first() else {
@@ -406,4 +415,28 @@ fn release(state: &State) {
         let _ = group.remove();
     }
     let _ = std::fs::remove_file(&state.locator.state_file);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_of_earlier_agents_are_read() {
+        let identity = serde_json::json!({"pid": 7, "start_time": 1, "boot_id": "b"});
+        let record = serde_json::json!({
+            "id": "x", "socket": "s", "key": "k", "supervisor": identity, "task": identity, "started_at": 1, "exit": null,
+        });
+        let members = serde_json::json!({
+            "locator": {"state_file": "/x", "record": record},
+            "process": {"program": "/bin/true"},
+            "cgroup": null,
+        });
+        for stored in [members.clone(), members.to_string().into()] {
+            let state = stored_state(&stored).expect("read");
+            assert_eq!(state.process.program, Path::new("/bin/true"));
+            assert_eq!(state.locator.record.task.pid, 7);
+        }
+        assert!(stored_state(&"neither".into()).is_err());
+    }
 }

@@ -38,10 +38,17 @@ pub(crate) struct Progress {
 }
 
 /// A started task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct StoredHandle {
     pub(crate) handle: TaskHandle,
     pub(crate) network: Option<DriverNetwork>,
+}
+
+/// The same to be stored.
+#[derive(Serialize)]
+pub(crate) struct NewHandle<'a> {
+    pub(crate) handle: &'a TaskHandle,
+    pub(crate) network: &'a Option<DriverNetwork>,
 }
 
 /// One allocation as found after a restart.
@@ -67,7 +74,14 @@ struct Write {
 /// The database; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    writes: Option<mpsc::Sender<Write>>,
+    writes: Option<Way>,
+}
+
+/// The way to the thread that writes.
+#[derive(Clone, Debug)]
+struct Way {
+    changes: mpsc::Sender<Write>,
+    thread: std::thread::Thread,
 }
 
 /// Why the database cannot be used.
@@ -103,9 +117,9 @@ impl Store {
                 open(&path).map_err(|error| refused(error.to_string()))?
             }
         };
-        let (sender, receiver) = mpsc::channel();
+        let (changes, receiver) = mpsc::channel();
         let file = path.clone();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("client-state".into())
             .spawn(move || {
                 let writer = Writer {
@@ -121,7 +135,10 @@ impl Store {
             })?;
         Ok((
             Self {
-                writes: Some(sender),
+                writes: Some(Way {
+                    changes,
+                    thread: thread.thread().clone(),
+                }),
             },
             stored,
         ))
@@ -129,9 +146,13 @@ impl Store {
 
     fn send(&self, change: Change, done: Option<oneshot::Sender<()>>) {
         if let Some(writes) = &self.writes {
+            let awaited = done.is_some();
             // The thread ends with the last store only.
             let change = Some(change);
-            let _ = writes.send(Write { change, done });
+            let _ = writes.changes.send(Write { change, done });
+            if awaited {
+                writes.thread.unpark();
+            }
         }
     }
 
@@ -154,7 +175,7 @@ impl Store {
     }
 
     /// Returns once the handle is on disk: a task that was started must be found again.
-    pub(crate) async fn put_handle(&self, id: AllocId, task: &str, stored: &StoredHandle) {
+    pub(crate) async fn put_handle(&self, id: AllocId, task: &str, stored: &NewHandle<'_>) {
         if self.writes.is_some() {
             let (done, written) = oneshot::channel();
             self.send(
@@ -191,7 +212,8 @@ impl Store {
                 change: None,
                 done: Some(done),
             };
-            if writes.send(close).is_ok() {
+            if writes.changes.send(close).is_ok() {
+                writes.thread.unpark();
                 let _ = closed.await;
             }
         }
@@ -347,20 +369,20 @@ const COLLECT: Duration = Duration::from_millis(20);
 /// The most changes in one commit.
 const MOST: usize = 4096;
 
-/// The next changes to commit: all that are there once one of them is waited for, or the moment is over.
+/// The next changes to commit: all that are there once one of them is waited for, or the moment is over. Senders
+/// wake this thread for the former only.
 fn collect(first: Write, writes: &mpsc::Receiver<Write>) -> Vec<Write> {
-    let mut awaited = first.done.is_some();
     let mut batch = vec![first];
     let until = Instant::now() + COLLECT;
-    while !awaited && batch.len() < MOST {
-        let Ok(write) = writes.recv_timeout(until.saturating_duration_since(Instant::now())) else {
-            break;
-        };
-        awaited = write.done.is_some();
-        batch.push(write);
+    loop {
+        batch.extend(writes.try_iter().take(MOST - batch.len()));
+        let left = until.saturating_duration_since(Instant::now());
+        let awaited = batch.iter().any(|write| write.done.is_some());
+        if awaited || left.is_zero() || batch.len() == MOST {
+            return batch;
+        }
+        std::thread::park_timeout(left);
     }
-    batch.extend(writes.try_iter().take(MOST - batch.len()));
-    batch
 }
 
 /// How long a database that cannot be written is left alone.

@@ -14,6 +14,13 @@ fn alloc(bits: u128) -> Allocation {
     }
 }
 
+fn new(stored: &StoredHandle) -> NewHandle<'_> {
+    NewHandle {
+        handle: &stored.handle,
+        network: &stored.network,
+    }
+}
+
 fn handle(task: &str) -> StoredHandle {
     let handle = TaskHandle {
         version: 1,
@@ -39,7 +46,7 @@ async fn what_was_written_is_there_after_a_restart() {
         let alloc = alloc(bits);
         store.put_alloc(&alloc);
         store.put_progress(alloc.id, &Progress::default());
-        store.put_handle(alloc.id, "a", &handle("a")).await;
+        store.put_handle(alloc.id, "a", &new(&handle("a"))).await;
     }
     store.forget(AllocId::from_u128(2));
     store.put_node("meta", &5_u8);
@@ -100,7 +107,7 @@ async fn what_a_full_disk_does_not_take_is_written_once_it_does() {
     }
     let (store, _) = Store::open(dir.path()).unwrap();
     store
-        .put_handle(AllocId::from_u128(1), "t", &handle("t"))
+        .put_handle(AllocId::from_u128(1), "t", &new(&handle("t")))
         .await;
     store.put_alloc(&alloc(1));
     let hog = dir.path().join("hog");
@@ -114,7 +121,7 @@ async fn what_a_full_disk_does_not_take_is_written_once_it_does() {
         store.put_alloc(&one);
     }
     store
-        .put_handle(AllocId::from_u128(2), "t", &handle("t"))
+        .put_handle(AllocId::from_u128(2), "t", &new(&handle("t")))
         .await;
     drop(file);
     std::fs::remove_file(&hog).unwrap();

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -46,8 +47,14 @@ impl Version {
 }
 
 /// Which hierarchy carries the controllers. A version 2 mount beside version 1 (without controllers) is ignored.
+/// A host does not change that while it runs.
 #[must_use]
 pub fn detect() -> Version {
+    static FOUND: OnceLock<Version> = OnceLock::new();
+    *FOUND.get_or_init(look)
+}
+
+fn look() -> Version {
     let root = Path::new(ROOT);
     if root.join("cgroup.controllers").exists() {
         Version::V2
