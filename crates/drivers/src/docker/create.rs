@@ -5,19 +5,19 @@ use std::collections::HashMap;
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, EndpointIpamConfig, EndpointSettings, HealthConfig,
     HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, NetworkingConfig,
-    ResourcesUlimits,
 };
 use caravan_driver::{DriverError, TaskConfig};
 
+use super::limits::{cpu_quota, cpu_shares, memory, pids_limit, ulimits};
 use super::mounts;
 use super::options::{DockerConfig, PluginConfig};
 use super::ports::{self, Published};
+use super::privileges::{check_privileges, dropped_caps, security_opt};
 
 pub(crate) const LABEL_ALLOC: &str = "com.hashicorp.nomad.alloc_id";
 pub(crate) const LABEL_NODE: &str = "com.hashicorp.nomad.node_id";
 /// The container that owns an allocation's network namespace, in `NetworkIsolation::labels`.
 pub(crate) const SANDBOX: &str = "docker_sandbox_container_id";
-const MB: i64 = 1 << 20;
 
 /// `<task>-<alloc id>`.
 pub(crate) fn container_name(config: &TaskConfig) -> String {
@@ -245,177 +245,6 @@ fn list_of<T>(items: Vec<T>) -> Option<Vec<T>> {
     Some(items).filter(|items| !items.is_empty())
 }
 
-/// What a job may only ask for when the operator allowed it.
-fn check_privileges(
-    config: &TaskConfig,
-    task: &DockerConfig,
-    plugin: &PluginConfig,
-) -> Result<(), DriverError> {
-    if task.privileged && !plugin.allow_privileged {
-        return Err(DriverError::fatal(
-            "Docker privileged mode is disabled on this Nomad agent",
-        ));
-    }
-    let modes = [
-        ("ipc_mode", &task.ipc_mode, &plugin.allowed_modes.ipc),
-        ("pid_mode", &task.pid_mode, &plugin.allowed_modes.pid),
-        (
-            "userns_mode",
-            &task.userns_mode,
-            &plugin.allowed_modes.userns,
-        ),
-        ("uts_mode", &task.uts_mode, &plugin.allowed_modes.uts),
-    ];
-    for (name, mode, allowed) in modes {
-        if mode == "host" && !plugin.allow_privileged && !allowed.iter().any(|m| m == mode) {
-            return Err(DriverError::fatal(format!(
-                "{name} {mode:?} is not allowed on this Nomad agent"
-            )));
-        }
-        // Another container's namespace only within the allocation.
-        if mode.starts_with("container:") && !mode.ends_with(&format!("-{}", config.alloc_id)) {
-            return Err(DriverError::fatal(format!(
-                "{name} {mode:?} names a container of another allocation"
-            )));
-        }
-    }
-    if !task.runtime.is_empty() && !plugin.allow_runtimes.contains(&task.runtime) {
-        return Err(DriverError::fatal(format!(
-            "requested runtime {:?} is not allowed",
-            task.runtime
-        )));
-    }
-    if !task.isolation.is_empty() {
-        return Err(DriverError::fatal(format!(
-            "unsupported isolation mode {:?}",
-            task.isolation
-        )));
-    }
-    let refused: Vec<String> = task
-        .cap_add
-        .iter()
-        .filter(|cap| !is_allowed(cap, plugin))
-        .map(|c| plain(c))
-        .collect();
-    if !refused.is_empty() && !task.privileged {
-        return Err(DriverError::fatal(format!(
-            "Docker driver does not have the following caps allow-listed on this Nomad agent: {}",
-            refused.join(", ")
-        )));
-    }
-    Ok(())
-}
-
-fn plain(capability: &str) -> String {
-    let lower = capability.to_ascii_lowercase();
-    lower.strip_prefix("cap_").unwrap_or(&lower).to_owned()
-}
-
-fn is_allowed(capability: &str, plugin: &PluginConfig) -> bool {
-    let wanted = plain(capability);
-    plugin
-        .allow_caps
-        .iter()
-        .map(|cap| plain(cap))
-        .any(|cap| cap == "all" || cap == wanted)
-}
-
-/// The engine's default set, less what the operator does not allow, less what the task gives up.
-fn dropped_caps(task: &DockerConfig, plugin: &PluginConfig) -> Vec<String> {
-    const ENGINE_DEFAULT: [&str; 14] = [
-        "audit_write",
-        "chown",
-        "dac_override",
-        "fowner",
-        "fsetid",
-        "kill",
-        "mknod",
-        "net_bind_service",
-        "net_raw",
-        "setfcap",
-        "setgid",
-        "setpcap",
-        "setuid",
-        "sys_chroot",
-    ];
-    let mut dropped: Vec<String> = task.cap_drop.clone();
-    if task.privileged {
-        return dropped;
-    }
-    for cap in ENGINE_DEFAULT {
-        let kept = is_allowed(cap, plugin) || task.cap_add.iter().any(|added| plain(added) == cap);
-        if !kept && !dropped.iter().any(|given| plain(given) == cap) {
-            dropped.push(cap.to_ascii_uppercase());
-        }
-    }
-    dropped
-}
-
-/// Limit and reservation in bytes.
-fn memory(config: &TaskConfig, task: &DockerConfig) -> Result<(i64, i64), DriverError> {
-    let resources = &config.resources;
-    if resources.memory_max_mb == -1 {
-        return Ok((0, resources.memory_mb * MB));
-    }
-    let hard = task.memory_hard_limit.max(resources.memory_max_mb);
-    if hard <= 0 {
-        return Ok((resources.memory_mb * MB, 0));
-    }
-    if resources.memory_mb > hard {
-        return Err(DriverError::fatal(format!(
-            "task memory requirements exceed driver hard limit of {hard} MB"
-        )));
-    }
-    Ok((hard * MB, resources.memory_mb * MB))
-}
-
-/// The kernel knows no more than 262,144 shares: on a larger node they are scaled.
-fn cpu_shares(config: &TaskConfig) -> i64 {
-    const MOST: u64 = 262_144;
-    let asked = config.resources.cpu_mhz.max(2);
-    match config.resources.node_cpu_mhz {
-        total if total > MOST => ((asked as f64 * MOST as f64 / total as f64) as i64).max(2),
-        _ => asked,
-    }
-}
-
-fn cpu_quota(
-    config: &TaskConfig,
-    task: &DockerConfig,
-) -> Result<(Option<i64>, Option<i64>), DriverError> {
-    if !task.cpu_hard_limit {
-        return Ok((None, None));
-    }
-    let period = if task.cpu_cfs_period == 0 {
-        100_000
-    } else {
-        task.cpu_cfs_period
-    };
-    if !(1000..=1_000_000).contains(&period) {
-        return Err(DriverError::fatal(format!(
-            "invalid value for cpu_cfs_period: {period}"
-        )));
-    }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let quota = config.resources.percent_ticks * period as f64 * cores as f64;
-    Ok((Some(period), Some((quota as i64).max(1000))))
-}
-
-fn pids_limit(task: &DockerConfig, plugin: &PluginConfig) -> Result<Option<i64>, DriverError> {
-    let most = plugin.pids_limit;
-    if most > 0 && task.pids_limit > most {
-        return Err(DriverError::fatal(format!(
-            "pids_limit cannot be greater than nomad plugin config pids_limit: {most}"
-        )));
-    }
-    let limit = if task.pids_limit > 0 {
-        task.pids_limit
-    } else {
-        most
-    };
-    Ok((limit > 0).then_some(limit))
-}
-
 fn log_config(task: &DockerConfig, plugin: &PluginConfig) -> HostConfigLogConfig {
     let logging = task.logging.as_ref().unwrap_or(&plugin.logging);
     let kind = if logging.kind.is_empty() {
@@ -468,48 +297,6 @@ fn devices(config: &TaskConfig, task: &DockerConfig) -> Vec<DeviceMapping> {
     asked.chain(given).collect()
 }
 
-fn ulimits(task: &DockerConfig) -> Result<Vec<ResourcesUlimits>, DriverError> {
-    task.ulimit
-        .iter()
-        .map(|(name, text)| {
-            let invalid = || DriverError::fatal(format!("Malformed ulimit {name}: {text:?}"));
-            let (soft, hard) = text.split_once(':').unwrap_or((text, text));
-            Ok(ResourcesUlimits {
-                name: Some(name.clone()),
-                soft: Some(soft.parse().map_err(|_| invalid())?),
-                hard: Some(hard.parse().map_err(|_| invalid())?),
-            })
-        })
-        .collect()
-}
-
-/// The engine wants the profile itself where a job names a file.
-fn security_opt(task: &DockerConfig) -> Result<Vec<String>, DriverError> {
-    task.security_opt
-        .iter()
-        .map(|option| {
-            let Some((key, path)) = option
-                .split_once(['=', ':'])
-                .filter(|(key, _)| *key == "seccomp")
-            else {
-                return Ok(option.clone());
-            };
-            if path == "unconfined" {
-                return Ok(option.clone());
-            }
-            let profile = std::fs::read_to_string(path).map_err(|err| {
-                DriverError::fatal(format!("opening seccomp profile ({path}) failed: {err}"))
-            })?;
-            let compact = serde_json::from_str::<serde_json::Value>(&profile).map_err(|err| {
-                DriverError::fatal(format!(
-                    "compacting json for seccomp profile ({path}) failed: {err}"
-                ))
-            })?;
-            Ok(format!("{key}={compact}"))
-        })
-        .collect()
-}
-
 /// Everything that can be checked without the engine.
 pub(crate) fn prepare(
     config: &TaskConfig,
@@ -527,6 +314,8 @@ pub(crate) fn prepare(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MB: i64 = 1 << 20;
 
     fn config() -> TaskConfig {
         let mut config = TaskConfig {

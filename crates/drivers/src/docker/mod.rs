@@ -10,12 +10,14 @@ mod create;
 mod dangling;
 mod exec;
 mod image;
+mod limits;
 mod load;
 mod logs;
 mod mounts;
 mod network;
 mod options;
 mod ports;
+mod privileges;
 mod stats;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,237 @@
+//! The life of one allocation: hears what happens, asks its machine, and carries out what that says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use caravan_driver::NetworkIsolation;
+use caravan_model::{AllocNetworkStatus, Allocation, TaskGroup};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::tasks::Slot;
+use super::view::{View, update_of, view_of};
+use super::{Message, Runner};
+use crate::alloc::machine::{AllocMachine, Effect, Event};
+use crate::clock;
+use crate::shared::Shared;
+use crate::store::{Progress, StoredHandle};
+use crate::task::machine::Action;
+
+pub(super) struct Actor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) runner: Arc<Runner>,
+    pub(super) alloc: Arc<Allocation>,
+    pub(super) group: Arc<TaskGroup>,
+    pub(super) machine: AllocMachine,
+    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) publish: watch::Sender<Arc<View>>,
+    pub(super) services: crate::services::Announcer,
+    pub(super) network: Option<NetworkIsolation>,
+    pub(super) network_status: Option<Box<AllocNetworkStatus>>,
+}
+
+impl Actor {
+    pub(super) async fn run(
+        mut self,
+        mut messages: mpsc::UnboundedReceiver<Message>,
+        handles: Vec<(String, StoredHandle)>,
+    ) {
+        // Once, and large: it is not kept for the life of the allocation.
+        Box::pin(self.restore(handles)).await;
+        self.event(Event::Begin);
+        self.publish_changes(true);
+        let mut done = self.machine.is_done();
+        let mut jumps = clock::Jumps::new();
+        loop {
+            let wake = self.machine.wake_at();
+            let sleep = async move {
+                match wake {
+                    Some(at) => tokio::time::sleep(clock::until(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let message = tokio::select! {
+                message = messages.recv() => message,
+                () = sleep => Some(Message::Event(Event::Tick)),
+            };
+            let Some(message) = message else { return };
+            if let Some(by) = jumps.look() {
+                tracing::warn!(alloc = %self.alloc.id, %by, "the clock was set");
+                self.machine.shift(by);
+            }
+            if let Some(gone) = self.take(message) {
+                return self.leave(gone);
+            }
+            while let Ok(message) = messages.try_recv() {
+                if let Some(gone) = self.take(message) {
+                    return self.leave(gone);
+                }
+            }
+            self.publish_changes(false);
+            if self.machine.is_done() && !std::mem::replace(&mut done, true) {
+                self.shared.ended.notify_one();
+            }
+        }
+    }
+
+    /// Leaves the tasks as they are.
+    fn leave(mut self, gone: oneshot::Sender<()>) {
+        for slot in self.slots.values_mut() {
+            slot.stop_watching();
+        }
+        // Who asked may have gone.
+        let _ = gone.send(());
+    }
+
+    fn take(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
+        match message {
+            Message::Event(Event::Update(alloc)) => self.update(alloc),
+            Message::Event(event) => self.event(event),
+            Message::Prepared(task, result) => self.prepared(task, *result),
+            Message::Started(task, result, env) => self.started(task, *result, env),
+            Message::NetworkReady(network, status) => {
+                self.network = network;
+                self.network_status = status.or(self.network_status.take());
+            }
+            Message::Detach(done) => return Some(done),
+        }
+        None
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.handle_now(event, clock::now());
+    }
+
+    pub(super) fn handle_now(&mut self, event: Event, now: caravan_model::UnixNanos) {
+        for effect in self.machine.handle(event, now) {
+            self.perform(effect);
+        }
+    }
+
+    fn update(&mut self, alloc: Arc<Allocation>) {
+        self.alloc = Arc::clone(&alloc);
+        if let Some(group) = alloc
+            .job
+            .as_ref()
+            .and_then(|job| job.lookup_task_group(&alloc.task_group))
+        {
+            self.group = Arc::new(group.clone());
+        }
+        self.shared.store.put_alloc(&alloc);
+        self.services.update(&alloc, &self.group);
+        self.event(Event::Update(Arc::clone(&alloc)));
+        if alloc.server_terminal() {
+            let no_delay = alloc.desired_transition.should_ignore_shutdown_delay();
+            self.event(Event::Stop {
+                no_delay,
+                all: false,
+            });
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::SetUp => self.set_up(),
+            Effect::Task(task, action) => self.act(task, action),
+            Effect::Announce => self.services.announce_group(
+                &self.alloc,
+                &self.group,
+                self.network_status.as_deref(),
+            ),
+            Effect::Withdraw => self.services.withdraw_group(&self.alloc, &self.group),
+            Effect::TearDown => self.tear_down(),
+        }
+    }
+
+    fn set_up(&mut self) {
+        self.shared.store.put_alloc(&self.alloc);
+        let setup = crate::alloc_hooks::Setup {
+            shared: Arc::clone(&self.shared),
+            alloc: Arc::clone(&self.alloc),
+            group: Arc::clone(&self.group),
+            dir: self.runner.dir.clone(),
+        };
+        let runner = Arc::clone(&self.runner);
+        tokio::spawn(async move {
+            let result = setup.run().await;
+            let result = result.map(|ready| {
+                let _ = runner
+                    .inbox
+                    .send(Message::NetworkReady(ready.network, ready.status));
+            });
+            runner.send(Event::SetUp(result));
+        });
+    }
+
+    fn tear_down(&mut self) {
+        self.services.finish();
+        let dir = self.runner.dir.clone();
+        let tasks: Vec<String> = self
+            .group
+            .tasks
+            .iter()
+            .map(|task| task.name.clone())
+            .collect();
+        let (alloc, group) = (Arc::clone(&self.alloc), Arc::clone(&self.group));
+        let shared = Arc::clone(&self.shared);
+        self.network = None;
+        tokio::spawn(async move {
+            let network = crate::network::Network {
+                shared: &shared,
+                alloc: &alloc,
+                group: &group,
+                dir: &dir,
+            };
+            if let Err(error) = network.remove().await {
+                tracing::warn!(alloc = %alloc.id, %error, "the network of an allocation cannot be removed");
+            }
+            let removed = tokio::task::spawn_blocking(move || {
+                tasks.iter().for_each(|task| dir.remove_secrets(task))
+            });
+            let _ = removed.await;
+        });
+    }
+
+    fn act(&mut self, task: String, action: Action) {
+        match action {
+            Action::Prepare { again } => self.prepare(task, again),
+            Action::Abandon => self.abandon(task),
+            Action::Start => self.start_task(task),
+            Action::Announce => {
+                self.watch(&task);
+                let live = self.runner.live(&task);
+                let network = self.network_status.as_deref();
+                self.services
+                    .announce_task(&self.alloc, &self.group, &task, live, network);
+            }
+            Action::Withdraw => {
+                self.slots.entry(task.clone()).or_default().stop_watching();
+                self.services.withdraw_task(&self.alloc, &self.group, &task);
+            }
+            Action::Stop { timeout } => self.stop_task(task, timeout),
+            Action::Clean => self.clean(&task),
+            Action::Finish => {}
+        }
+    }
+
+    /// Stores and tells what is different.
+    fn publish_changes(&mut self, first: bool) {
+        let view = view_of(&self.alloc, &self.machine, self.network_status.clone());
+        let old = self.publish.borrow().clone();
+        let same = old.states == view.states
+            && old.deployment_status == view.deployment_status
+            && old.network_status == view.network_status;
+        let told = same && !first;
+        if !told {
+            let progress = Progress {
+                states: view.states.clone(),
+                deployment_status: view.deployment_status,
+                network_status: view.network_status.clone(),
+            };
+            self.shared.store.put_progress(self.alloc.id, &progress);
+            self.shared.updates.push(update_of(&view));
+        }
+        if !told || old.done != view.done || !Arc::ptr_eq(&old.alloc, &view.alloc) {
+            self.publish.send_replace(Arc::new(view));
+        }
+    }
+}
