@@ -7,6 +7,7 @@ use caravan_model::{AllocNetworkStatus, Allocation, TaskGroup, TaskPhase};
 
 use crate::alloc::dir::AllocDir;
 use crate::link::{Found, Lookup, What};
+use crate::migrate;
 use crate::network::{Network, NetworkError};
 use crate::shared::Shared;
 
@@ -38,7 +39,7 @@ impl Setup {
             .map_err(|error| failed("alloc_dir", error))?
             .map_err(|error| failed("alloc_dir", error))?;
         self.await_previous().await;
-        self.take_data_over()
+        migrate::take_over(&self.shared, &self.alloc, &self.group, &self.dir)
             .await
             .map_err(|error| failed("migrate_disk", error))?;
         self.network()
@@ -90,33 +91,6 @@ impl Setup {
         }
     }
 
-    /// Moves the data of the allocation this one replaces here, when both are on this node.
-    async fn take_data_over(&self) -> std::io::Result<()> {
-        let disk = &self.group.ephemeral_disk;
-        let Some(previous) = self.shared.runner(self.alloc.previous_allocation) else {
-            return Ok(());
-        };
-        if !(disk.sticky || disk.migrate) {
-            return Ok(());
-        }
-        let (from, to) = (previous.dir.clone(), self.dir.clone());
-        let tasks: Vec<String> = self
-            .group
-            .tasks
-            .iter()
-            .map(|task| task.name.clone())
-            .collect();
-        let moved = tokio::task::spawn_blocking(move || {
-            move_over(&from.shared().join("data"), &to.shared().join("data"))?;
-            for task in &tasks {
-                crate::alloc::dir::make(&to.task(task).task, 0o777)?;
-                move_over(&from.task(task).local, &to.task(task).local)?;
-            }
-            Ok(())
-        });
-        moved.await.map_err(std::io::Error::other)?
-    }
-
     async fn network(&self) -> Result<Ready, NetworkError> {
         let given = self.alloc.allocated_resources.as_ref();
         let Some(network) = given.and_then(|given| given.shared.networks.first()) else {
@@ -133,17 +107,4 @@ impl Setup {
         };
         own.create(network).await
     }
-}
-
-/// Takes the place of what is there.
-fn move_over(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
-    if !from.is_dir() {
-        return Ok(());
-    }
-    if to.exists() {
-        std::fs::remove_dir_all(to)?;
-    }
-    std::fs::rename(from, to)?;
-    // The old allocation stays browsable.
-    crate::alloc::dir::make(from, 0o777)
 }

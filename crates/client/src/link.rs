@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use caravan_http::ByteStream;
 use caravan_model::{
     AllocId, Allocation, Eligibility, NamespaceName, Node, NodeEvent, NodeId, NodeStatus,
     ServiceRegistration, Variable,
@@ -61,6 +62,11 @@ pub trait ServerLink: Send + Sync + 'static {
 
     /// Reads something of the cluster on behalf of an allocation.
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError>;
+
+    /// The data of the allocation before one of this node's, as an archive, from wherever that was.
+    async fn data(&self, _request: DataOf) -> Result<ByteStream, LinkError> {
+        Err(LinkError::Refused("no other node can be reached".into()))
+    }
 }
 
 /// Who asks. The secret proves it.
@@ -128,6 +134,14 @@ pub struct ServiceUpdate {
 pub struct NodeEvents {
     pub caller: Caller,
     pub events: Vec<NodeEvent>,
+}
+
+/// Asks for the data that an allocation takes over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DataOf {
+    pub caller: Caller,
+    /// The allocation that takes it over.
+    pub alloc: AllocId,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

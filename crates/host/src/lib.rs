@@ -1,7 +1,7 @@
 //! What the node gives to tasks: supervised processes, cgroups, namespaces, users and their statistics.
 //!
 //! Entry points: [`supervise_main`], which `main` calls for `nomad supervise` before any runtime or thread
-//! exists; [`Supervisors`], the agent's side; [`cgroup`]; [`procs`].
+//! exists; [`Supervisors`], the agent's side; [`cgroup`]; [`procs`]; [`tree`].
 //!
 //! Invariants: all `unsafe` of the workspace is in `sys`; a supervisor is single-threaded; a process is named by
 //! pid *and* start time *and* boot id, never by a pid alone; nothing here outlives its task.
@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod procs;
 mod supervisor;
 mod sys;
+pub mod tree;
 
 pub use sys::{give_memory_back, keep_inherited_from_programs, landlock_version};
 

@@ -3,6 +3,7 @@
 mod actions;
 mod api;
 mod carry;
+mod data;
 mod gateway;
 mod identity;
 mod join;

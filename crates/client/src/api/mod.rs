@@ -13,6 +13,7 @@ use crate::shared::Shared;
 
 pub(crate) mod contained;
 mod control;
+mod data;
 mod exec;
 mod files;
 mod frames;
@@ -76,6 +77,8 @@ impl Api for NodeApi {
                     ))
                 }
             }
+            // Servers alone ask for it, for another node of theirs.
+            Op::ClientAllocSnapshot => data::data(&*self.runner(&request)?),
             Op::ClientAllocExec => exec::exec(&self.shared, self.runner(&request)?, &request),
             Op::ClientFsList => files::list(&self.shared, &request).await,
             Op::ClientFsStat => files::stat(&self.shared, &request).await,

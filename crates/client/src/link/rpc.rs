@@ -1,13 +1,15 @@
 //! The servers over connections: msgpack calls at `/rpc/node/…`.
 
 use async_trait::async_trait;
+use caravan_http::ByteStream;
 use caravan_model::Node;
-use caravan_rpc::{Channel, ErrorKind, RpcError, call_msgpack};
+use caravan_rpc::{Body, Channel, ErrorKind, RpcError, call_msgpack, msgpack};
+use futures::{StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AllocUpdate, Beat, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
+    AllocUpdate, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
     ServiceUpdate,
 };
 
@@ -20,6 +22,8 @@ pub mod path {
     pub const UPDATE_SERVICES: &str = "/rpc/node/update-services";
     pub const EVENTS: &str = "/rpc/node/events";
     pub const LOOKUP: &str = "/rpc/node/lookup";
+    /// The answer is a stream of bytes.
+    pub const DATA: &str = "/rpc/node/data";
 }
 
 /// Calls servers through a channel; which server that is, and failing over, is the channel maker's business.
@@ -98,5 +102,17 @@ where
 
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {
         self.call(path::LOOKUP, &request).await
+    }
+
+    async fn data(&self, request: DataOf) -> Result<ByteStream, LinkError> {
+        let Some(channel) = (self.channel)() else {
+            return Err(LinkError::Unavailable("no servers".into()));
+        };
+        let refused = |error: rmp_serde::encode::Error| LinkError::Refused(error.to_string());
+        let body = Body::full(rmp_serde::to_vec_named(&request).map_err(refused)?);
+        let answer = channel.call(msgpack::request(path::DATA, body)?).await?;
+        let answer = msgpack::check(path::DATA, answer, channel.max_message()).await?;
+        let stream = answer.into_body().into_stream();
+        Ok(stream.map_err(std::io::Error::other).boxed())
     }
 }

@@ -216,6 +216,9 @@ impl Gateway {
             (Forward::ClientAlloc | Forward::ClientNode, _, Some(node)) => {
                 node.api().call(request).await
             }
+            (_, _, Some(node)) if request.op == Op::ClientAllocSnapshot => {
+                node.api().call(request).await
+            }
             (Forward::ClientAlloc | Forward::ClientNode, _, None) => {
                 Err(ApiError::no_path_to_node())
             }
@@ -354,7 +357,7 @@ impl Gateway {
     }
 
     /// Asks a node: this agent's, one that keeps a connection open here, or one that another server holds.
-    async fn to_node(
+    pub(super) async fn to_node(
         &self,
         side: &ServerSide,
         id: NodeId,

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use caravan_client::link::{
-    AllocUpdate, Allocations, Beat, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
+    AllocUpdate, Allocations, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
     ServiceUpdate, SignedIdentity, WantedIdentity, What,
 };
 use caravan_client::RpcLink;
+use caravan_http::ByteStream;
 use caravan_model::{AllocId, Node, NodeId};
 use caravan_rpc::{Channel, Handler, Peer};
 use caravan_server::{IdentityOf, NodeError, NodeService};
@@ -168,5 +169,9 @@ impl ServerLink for Beside {
 
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {
         self.now().lookup(request).await
+    }
+
+    async fn data(&self, request: DataOf) -> Result<ByteStream, LinkError> {
+        self.handed_on.data(request).await
     }
 }

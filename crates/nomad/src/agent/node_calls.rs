@@ -150,7 +150,7 @@ fn equal(one: &str, other: &str) -> bool {
 }
 
 /// The caller is the node that it says it is.
-fn known(side: &ServerSide, caller: &Caller) -> Result<(), RemoteError> {
+pub(super) fn known(side: &ServerSide, caller: &Caller) -> Result<(), RemoteError> {
     secret_of(side, caller.node_id, &caller.secret_id)
 }
 

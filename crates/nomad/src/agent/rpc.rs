@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 
 use super::gateway::{Gateway, ServerSide};
-use super::{carry, join, node_calls, peers, volumes};
+use super::{carry, data, join, node_calls, peers, volumes};
 
 /// Answers on the connections that a server accepts.
 pub(super) struct ServerCalls(pub(super) Arc<Gateway>);
@@ -28,6 +28,9 @@ impl Handler for ServerCalls {
             ));
         };
         let path = request.uri().path();
+        if path == data::PATH {
+            return data::answer(gateway, side, request).await;
+        }
         if path.starts_with(node_calls::PATH) {
             return node_calls::answer(side, &peer, request).await;
         }

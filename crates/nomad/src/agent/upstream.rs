@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use caravan_client::link::{
-    AllocUpdate, Beat, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
+    AllocUpdate, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
     ServiceUpdate,
 };
 use caravan_client::{Client, RpcLink};
-use caravan_http::{Answer, ApiError, ApiRequest};
+use caravan_http::{Answer, ApiError, ApiRequest, ByteStream};
 use caravan_model::Node;
 use caravan_rpc::{
     Body, Channel, Dialer, ErrorKind, Handler, Lane, Peer, Pool, RemoteError, Reverse,
@@ -244,6 +244,10 @@ impl<F: Fn() -> Option<Channel> + Send + Sync + 'static> ServerLink for FarLink<
 
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {
         self.rpc.lookup(request).await
+    }
+
+    async fn data(&self, request: DataOf) -> Result<ByteStream, LinkError> {
+        self.rpc.data(request).await
     }
 }
 

@@ -410,3 +410,61 @@ fn servers_leave_and_come_back() {
     first.ok(&["server", "force-leave", "s3.global"]);
     until("two vote again", || (voters(&first) == 2).then_some(()));
 }
+
+/// What an allocation kept goes with it to another node.
+#[test]
+fn data_migrates_to_another_node() {
+    let mut server = server("s", 1, &[], "");
+    let clients = ["one", "two"].map(|name| {
+        let meta = format!("client {{ node_class = \"{name}\" }}");
+        client(name, &[server.ports[1]], &meta)
+    });
+    server.wait_ready();
+    let nodes = until("both nodes are ready", || {
+        let nodes = server.get("/v1/nodes").ok()?;
+        let ready = nodes.as_array()?.iter().filter(|node| node["Status"] == "ready");
+        (ready.count() == 2).then_some(nodes)
+    });
+    let line = "echo kept >> $NOMAD_ALLOC_DIR/data/kept; echo mine >> local/mine; ln -sf /etc/passwd local/link; \
+                echo secret > secrets/secret; echo $$ > local/pid; exec sleep 3600";
+    let mut job = shell_job("moves", "service", 1, line);
+    job["TaskGroups"][0]["EphemeralDisk"]["Migrate"] = true.into();
+    job["TaskGroups"][0]["Migrate"] = serde_json::json!({
+        "MaxParallel": 1, "HealthCheck": "task_states", "MinHealthyTime": 1_000_000, "HealthyDeadline": 60_000_000_000_i64,
+    });
+    server.register(&job).expect("registered");
+    let first = server.until_allocations("moves", "running", 1).remove(0);
+    let here = |alloc: &serde_json::Value| {
+        let node = nodes.as_array().expect("nodes").iter().find(|node| node["ID"] == alloc["NodeID"]);
+        let name = node.expect("its node")["Name"].as_str().expect("a name").to_owned();
+        let at = usize::from(name == "two");
+        clients[at].path("data").join("alloc").join(alloc["ID"].as_str().expect("an id"))
+    };
+    until("the first has written", || std::fs::metadata(here(&first).join("t/local/pid")).ok());
+    server.ok(&[
+        "node",
+        "drain",
+        "-enable",
+        "-yes",
+        "-detach",
+        first["NodeID"].as_str().expect("a node"),
+    ]);
+    let second = until("the second runs on the other node", || {
+        let running = server.allocations("moves", "running");
+        running.into_iter().find(|alloc| alloc["NodeID"] != first["NodeID"])
+    });
+    let dir = here(&second);
+    until("the second has written", || {
+        let pid = std::fs::metadata(dir.join("t/local/pid")).ok()?;
+        let old = std::fs::metadata(here(&first).join("t/local/pid")).ok()?;
+        (pid.modified().ok()? > old.modified().ok()?).then_some(())
+    });
+    let read = |path: &str| std::fs::read_to_string(dir.join(path)).unwrap_or_default();
+    assert_eq!(read("alloc/data/kept"), "kept\nkept\n");
+    assert_eq!(read("t/local/mine"), "mine\nmine\n");
+    assert_eq!(
+        std::fs::read_link(dir.join("t/local/link")).ok().as_deref(),
+        Some(Path::new("/etc/passwd"))
+    );
+    assert!(!dir.join(".incoming").exists());
+}

@@ -1,0 +1,35 @@
+//! The data of an allocation that ended, for the one that takes its place on another node.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use caravan_http::{Answer, ApiError, Body};
+
+use crate::migrate;
+use crate::piped;
+use crate::runner::Runner;
+
+/// Big pieces: each is a message of its own.
+const PIECE: usize = 256 << 10;
+
+pub(super) fn data(runner: &Runner) -> Result<Answer, ApiError> {
+    let view = runner.view();
+    if !view.done && !view.is_terminal() {
+        return Err(ApiError::conflict(format!("allocation {} still runs", runner.id)));
+    }
+    let (writer, stream) = piped::writer();
+    let (root, paths) = (runner.dir.root.clone(), migrate::paths(&view.alloc));
+    tokio::task::spawn_blocking(move || {
+        let mut out = BufWriter::with_capacity(PIECE, writer);
+        let paths: Vec<&Path> = paths.iter().map(std::path::PathBuf::as_path).collect();
+        let packed = caravan_host::tree::pack(&root, &paths, &mut out);
+        let flushed = out.flush();
+        if let Err(error) = packed.map_err(std::io::Error::other).and(flushed) {
+            tracing::warn!(path = %root.display(), %error, "the data of an allocation cannot be sent");
+            out.get_ref().fail(error);
+        }
+    });
+    let mut answer = Answer::stream("application/x-tar", futures::stream::empty());
+    answer.body = Body::Stream(stream);
+    Ok(answer)
+}

@@ -1,0 +1,347 @@
+//! From an archive to a tree.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use tar::{Entry, EntryType};
+
+use super::TreeError;
+use super::place::{Root, kind, names, plain, remove};
+
+/// How an archive is unpacked.
+pub struct Unpack<'a> {
+    /// Entries for which this says no are passed over.
+    pub wanted: &'a dyn Fn(&Path) -> bool,
+    /// The archive is a layer over what is there: entries `.wh.NAME` take names away.
+    pub layer: bool,
+    /// The most that files may hold, together.
+    pub max_bytes: u64,
+    /// The most entries.
+    pub max_entries: u64,
+}
+
+/// Unpacks into `root`, which is there; the answer is how many bytes the files hold. Devices are passed over; everything
+/// else keeps its owner (where this process may give that), mode and time.
+///
+/// # Errors
+/// See [`TreeError`].
+pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, TreeError> {
+    let mut target = Target {
+        root: Root::open(root).map_err(TreeError::at(root))?,
+        owners: nix::unistd::geteuid().is_root(),
+        made: BTreeSet::new(),
+    };
+    let (mut bytes, mut count) = (0_u64, 0_u64);
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries().map_err(TreeError::Archive)? {
+        let mut entry = entry.map_err(TreeError::Archive)?;
+        let path = plain(&entry.path().map_err(TreeError::Archive)?);
+        if path.components().count() > super::DEEPEST {
+            return Err(TreeError::TooMuch("directories in each other"));
+        }
+        if !(how.wanted)(&path) {
+            continue;
+        }
+        count += 1;
+        if count > how.max_entries {
+            return Err(TreeError::TooMuch("entries"));
+        }
+        if how.layer && target.white_out(&path).map_err(TreeError::at(&path))? {
+            continue;
+        }
+        bytes = bytes.saturating_add(entry.size());
+        if bytes > how.max_bytes {
+            return Err(TreeError::TooMuch("bytes"));
+        }
+        target.put(&path, &mut entry).map_err(TreeError::at(&path))?;
+    }
+    Ok(bytes)
+}
+
+struct Target {
+    root: Root,
+    owners: bool,
+    /// What this archive brought.
+    made: BTreeSet<PathBuf>,
+}
+
+/// What an entry says of itself.
+struct Marks {
+    mode: Mode,
+    owner: Option<(Uid, Gid)>,
+    modified: Timestamps,
+}
+
+fn marks(entry: &Entry<'_, impl Read>, owners: bool) -> io::Result<Marks> {
+    let header = entry.header();
+    let id = |id: u64| u32::try_from(id).unwrap_or(u32::MAX - 1);
+    let owner = match owners {
+        true => Some((Uid::from_raw(id(header.uid()?)), Gid::from_raw(id(header.gid()?)))),
+        false => None,
+    };
+    let time = Timespec {
+        tv_sec: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0),
+        tv_nsec: 0,
+    };
+    Ok(Marks {
+        mode: Mode::from_raw_mode(header.mode()? & 0o7777),
+        owner,
+        modified: Timestamps {
+            last_access: time,
+            last_modification: time,
+        },
+    })
+}
+
+impl Target {
+    fn put(&mut self, path: &Path, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
+        let marks = marks(entry, self.owners)?;
+        let kind = entry.header().entry_type();
+        let Some(name) = path.file_name() else {
+            return Ok(());
+        };
+        match kind {
+            EntryType::Directory => self.put_directory(path, name, &marks)?,
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let directory = self.cleared(path, name)?;
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
+                let mut file = File::from(file);
+                io::copy(entry, &mut file)?;
+                if let Some((user, group)) = marks.owner {
+                    rustix::fs::fchown(&file, Some(user), Some(group))?;
+                }
+                // After the owner, whose change takes the set-user bits away.
+                rustix::fs::fchmod(&file, marks.mode)?;
+                rustix::fs::futimens(&file, &marks.modified)?;
+            }
+            EntryType::Symlink => {
+                let Some(to) = entry.link_name_bytes() else {
+                    return Err(io::ErrorKind::InvalidData.into());
+                };
+                let to = OsString::from_vec(to.into_owned());
+                let directory = self.cleared(path, name)?;
+                rustix::fs::symlinkat(&to, directory, name)?;
+                own(directory, name, &marks)?;
+            }
+            EntryType::Link => {
+                let Some(to) = entry.link_name()? else {
+                    return Err(io::ErrorKind::InvalidData.into());
+                };
+                self.put_link(path, name, &plain(&to))?;
+            }
+            EntryType::Fifo => {
+                let directory = self.cleared(path, name)?;
+                rustix::fs::mknodat(directory, name, FileType::Fifo, marks.mode, 0)?;
+                own(directory, name, &marks)?;
+            }
+            // Devices are given by who runs a task, never by files.
+            _ => return Ok(()),
+        }
+        self.made.insert(path.to_owned());
+        Ok(())
+    }
+
+    /// The directory that an entry lies in, without what had the entry's name.
+    fn cleared(&mut self, path: &Path, name: &OsStr) -> io::Result<&OwnedFd> {
+        let directory = self.root.directory(path.parent().unwrap_or(Path::new("")))?;
+        remove(directory, name)?;
+        Ok(directory)
+    }
+
+    fn put_directory(&mut self, path: &Path, name: &OsStr, marks: &Marks) -> io::Result<()> {
+        let directory = self.root.directory(path.parent().unwrap_or(Path::new("")))?;
+        if kind(directory, name)? != Some(FileType::Directory) {
+            remove(directory, name)?;
+            rustix::fs::mkdirat(directory, name, marks.mode)?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+        if let Some((user, group)) = marks.owner {
+            rustix::fs::fchown(&made, Some(user), Some(group))?;
+        }
+        rustix::fs::fchmod(&made, marks.mode)?;
+        Ok(())
+    }
+
+    /// A second name of a file that is there.
+    fn put_link(&mut self, path: &Path, name: &OsStr, to: &Path) -> io::Result<()> {
+        let Some(old) = to.file_name() else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let from = self.root.directory(to.parent().unwrap_or(Path::new("")))?.try_clone()?;
+        if kind(&from, old)? == Some(FileType::Directory) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if path != to {
+            let directory = self.cleared(path, name)?;
+            rustix::fs::linkat(&from, old, directory, name, AtFlags::empty())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the entry only takes away what lower layers brought.
+    fn white_out(&mut self, path: &Path) -> io::Result<bool> {
+        const MARK: &[u8] = b".wh.";
+        const OPAQUE: &[u8] = b".wh..wh..opq";
+        let Some(name) = path.file_name().map(OsStr::as_bytes) else {
+            return Ok(false);
+        };
+        let Some(gone) = name.strip_prefix(MARK) else {
+            return Ok(false);
+        };
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if name == OPAQUE {
+            let directory = self.root.directory(parent)?;
+            for name in names(directory)? {
+                if !self.made.contains(&parent.join(&name)) {
+                    remove(directory, &name)?;
+                }
+            }
+        } else if !gone.is_empty() && gone != b"." && gone != b".." {
+            remove(self.root.directory(parent)?, OsStr::from_bytes(gone))?;
+        }
+        Ok(true)
+    }
+}
+
+fn own(directory: &OwnedFd, name: &OsStr, marks: &Marks) -> io::Result<()> {
+    if let Some((user, group)) = marks.owner {
+        rustix::fs::chownat(directory, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use EntryType::{Block, Directory, Fifo, Link, Regular, Symlink};
+
+    fn archive(entries: &[(&str, EntryType, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, kind, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(*kind);
+            header.set_mode(0o750);
+            header.set_uid(nix::unistd::geteuid().as_raw().into());
+            header.set_gid(nix::unistd::getegid().as_raw().into());
+            header.set_mtime(1_000_000);
+            // Names that no tool writes are set byte by byte.
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            let data = if *kind == Regular { content.as_bytes() } else { b"" };
+            if data.is_empty() {
+                header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
+            }
+            header.set_size(data.len() as u64);
+            header.set_cksum();
+            builder.append(&header, data).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    fn all(layer: bool) -> Unpack<'static> {
+        Unpack {
+            wanted: &|_| true,
+            layer,
+            max_bytes: 1 << 20,
+            max_entries: 100,
+        }
+    }
+
+    fn put(root: &Path, entries: &[(&str, EntryType, &str)]) -> Result<u64, TreeError> {
+        unpack(archive(entries).as_slice(), root, &all(true))
+    }
+
+    #[test]
+    fn nothing_is_written_outside() {
+        let temp = tempfile::tempdir().unwrap();
+        let (root, outside) = (temp.path().join("root"), temp.path().join("outside"));
+        std::fs::create_dir(&root).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        let out = outside.to_str().unwrap();
+        for entries in [
+            &[("../outside/x", Regular, "evil")][..],
+            &[("/outside/x", Regular, "evil")],
+            &[("a", Symlink, out), ("a/x", Regular, "evil")],
+            &[("b", Symlink, "../outside"), ("b/x", Regular, "evil")],
+            &[("c", Symlink, out), ("c", Directory, ""), ("c/x", Regular, "fine")],
+            &[("d", Symlink, "/proc/self/cwd"), ("d/x", Regular, "evil")],
+            &[("e", Link, "../outside/secret")],
+            &[("f", Symlink, out), ("f/.wh.kept", Regular, "")],
+            &[("g", Symlink, out), ("g/.wh..wh..opq", Regular, "")],
+        ] {
+            std::fs::write(outside.join("kept"), "kept").unwrap();
+            // Refused, or put somewhere inside: either is right.
+            let _ = put(&root, entries);
+            let left: Vec<_> = std::fs::read_dir(&outside).unwrap().flatten().collect();
+            assert_eq!(left.len(), 1, "{entries:?}");
+        }
+        assert_eq!(std::fs::read_to_string(root.join("c/x")).unwrap(), "fine");
+    }
+
+    #[test]
+    fn links_of_lower_layers_lead_where_they_would_in_the_root() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(temp.path().join("usr/lib")).unwrap();
+        symlink("/usr/lib", temp.path().join("lib")).unwrap();
+        put(temp.path(), &[("lib/x", Regular, "here"), ("lib/y", Link, "usr/lib/x")]).unwrap();
+        assert_eq!(std::fs::read_to_string(temp.path().join("usr/lib/y")).unwrap(), "here");
+        let found = std::fs::metadata(temp.path().join("usr/lib/x")).unwrap();
+        assert_eq!((found.mode() & 0o7777, found.mtime(), found.nlink()), (0o750, 1_000_000, 2));
+    }
+
+    #[test]
+    fn layers_take_away_and_replace() {
+        let temp = tempfile::tempdir().unwrap();
+        let there = |name: &str| temp.path().join(name).symlink_metadata().is_ok();
+        put(
+            temp.path(),
+            &[
+                ("a/old", Regular, "1"),
+                ("b/old", Regular, "1"),
+                ("c", Regular, "a file"),
+                ("d/x", Regular, "1"),
+                ("pipe", Fifo, ""),
+                ("disk", Block, ""),
+            ],
+        )
+        .unwrap();
+        assert!(there("pipe") && !there("disk"));
+        put(
+            temp.path(),
+            &[
+                ("a/.wh.old", Regular, ""),
+                ("b/new", Regular, "2"),
+                ("b/.wh..wh..opq", Regular, ""),
+                ("c", Directory, ""),
+                ("c/in", Regular, "2"),
+                ("d", Regular, "now a file"),
+            ],
+        )
+        .unwrap();
+        assert!(!there("a/old") && !there("b/old") && there("b/new") && there("c/in"));
+        assert_eq!(std::fs::read_to_string(temp.path().join("d")).unwrap(), "now a file");
+    }
+
+    #[test]
+    fn bounds_hold() {
+        let temp = tempfile::tempdir().unwrap();
+        let bytes = archive(&[("a", Regular, "123"), ("b", Regular, "456")]);
+        let with = |max_bytes, max_entries| {
+            let how = Unpack { max_bytes, max_entries, ..all(false) };
+            unpack(bytes.as_slice(), temp.path(), &how)
+        };
+        assert!(matches!(with(5, 2), Err(TreeError::TooMuch("bytes"))));
+        assert!(matches!(with(6, 1), Err(TreeError::TooMuch("entries"))));
+        assert_eq!(with(6, 2).unwrap(), 6);
+        assert!(matches!(unpack(&bytes[..700], temp.path(), &all(false)), Err(TreeError::Archive(_) | TreeError::Io { .. })));
+    }
+}
