@@ -8,9 +8,10 @@ use caravan_driver::{
     Capabilities, DriverError, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
 };
 use caravan_host::cgroup::{self, Limits, TaskCgroup, Version};
-use caravan_host::{HostMount, HostPath, Isolation, Process, credentials};
+use caravan_host::{HostMount, HostPath, Isolation, Overlay, Process, credentials};
 use serde::Deserialize;
 
+use crate::image::{self, Image};
 use crate::users::{self, DeniedIds};
 use crate::{groups, search};
 
@@ -212,6 +213,51 @@ impl Isolated {
         })
     }
 
+    /// The process in the root of an image. What `line` begins with is looked for there.
+    pub(crate) fn process_in(
+        &self,
+        config: &TaskConfig,
+        task: &IsolationConfig,
+        image: &Image,
+        line: Vec<String>,
+    ) -> Result<Process, DriverError> {
+        let mut line = line.into_iter();
+        let program = line.next().filter(|program| !program.is_empty()).ok_or_else(|| {
+            DriverError::fatal("the image says nothing of what to run: give the task a command")
+        })?;
+        let own = [config.user.as_str(), &image.run.user].into_iter().find(|user| !user.is_empty());
+        let user = match own {
+            Some(name) => image::user(&image.root, name)?,
+            None => credentials::lookup(DEFAULT_USER)
+                .map_err(|error| DriverError::fatal(format!("failed to identify user: {error}")))?,
+        };
+        let user = self.denied.permit(Some(user))?;
+        let cwd = [task.work_dir.as_str(), &image.run.working_dir, "/"];
+        let cwd = cwd.into_iter().find(|dir| !dir.is_empty()).unwrap_or("/");
+        if !cwd.starts_with('/') {
+            let text = format!("work_dir must be an absolute path but got {cwd:?}");
+            return Err(DriverError::fatal(text));
+        }
+        let mut isolation = self.isolation(config, task, user.as_ref().is_none_or(|user| user.uid == 0))?;
+        isolation.host.clear();
+        isolation.hidden.clear();
+        let (root, overlay) = layers(config, image)
+            .map_err(|error| DriverError::recoverable(format!("failed to make the task's root: {error}")))?;
+        isolation.root = root;
+        isolation.overlay = Some(overlay);
+        isolation.mounts.extend(own_places(config));
+        Ok(Process {
+            program: program.into(),
+            args: line.collect(),
+            env: image_environment(config, image, user.as_ref().filter(|_| !config.user.is_empty())),
+            cwd: cwd.into(),
+            isolation: Some(isolation),
+            user,
+            netns: search::network_namespace(config),
+            ..Process::default()
+        })
+    }
+
     fn isolation(
         &self,
         config: &TaskConfig,
@@ -247,6 +293,7 @@ impl Isolated {
         let devices = config.devices.iter();
         Ok(Isolation {
             root: config.dirs.task.clone(),
+            overlay: None,
             host: self
                 .root
                 .iter()
@@ -375,6 +422,77 @@ impl Isolated {
             .chain(self.root.iter())
             .find_map(|(host, target)| Some(host.join(inside.strip_prefix(target).ok()?)))
     }
+}
+
+/// The task's own directories in a root that does not have them, and how names are resolved.
+fn own_places(config: &TaskConfig) -> Vec<HostMount> {
+    let mount = |source: &Path, target: &str, readonly| HostMount {
+        source: source.to_owned(),
+        target: target.into(),
+        readonly,
+    };
+    let mut places = vec![
+        mount(&config.dirs.local, "/local", false),
+        mount(&config.dirs.secrets, "/secrets", false),
+    ];
+    let has_hosts = config
+        .network
+        .as_ref()
+        .is_some_and(|network| !network.hosts_file.as_os_str().is_empty());
+    for (file, given) in [("/etc/resolv.conf", config.dns.is_some()), ("/etc/hosts", has_hosts)] {
+        let own = config.mounts.iter().any(|mount| mount.task_path == Path::new(file));
+        if !given && !own && Path::new(file).is_file() {
+            places.push(mount(Path::new(file), file, true));
+        }
+    }
+    places
+}
+
+/// Where the task's root comes together, and of what; empty for each start, as a new container is.
+fn layers(config: &TaskConfig, image: &Image) -> std::io::Result<(PathBuf, Overlay)> {
+    use std::fs::{DirBuilder, remove_dir_all};
+    use std::os::unix::fs::DirBuilderExt;
+    let private = &config.dirs.private;
+    let base = if private.as_os_str().is_empty() {
+        &config.dirs.task
+    } else {
+        private
+    };
+    let base = base.join("image");
+    if base.exists() {
+        remove_dir_all(&base)?;
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(&base)?;
+    let [root, upper, work] = ["root", "upper", "work"].map(|name| base.join(name));
+    for dir in [&root, &upper, &work] {
+        DirBuilder::new().mode(0o755).create(dir)?;
+    }
+    let lower = image.root.clone();
+    Ok((root, Overlay { lower, upper, work }))
+}
+
+/// What the image sets counts more than what the task has of the host, and less than what the job sets.
+fn image_environment(
+    config: &TaskConfig,
+    image: &Image,
+    login: Option<&credentials::Credentials>,
+) -> BTreeMap<String, String> {
+    let mut env = config.env.clone();
+    for pair in &image.run.env {
+        let Some((name, value)) = pair.split_once('=') else {
+            continue;
+        };
+        let of_host = |have: &String| std::env::var(name).is_ok_and(|host| host == *have);
+        if env.get(name).is_none_or(of_host) {
+            env.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    if let Some(user) = login {
+        users::set_environment(&mut env, user);
+    }
+    env.entry("PATH".into())
+        .or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
+    env
 }
 
 fn check_mode(name: &str, mode: &str) -> Result<(), DriverError> {

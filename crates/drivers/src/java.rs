@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
-use caravan_driver::{Capabilities, DriverError, Fingerprint, TaskConfig};
+use caravan_driver::{Capabilities, DriverError, EventSender, Fingerprint, TaskConfig};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -115,7 +115,7 @@ impl Kind for Java {
         JavaConfig::decode(config).map(drop)
     }
 
-    fn plan(&self, config: &TaskConfig) -> Result<Plan, DriverError> {
+    async fn plan(&self, config: &TaskConfig, _: &EventSender) -> Result<Plan, DriverError> {
         let task = JavaConfig::decode(&config.driver_config)?;
         let process = self
             .isolated

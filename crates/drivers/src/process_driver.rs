@@ -37,7 +37,7 @@ pub(crate) trait Kind: Send + Sync + 'static {
     fn validate(&self, config: &Value) -> Result<(), DriverError>;
 
     /// From a task to a process. The cgroup is created last, when nothing can fail any more.
-    fn plan(&self, config: &TaskConfig) -> Result<Plan, DriverError>;
+    async fn plan(&self, config: &TaskConfig, events: &EventSender) -> Result<Plan, DriverError>;
 
     /// Asks the task to end in the driver's own way; false: with the signal.
     async fn ask_to_end(&self, _config: &TaskConfig) -> bool {
@@ -96,7 +96,7 @@ impl<K: Kind> Driver for ProcessDriver<K> {
     }
 
     async fn start_task(&self, config: TaskConfig) -> Result<Started, DriverError> {
-        let plan = self.kind.plan(&config)?;
+        let plan = self.kind.plan(&config, &self.events).await?;
         let started = self
             .executor
             .start(config, plan.process, plan.cgroup)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
 use caravan_driver::{
+    EventSender,
     Capabilities, DriverError, DriverNetwork, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
 };
 use caravan_host::Process;
@@ -312,7 +313,7 @@ impl Kind for Qemu {
         decode_into::<QemuConfig>(&task_schema(), config).map(drop)
     }
 
-    fn plan(&self, config: &TaskConfig) -> Result<Plan, DriverError> {
+    async fn plan(&self, config: &TaskConfig, _: &EventSender) -> Result<Plan, DriverError> {
         let task: QemuConfig = decode_into(&task_schema(), &config.driver_config)?;
         self.check_allowed(&task)?;
         let image = self.image(config, &task.image_path)?;

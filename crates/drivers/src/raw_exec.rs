@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
 use caravan_driver::{
+    EventSender,
     Capabilities, DriverError, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
 };
 use caravan_host::cgroup::{self, Limits, TaskCgroup, Version};
@@ -196,7 +197,7 @@ impl Kind for RawExec {
         decode_into::<RawExecConfig>(&task_schema(), config).map(drop)
     }
 
-    fn plan(&self, config: &TaskConfig) -> Result<Plan, DriverError> {
+    async fn plan(&self, config: &TaskConfig, _: &EventSender) -> Result<Plan, DriverError> {
         let task: RawExecConfig = decode_into(&task_schema(), &config.driver_config)?;
         let process = self.process(config, &task)?;
         Ok(Plan {

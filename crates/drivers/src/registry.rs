@@ -1,6 +1,7 @@
 //! Which drivers there are, made from the agent's `plugin` blocks.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use caravan_driver::{Driver, DriverError};
@@ -25,6 +26,8 @@ pub struct Settings {
     pub node_name: String,
     /// What `exec` and `java` tasks see of the host: host path to path in the task; empty: the default.
     pub chroot_env: BTreeMap<String, String>,
+    /// Where images for `exec` are kept; empty: nowhere.
+    pub images_dir: PathBuf,
     /// Offers `mock_driver` too.
     pub mock: bool,
 }
@@ -46,7 +49,7 @@ impl Drivers {
                 Arc::clone(&supervisors),
             )),
             Arc::new(ProcessDriver::new(
-                Exec::new(&config("exec"), chroot)?,
+                Exec::new(&config("exec"), chroot, &settings.images_dir)?,
                 Arc::clone(&supervisors),
             )),
             Arc::new(ProcessDriver::new(

@@ -29,6 +29,14 @@ impl DeniedIds {
             })?;
             Some(found)
         };
+        self.permit(user)
+    }
+
+    /// The same for a user whose ids are known.
+    pub(crate) fn permit(
+        &self,
+        user: Option<Credentials>,
+    ) -> Result<Option<Credentials>, DriverError> {
         let own = credentials::current_ids();
         let (uid, gid) = user.as_ref().map_or(own, |user| (user.uid, user.gid));
         if self.uids.contains(uid) {

@@ -20,7 +20,7 @@ pub use sys::{give_memory_back, keep_inherited_from_programs, landlock_version};
 pub use supervisor::client::{
     ExecSession, ExecStreams, LaunchError, Locator, Reconnected, Supervised, Supervisors,
 };
-pub use supervisor::isolate::{HostMount, HostPath, Isolation};
+pub use supervisor::isolate::{HostMount, HostPath, Isolation, Overlay};
 pub use supervisor::logs::Rotator;
 pub use supervisor::pool::supervise_main;
 pub use supervisor::pty::PtyMaster;

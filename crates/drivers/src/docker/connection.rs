@@ -1,10 +1,12 @@
 //! The one client of the engine: made when first needed, kept while the engine answers or comes back.
 
+use std::path::Path;
+
 use bollard::{API_DEFAULT_VERSION, Docker};
 use caravan_driver::DriverError;
 use tokio::sync::OnceCell;
 
-use super::options::PluginConfig;
+use super::options::{PluginConfig, Tls};
 use super::words;
 
 /// Longer than any answer that is not a stream.
@@ -14,7 +16,8 @@ const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 #[derive(Debug)]
 pub(crate) struct Connection {
     endpoint: String,
-    tls: bool,
+    /// What to trust and to show, where the engine is asked over TLS.
+    tls: Option<Tls>,
     client: OnceCell<Docker>,
 }
 
@@ -28,9 +31,9 @@ impl Connection {
         };
         Self {
             endpoint: endpoint.unwrap_or_else(|| DEFAULT_SOCKET.to_owned()),
-            tls: !plugin.tls.cert.is_empty()
-                || !plugin.tls.ca.is_empty()
-                || !plugin.tls.key.is_empty(),
+            tls: Some(&plugin.tls)
+                .filter(|tls| [&tls.ca, &tls.cert, &tls.key].iter().any(|file| !file.is_empty()))
+                .cloned(),
             client: OnceCell::new(),
         }
     }
@@ -51,15 +54,18 @@ impl Connection {
 
     fn connect(&self) -> Result<Docker, DriverError> {
         let endpoint = self.endpoint.as_str();
-        if self.tls {
-            return Err(DriverError::fatal(
-                "docker endpoints with TLS are not supported; use a Unix socket",
-            ));
-        }
-        let client = if endpoint.starts_with("tcp://") || endpoint.starts_with("http://") {
-            Docker::connect_with_http(endpoint, TIMEOUT_SECONDS, API_DEFAULT_VERSION)
-        } else {
-            Docker::connect_with_unix(endpoint, TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+        let over_network = ["tcp://", "http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
+        let client = match &self.tls {
+            Some(tls) if over_network => {
+                // Whoever comes first sets it; it is the same everywhere.
+                let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+                let [key, cert, ca] = [&tls.key, &tls.cert, &tls.ca].map(Path::new);
+                Docker::connect_with_ssl(endpoint, key, cert, ca, TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+            }
+            None if over_network => {
+                Docker::connect_with_http(endpoint, TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+            }
+            _ => Docker::connect_with_unix(endpoint, TIMEOUT_SECONDS, API_DEFAULT_VERSION),
         };
         client.map_err(|err| {
             DriverError::recoverable(format!(

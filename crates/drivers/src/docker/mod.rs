@@ -3,7 +3,7 @@
 //! A task's handle holds the container's id; output, exit code and image live in the engine. `create` translates,
 //! `container` waits, `logs` collects, `image` pulls; this file is the driver's calls.
 
-mod auth;
+pub(crate) mod auth;
 mod connection;
 mod container;
 mod create;
@@ -15,7 +15,7 @@ mod load;
 mod logs;
 mod mounts;
 mod network;
-mod options;
+pub(crate) mod options;
 mod ports;
 mod privileges;
 mod stats;

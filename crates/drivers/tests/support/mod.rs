@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -19,7 +19,12 @@ pub(crate) fn supervisors() -> Arc<Supervisors> {
 }
 
 pub(crate) fn driver(name: &str, plugin: Value) -> Arc<dyn Driver> {
+    driver_with_images(name, plugin, Path::new(""))
+}
+
+pub(crate) fn driver_with_images(name: &str, plugin: Value, images: &Path) -> Arc<dyn Driver> {
     let settings = Settings {
+        images_dir: images.to_owned(),
         plugins: BTreeMap::from([(name.to_owned(), plugin)]),
         node_id: "00000000-0000-0000-0000-00000000c0de".into(),
         node_name: "test".into(),

@@ -25,6 +25,8 @@ pub(super) type Step<T = ()> = Result<T, (String, io::Error)>;
 pub struct Isolation {
     /// Becomes `/`.
     pub root: PathBuf,
+    /// What lies at the root, instead of the directory that is there.
+    pub overlay: Option<Overlay>,
     /// Host paths that appear read-only in the root.
     pub host: Vec<HostPath>,
     pub mounts: Vec<HostMount>,
@@ -39,6 +41,15 @@ pub struct Isolation {
     pub hostname: String,
     /// System calls that need no filter here: the operator turned it off.
     pub unfiltered: bool,
+}
+
+/// A tree that stays as it is, and a directory for all that is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overlay {
+    pub lower: PathBuf,
+    pub upper: PathBuf,
+    /// An empty directory beside `upper`, for the kernel.
+    pub work: PathBuf,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +95,7 @@ pub(super) fn enter(isolation: &Isolation) -> Step {
     if !isolation.hostname.is_empty() {
         nix::unistd::sethostname(&isolation.hostname).map_err(at("sethostname"))?;
     }
-    let old = change_root(&isolation.root)?;
+    let old = change_root(isolation)?;
     for path in &isolation.host {
         host_path(&old, path)?;
     }
@@ -127,27 +138,40 @@ pub(super) fn join(pid: i32, isolation: &Isolation) -> Step {
 }
 
 /// Makes `root` the root; the answer is where the old one is for now.
-fn change_root(root: &Path) -> Step<PathBuf> {
+fn change_root(isolation: &Isolation) -> Step<PathBuf> {
+    let root = isolation.root.as_path();
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(NONE, "/", NONE, private, NONE).map_err(at("making mounts private"))?;
     let named = |what: &str| format!("{what} {}", root.display());
-    mount(
-        Some(root),
-        root,
-        NONE,
-        MsFlags::MS_BIND | MsFlags::MS_REC,
-        NONE,
-    )
-    .map_err(at(named("bind")))?;
-    // Device files that a task makes in its own directories open nothing.
-    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NODEV;
-    mount(NONE, root, NONE, flags, NONE).map_err(at(named("remount")))?;
+    match &isolation.overlay {
+        Some(overlay) => lay(overlay, root)?,
+        None => {
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(root), root, NONE, flags, NONE).map_err(at(named("bind")))?;
+            // Device files that a task makes in its own directories open nothing.
+            let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NODEV;
+            mount(NONE, root, NONE, flags, NONE).map_err(at(named("remount")))?;
+        }
+    }
     let name = format!(".old-{:016x}", random());
     fs::create_dir(root.join(&name)).map_err(at_io(named("mkdir in")))?;
     nix::unistd::chdir(root).map_err(at(named("chdir")))?;
     nix::unistd::pivot_root(".", name.as_str()).map_err(at(named("pivot_root")))?;
     nix::unistd::chdir("/").map_err(at("chdir /"))?;
     Ok(Path::new("/").join(name))
+}
+
+fn lay(overlay: &Overlay, root: &Path) -> Step {
+    let paths = [&overlay.lower, &overlay.upper, &overlay.work].map(|path| path.display().to_string());
+    // They have a meaning in the options of a mount.
+    if let Some(path) = paths.iter().find(|path| path.contains([':', ',', '\\'])) {
+        let text = format!("the data directory must not have ':', ',' or '\\' in its name to hold images: {path}");
+        return Err((text, io::ErrorKind::InvalidInput.into()));
+    }
+    let [lower, upper, work] = paths;
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    mount(Some("overlay"), root, Some("overlay"), MsFlags::MS_NODEV, Some(options.as_str()))
+        .map_err(at("laying a directory for changes over the image"))
 }
 
 fn random() -> u64 {

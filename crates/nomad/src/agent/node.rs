@@ -39,6 +39,7 @@ fn drivers(config: &AgentConfig) -> Result<BTreeMap<String, Arc<dyn caravan_driv
         node_id: String::new(),
         node_name: config.name.clone(),
         chroot_env: config.settings.client.chroot_env.clone(),
+        images_dir: config.dirs.state.join("images"),
         mock: true,
     };
     let mut drivers = Drivers::builtin(&settings, Arc::new(Supervisors::default()))
