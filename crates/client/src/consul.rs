@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::tokens::Granted;
+
 /// Where the agent is and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsulConfig {
@@ -16,6 +18,8 @@ pub struct ConsulConfig {
     /// Empty: that of the token.
     pub namespace: String,
     pub timeout: Duration,
+    /// How tasks log in with their identities.
+    pub task_auth_method: String,
 }
 
 impl Default for ConsulConfig {
@@ -27,6 +31,7 @@ impl Default for ConsulConfig {
             token: String::new(),
             namespace: String::new(),
             timeout: Duration::from_secs(5),
+            task_auth_method: "nomad-workloads".into(),
         }
     }
 }
@@ -119,6 +124,27 @@ impl Consul {
         let read = serde_json::from_slice(&bytes);
         read.map(Some)
             .map_err(|error| ConsulError::Refused(200, error.to_string()))
+    }
+
+    /// Exchanges a signed identity for a token.
+    pub(crate) async fn login(&self, jwt: &str) -> Result<Granted, ConsulError> {
+        let body = serde_json::json!({"AuthMethod": self.config.task_auth_method, "BearerToken": jwt});
+        let request = self.request(reqwest::Method::PUT, "/v1/acl/login").body(body.to_string());
+        let answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unreachable)?;
+        if !status.is_success() {
+            return Err(refused(status.as_u16(), &body));
+        }
+        let read: Value = serde_json::from_slice(&body)
+            .map_err(|error| ConsulError::Refused(200, error.to_string()))?;
+        // `1h30m0s` in answers, nanoseconds in some.
+        let lasts = serde_json::from_value(read["ExpirationTTL"].clone());
+        let lasts = lasts.ok().map(|lasts: caravan_model::Duration| lasts.to_std());
+        Ok(Granted {
+            token: read["SecretID"].as_str().unwrap_or_default().to_owned(),
+            lasts: lasts.filter(|lasts| !lasts.is_zero()),
+        })
     }
 
     /// Has the agent take something in.

@@ -212,43 +212,56 @@ impl Renewal {
     async fn tell(&self, runner: &Arc<Runner>) {
         for identity in &self.identities.declared {
             let reason = format!("Identity[{}]: new token acquired", identity.name);
-            match identity.change_mode.as_str() {
-                change_mode::RESTART => {
-                    let which = Which::Task(self.identities.task.clone());
-                    return runner.send(Event::Restart {
-                        which,
-                        failure: false,
-                        reason,
-                    });
-                }
-                change_mode::SIGNAL => self.signal(runner, identity, &reason).await,
-                _ => {}
+            let (mode, signal) = (&identity.change_mode, &identity.change_signal);
+            if tell(runner, &self.identities.task, mode, signal, &reason).await {
+                return;
             }
         }
     }
+}
 
-    async fn signal(&self, runner: &Runner, identity: &Identity, reason: &str) {
-        let task = &self.identities.task;
-        let Some(live) = runner.live(task) else {
-            return;
-        };
-        let signal = &identity.change_signal;
-        let event = TaskEvent::new(task_event::SIGNALING, clock::now()).signal("", reason);
-        runner.note(task, event);
-        if let Err(error) = live.driver.signal_task(&live.task_id, signal).await {
-            let text = format!(
-                "Identity[{}]: failed to send {signal}: {error}",
-                identity.name
-            );
-            let why = TaskEvent::new(task_event::KILLING, clock::now())
-                .kill_reason(text)
-                .fails_task();
-            let kill = Input::Kill {
-                why: Some(why),
-                no_delay: false,
-            };
-            runner.send(Event::Task(task.clone(), kill));
+/// Does what a task wants done when something of it was renewed; says whether it starts again, with everything new.
+pub(crate) async fn tell(
+    runner: &Runner,
+    task: &str,
+    mode: &str,
+    signal: &str,
+    reason: &str,
+) -> bool {
+    match mode {
+        change_mode::RESTART => {
+            runner.send(Event::Restart {
+                which: Which::Task(task.to_owned()),
+                failure: false,
+                reason: reason.to_owned(),
+            });
+            true
         }
+        change_mode::SIGNAL => {
+            send(runner, task, signal, reason).await;
+            false
+        }
+        _ => false,
+    }
+}
+
+async fn send(runner: &Runner, task: &str, signal: &str, reason: &str) {
+    let Some(live) = runner.live(task) else {
+        return;
+    };
+    let event = TaskEvent::new(task_event::SIGNALING, clock::now()).signal("", reason);
+    runner.note(task, event);
+    if let Err(error) = live.driver.signal_task(&live.task_id, signal).await {
+        let what = reason.split(": ").next().unwrap_or(reason);
+        let text = format!("{what}: failed to send {signal}: {error}");
+        let why = TaskEvent::new(task_event::KILLING, clock::now())
+            .kill_reason(text)
+            .fails_task();
+        let kill = Input::Kill {
+            why: Some(why),
+            no_delay: false,
+        };
+        runner.send(Event::Task(task.to_owned(), kill));
     }
 }
 

@@ -37,6 +37,7 @@ mod shared;
 mod store;
 mod task;
 mod templates;
+mod tokens;
 mod updates;
 mod usage;
 mod users;

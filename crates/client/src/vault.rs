@@ -33,6 +33,7 @@ pub(crate) struct Vault {
     config: VaultConfig,
     http: reqwest::Client,
     token: String,
+    lasts: Option<Duration>,
 }
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,6 +50,7 @@ impl Vault {
         let mut vault = Self {
             http,
             token: String::new(),
+            lasts: None,
             config: config.clone(),
         };
         let path = format!("auth/{}/login", config.login_path.trim_matches('/'));
@@ -63,11 +65,18 @@ impl Vault {
             .as_str()
             .unwrap_or_default()
             .to_owned();
+        let seconds = answer["auth"]["lease_duration"].as_u64();
+        vault.lasts = seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
         Ok(vault)
     }
 
     pub(crate) fn token(&self) -> &str {
         &self.token
+    }
+
+    /// How long the token lasts; `None`: for ever.
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        self.lasts
     }
 
     /// A secret as templates see it; `Null` where there is none.

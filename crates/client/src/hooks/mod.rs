@@ -23,6 +23,7 @@ mod resolver;
 pub(crate) mod task_api;
 mod task_dir;
 mod templates;
+mod tokens;
 mod validate;
 mod volumes;
 
@@ -65,6 +66,7 @@ pub(crate) struct Watches {
     pub(crate) api: Option<task_api::TaskApi>,
     pub(crate) templates: Option<Watch>,
     pub(crate) identities: Option<Renewal>,
+    pub(crate) tokens: Vec<crate::tokens::Renewal>,
 }
 
 impl Watches {
@@ -77,7 +79,11 @@ impl Watches {
             .identities
             .map(|watch| tokio::spawn(watch.run(Arc::clone(runner))));
         let api = self.api.map(|api| tokio::spawn(api.run()));
-        let all = templates.into_iter().chain(identities).chain(api);
+        let tokens = self
+            .tokens
+            .into_iter()
+            .map(|watch| tokio::spawn(watch.run(Arc::clone(runner))));
+        let all = templates.into_iter().chain(identities).chain(api).chain(tokens);
         all.map(|watch| watch.abort_handle()).collect()
     }
 }
@@ -201,6 +207,7 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
     hook!("validate", validate::run(&context));
     hook!("task_dir", task_dir::run(&context).await);
     let identities = hook!("identity", identity::run(&context, &mut draft).await);
+    let tokens = hook!("vault", tokens::run(&context, &mut draft).await);
     hook!("dispatch_payload", dispatch_payload::run(&context).await);
     hook!("volumes", volumes::run(&context, &mut draft));
     hook!(
@@ -222,6 +229,7 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
             api,
             templates,
             identities,
+            tokens,
         },
     })
 }
@@ -232,5 +240,6 @@ pub(crate) fn resume(context: &Context) -> Watches {
         api: task_api::bind(context),
         templates: templates::resume(context),
         identities: identity::resume(context),
+        tokens: tokens::resume(context),
     }
 }

@@ -56,6 +56,10 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
             "/v1/agent/self" => {
                 r#"{"Config":{"Version":"1.18.0","Datacenter":"dc1","NodeName":"c1","Server":true},"DebugConfig":{}}"#
             }
+            "/v1/acl/login" => r#"{"SecretID":"token-of-consul"}"#,
+            "/v1/auth/jwt-nomad/login" => {
+                r#"{"auth":{"client_token":"token-of-vault","lease_duration":3600}}"#
+            }
             _ => "{}",
         };
         seen.lock()
@@ -151,5 +155,58 @@ async fn a_service_a_script_check_and_a_key() {
         asked("PUT", "/v1/agent/service/deregister/_nomad-task-")
     })
     .await;
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_have_tokens_of_both() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (address, requests) = consul();
+    let client = client_with(&servers, dir.path(), |config| {
+        config.dev = true;
+        config.vault = Some(caravan_client::VaultConfig {
+            address: format!("http://{address}"),
+            namespace: "team".into(),
+            verify: true,
+            login_path: "jwt-nomad".into(),
+            role: "of-the-agent".into(),
+        });
+        config.consul = Some(ConsulConfig {
+            address,
+            ..ConsulConfig::default()
+        });
+    })
+    .await;
+    let mut tasks = shell(
+        "echo $VAULT_TOKEN $VAULT_NAMESPACE $CONSUL_HTTP_TOKEN $CONSUL_TOKEN; cat secrets/vault_token secrets/consul_token",
+    );
+    tasks[0].vault = Some(caravan_model::Vault {
+        role: "of-the-task".into(),
+        env: true,
+        ..caravan_model::Vault::default()
+    });
+    tasks[0].identities = vec![caravan_model::Identity {
+        name: "consul_default".into(),
+        ..caravan_model::Identity::default()
+    }];
+    servers.want(alloc(own(), "batch", tasks));
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
+    assert_eq!(
+        logs(&client).await,
+        "token-of-vault team token-of-consul token-of-consul\ntoken-of-vaulttoken-of-consul"
+    );
+    let all = requests.lock().unwrap().clone();
+    let told = |path: &str| -> Value {
+        let (_, _, body) = all.iter().find(|(_, place, _)| place.starts_with(path)).unwrap();
+        serde_json::from_str(body).unwrap()
+    };
+    let vault = told("/v1/auth/jwt-nomad/login");
+    assert_eq!(vault["role"], "of-the-task");
+    assert!(vault["jwt"].as_str().unwrap().starts_with("vault_default-"), "{vault}");
+    let consul = told("/v1/acl/login");
+    assert_eq!(consul["AuthMethod"], "nomad-workloads");
+    assert!(consul["BearerToken"].as_str().unwrap().starts_with("consul_default-"), "{consul}");
     client.shutdown().await;
 }

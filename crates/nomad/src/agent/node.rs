@@ -156,6 +156,7 @@ fn consul(config: &AgentConfig) -> Option<ConsulConfig> {
         token: token.or_else(|| std::env::var("CONSUL_HTTP_TOKEN").ok()).unwrap_or_default(),
         namespace: consul.namespace.clone(),
         timeout: consul.timeout,
+        task_auth_method: consul.task_auth_method.clone(),
     })
 }
 

@@ -1,0 +1,266 @@
+//! Tokens of Vault and Consul for tasks (runtime sheet §N): an identity of the task that the servers signed is exchanged for
+//! one, which is written for the task and replaced before it ends.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use caravan_model::{AllocId, Task, change_mode};
+
+use crate::api::contained;
+use crate::consul::{Consul, ConsulError};
+use crate::identities;
+use crate::link::{Found, LinkError, Lookup, WantedIdentity, What};
+use crate::runner::Runner;
+use crate::shared::Shared;
+use crate::vault::{Vault, VaultConfig, VaultError};
+
+const RETRY: Duration = Duration::from_millis(250);
+const RETRY_MOST: Duration = Duration::from_secs(30);
+/// Tokens that do not last are replaced no faster than that.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// What an identity was exchanged for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) token: String,
+    /// `None`: it does not end.
+    pub(crate) lasts: Option<Duration>,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("the servers do not sign the identity {identity:?}: {error}")]
+    Identity { identity: String, error: LinkError },
+    #[error("{0}")]
+    Vault(#[from] VaultError),
+    #[error("{0}")]
+    Consul(#[from] ConsulError),
+    #[error("it cannot be written: {0}")]
+    Write(#[from] contained::ContainedError),
+}
+
+impl TokenError {
+    /// Whether the same may work later.
+    fn is_temporary(&self) -> bool {
+        match self {
+            Self::Identity { error, .. } => error.is_temporary(),
+            Self::Vault(VaultError::Refused(code, _)) | Self::Consul(ConsulError::Refused(code, _)) => {
+                *code >= 500 || *code == 429
+            }
+            Self::Vault(VaultError::Unreachable(_)) | Self::Consul(ConsulError::Unreachable(_)) => true,
+            Self::Write(_) => false,
+        }
+    }
+}
+
+/// Who gives tokens for signed identities.
+#[async_trait]
+trait Issuer: Send + Sync {
+    async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError>;
+}
+
+struct VaultLogin {
+    config: VaultConfig,
+    role: String,
+}
+
+#[async_trait]
+impl Issuer for VaultLogin {
+    async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError> {
+        let vault = Vault::login(self.config.clone(), jwt, &self.role).await?;
+        Ok(Granted {
+            token: vault.token().to_owned(),
+            lasts: vault.lasts(),
+        })
+    }
+}
+
+#[async_trait]
+impl Issuer for Arc<Consul> {
+    async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError> {
+        Ok(self.login(jwt).await?)
+    }
+}
+
+/// One token of one task.
+pub(crate) struct TaskToken {
+    shared: Arc<Shared>,
+    alloc: AllocId,
+    task: String,
+    root: PathBuf,
+    owner: Option<(u32, u32)>,
+    issuer: Box<dyn Issuer>,
+    /// As events call it.
+    name: &'static str,
+    identity: String,
+    file: Option<&'static str>,
+    variables: &'static [&'static str],
+    /// What goes with it.
+    beside: BTreeMap<String, String>,
+    change_mode: String,
+    change_signal: String,
+    /// It is not replaced when it ends.
+    ends: bool,
+}
+
+fn cluster(name: &str) -> &str {
+    if name.is_empty() { "default" } else { name }
+}
+
+/// The tokens that a task is to have.
+pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path) -> Vec<TaskToken> {
+    let base = |issuer: Box<dyn Issuer>| TaskToken {
+        shared: Arc::clone(shared),
+        alloc,
+        task: task.name.clone(),
+        root: root.to_path_buf(),
+        owner: crate::users::ids(&task.user),
+        issuer,
+        name: "",
+        identity: String::new(),
+        file: None,
+        variables: &[],
+        beside: BTreeMap::new(),
+        change_mode: String::new(),
+        change_signal: String::new(),
+        ends: false,
+    };
+    let mut all = Vec::new();
+    if let (Some(config), Some(block)) = (&shared.config.vault, &task.vault) {
+        let mut config = config.clone();
+        if !block.namespace.is_empty() {
+            config.namespace.clone_from(&block.namespace);
+        }
+        let namespace = Some(config.namespace.clone()).filter(|name| block.env && !name.is_empty());
+        let role = block.role.clone();
+        all.push(TaskToken {
+            name: "Vault",
+            identity: format!("vault_{}", cluster(&block.cluster)),
+            file: (!block.disable_file).then_some("secrets/vault_token"),
+            variables: if block.env { &["VAULT_TOKEN"] } else { &[] },
+            beside: namespace.map(|name| ("VAULT_NAMESPACE".to_owned(), name)).into_iter().collect(),
+            change_mode: block.change_mode.clone(),
+            change_signal: block.change_signal.clone(),
+            ends: block.allow_token_expiration,
+            ..base(Box::new(VaultLogin { config, role }))
+        });
+    }
+    // Without an identity for it, a task is given none.
+    let for_consul = task.identities.iter().find(|identity| identity.name.starts_with("consul_"));
+    if let (Some(consul), Some(identity)) = (&shared.consul, for_consul) {
+        all.push(TaskToken {
+            name: "Consul",
+            identity: identity.name.clone(),
+            file: Some("secrets/consul_token"),
+            variables: &["CONSUL_TOKEN", "CONSUL_HTTP_TOKEN"],
+            change_mode: change_mode::NOOP.to_owned(),
+            ..base(Box::new(Arc::clone(consul)))
+        });
+    }
+    all
+}
+
+impl TaskToken {
+    /// Asks until there is a token, or a refusal.
+    pub(crate) async fn first(&self) -> Result<Granted, TokenError> {
+        let mut wait = RETRY;
+        loop {
+            match self.ask().await {
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!(task = self.task, %error, "no token of {} yet", self.name);
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(RETRY_MOST);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Granted, TokenError> {
+        let wanted = WantedIdentity {
+            workload: self.task.clone(),
+            is_service: false,
+            identity: self.identity.clone(),
+        };
+        let request = Lookup {
+            caller: self.shared.caller(),
+            what: What::Identities {
+                alloc: self.alloc,
+                wanted: vec![wanted],
+            },
+        };
+        let fail = |error| TokenError::Identity {
+            identity: self.identity.clone(),
+            error,
+        };
+        let signed = match self.shared.link.lookup(request).await.map_err(fail)? {
+            Found::Identities(signed) => signed.into_iter().next(),
+            _ => None,
+        };
+        let none = || fail(LinkError::Unavailable("there is no answer".into()));
+        self.issuer.exchange(&signed.ok_or_else(none)?.token).await
+    }
+
+    /// Writes the file; gives the variables.
+    pub(crate) fn hand_over(&self, granted: &Granted) -> Result<BTreeMap<String, String>, TokenError> {
+        if let Some(file) = self.file {
+            let (mode, owner) = match self.owner {
+                Some((user, group)) => (0o600, (Some(user), Some(group))),
+                None => (0o644, (None, None)),
+            };
+            contained::write_owned(&self.root, Path::new(file), granted.token.as_bytes(), mode, owner)?;
+        }
+        let variables = self.variables.iter().map(|name| ((*name).to_owned(), granted.token.clone()));
+        Ok(variables.chain(self.beside.clone()).collect())
+    }
+
+    /// How the failure shows.
+    pub(crate) fn failure(&self, error: &TokenError) -> String {
+        let name = self.name;
+        format!("{name}: failed to derive {} token: {error}", name.to_lowercase())
+    }
+}
+
+/// A token to replace while the task runs.
+pub(crate) struct Renewal {
+    pub(crate) token: TaskToken,
+    /// `None`: how long it lasts is not known, so it is replaced at once.
+    pub(crate) granted: Option<Granted>,
+}
+
+impl Renewal {
+    /// Replaces it until it is aborted.
+    pub(crate) async fn run(self, runner: Arc<Runner>) {
+        let Self { token, mut granted } = self;
+        loop {
+            match &granted {
+                Some(Granted { lasts: None, .. }) => return,
+                Some(_) if token.ends => return,
+                // With a third of its life left.
+                Some(Granted { lasts: Some(lasts), .. }) => {
+                    tokio::time::sleep((*lasts / 3 * 2).max(SHORTEST)).await;
+                }
+                None => {}
+            }
+            let replaced = token.first().await.and_then(|new| token.hand_over(&new).map(|_| new));
+            match replaced {
+                Ok(new) => {
+                    let reason = format!("{}: new {} token acquired", token.name, token.name);
+                    let (mode, signal) = (&token.change_mode, &token.change_signal);
+                    if identities::tell(&runner, &token.task, mode, signal, &reason).await {
+                        return;
+                    }
+                    granted = Some(new);
+                }
+                Err(error) => {
+                    tracing::error!(task = token.task, "{}", token.failure(&error));
+                    tokio::time::sleep(RETRY_MOST).await;
+                }
+            }
+        }
+    }
+}
