@@ -1,19 +1,22 @@
-//! The functions of Sprig, as templates call them (`sprig_upper`). What changes a map in place, reads clocks or names of hosts,
-//! and what makes keys, is not among them.
+//! The functions of Sprig, as templates call them (`sprig_upper`). What changes a map in place, asks for names of hosts, and
+//! what makes keys, is not among them.
 
 use gotmpl::{TemplateError, Value};
 
 use super::{Answer, Function, fail, from_json, items, list, map, string, text, title, to_json};
 
+mod dates;
+mod layout;
 mod lists;
 mod maps;
 mod numbers;
+mod others;
 mod patterns;
 mod texts;
 mod values;
 mod words;
 
-pub(super) const FUNCTIONS: [&[(&str, Function)]; 7] = [
+pub(super) const FUNCTIONS: [&[(&str, Function)]; 9] = [
     texts::FUNCTIONS,
     words::FUNCTIONS,
     patterns::FUNCTIONS,
@@ -21,7 +24,12 @@ pub(super) const FUNCTIONS: [&[(&str, Function)]; 7] = [
     lists::FUNCTIONS,
     maps::FUNCTIONS,
     values::FUNCTIONS,
+    dates::FUNCTIONS,
+    others::FUNCTIONS,
 ];
+
+/// Other names of functions.
+pub(super) const ALIASES: [&[(&str, &str)]; 2] = [dates::ALIASES, others::ALIASES];
 
 /// A template must not fill the memory.
 const MOST: usize = 1_000_000;
