@@ -70,7 +70,9 @@ impl Context {
         let inputs = Inputs {
             vars: self.given.list("var").to_vec(),
             var_files: self.var_files(path).map_err(Unread::Text)?,
-            env: std::env::vars()
+            // What is no text cannot be the value of a variable.
+            env: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .filter(|(name, _)| name.starts_with("NOMAD_VAR_"))
                 .collect(),
             strict: self.given.on("hcl2-strict"),

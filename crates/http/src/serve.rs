@@ -173,7 +173,7 @@ impl Shared {
         match path {
             "/" | "/ui" => respond::moved(&with_query("/ui/", request), method, style),
             "/debug/pprof/cmdline" if self.settings.debug => {
-                let words: Vec<String> = std::env::args().collect();
+                let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
                 respond::response(Ok(Answer::text(words.join("\0"))), style)
             }
             _ => match (path.strip_prefix("/ui/"), &self.settings.ui) {

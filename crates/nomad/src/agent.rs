@@ -48,6 +48,8 @@ pub fn main(args: Vec<String>) -> ExitCode {
     };
     startup::say(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Otherwise a variable of the host is asked, which may hold anything.
+        .worker_threads(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
         .enable_all()
         .max_blocking_threads(memory::BLOCKING_THREADS)
         .build();

@@ -157,7 +157,7 @@ const PROFILES: &[&str] =
 /// The reference's runtime profiles itself; here, whichever is asked for, it is the threads that are told.
 fn profile(request: &ApiRequest) -> Answered {
     match request.param("name") {
-        "cmdline" => Ok(Answer::text(std::env::args().collect::<Vec<_>>().join("\0"))),
+        "cmdline" => Ok(Answer::text(std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join("\0"))),
         name if PROFILES.contains(&name) => Ok(Answer::bytes("application/octet-stream", threads())),
         name => Err(ApiError::not_found(format!("Pprof profile not found profile: {name}"))),
     }
