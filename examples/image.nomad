@@ -18,8 +18,6 @@ job "image" {
         args    = ["-c", "echo hello from an image; ls /; ls /local; echo kept > /alloc/data/result"]
       }
 
-      user = "root"
-
       resources {
         cpu    = 100
         memory = 64

@@ -101,25 +101,26 @@ impl Executor {
         tasks.insert(task.config.task_id.clone(), Arc::new(task));
     }
 
-    pub(crate) async fn start(
-        &self,
-        config: TaskConfig,
-        process: Process,
-        cgroup: Option<TaskCgroup>,
-    ) -> Result<Started, DriverError> {
+    /// Makes room for a start: to be called before anything of the task is made, its cgroup above all, which what is cleared
+    /// takes with it.
+    pub(crate) async fn make_room(&self, config: &TaskConfig) -> Result<(), DriverError> {
         if self.task(&config.task_id).is_ok() {
             return Err(DriverError::fatal(format!(
                 "task with ID {:?} already started",
                 config.task_id
             )));
         }
-        let base = if config.dirs.private.as_os_str().is_empty() {
-            &config.dirs.task
-        } else {
-            &config.dirs.private
-        };
-        self.clear_earlier(base).await;
-        let state_file = state_file(base, &config.task_id);
+        self.clear_earlier(base(config)).await;
+        Ok(())
+    }
+
+    pub(crate) async fn start(
+        &self,
+        config: TaskConfig,
+        process: Process,
+        cgroup: Option<TaskCgroup>,
+    ) -> Result<Started, DriverError> {
+        let state_file = state_file(base(&config), &config.task_id);
         let spec = Spec {
             id: config.task_id.clone(),
             state_file,
@@ -371,6 +372,15 @@ fn exec_process(task: &Task, request: &ExecRequest) -> Result<Process, DriverErr
 }
 
 const STATE_PREFIX: &str = "run-";
+
+/// Where starts leave how they are found again.
+fn base(config: &TaskConfig) -> &Path {
+    if config.dirs.private.as_os_str().is_empty() {
+        &config.dirs.task
+    } else {
+        &config.dirs.private
+    }
+}
 
 /// Each start has a file of its own, so that a stale answer can never be taken for this task's.
 fn state_file(base: &Path, task_id: &str) -> PathBuf {

@@ -225,13 +225,7 @@ impl Isolated {
         let program = line.next().filter(|program| !program.is_empty()).ok_or_else(|| {
             DriverError::fatal("the image says nothing of what to run: give the task a command")
         })?;
-        let own = [config.user.as_str(), &image.run.user].into_iter().find(|user| !user.is_empty());
-        let user = match own {
-            Some(name) => image::user(&image.root, name)?,
-            None => credentials::lookup(DEFAULT_USER)
-                .map_err(|error| DriverError::fatal(format!("failed to identify user: {error}")))?,
-        };
-        let user = self.denied.permit(Some(user))?;
+        let user = self.denied.permit(Some(user_in(config, image)?))?;
         let cwd = [task.work_dir.as_str(), &image.run.working_dir, "/"];
         let cwd = cwd.into_iter().find(|dir| !dir.is_empty()).unwrap_or("/");
         if !cwd.starts_with('/') {
@@ -422,6 +416,26 @@ impl Isolated {
             .chain(self.root.iter())
             .find_map(|(host, target)| Some(host.join(inside.strip_prefix(target).ok()?)))
     }
+}
+
+/// Whom the task names, or the image; but to be root the task has to say so, by that name: that is what operators allow.
+fn user_in(config: &TaskConfig, image: &Image) -> Result<credentials::Credentials, DriverError> {
+    if !config.user.is_empty() {
+        let user = image::user(&image.root, &config.user)?;
+        if user.uid == 0 && config.user != "root" {
+            let text = format!("{:?} is root in the image: a task that is to be root says so", config.user);
+            return Err(DriverError::fatal(text));
+        }
+        return Ok(user);
+    }
+    if !image.run.user.is_empty() {
+        let user = image::user(&image.root, &image.run.user)?;
+        if user.uid != 0 {
+            return Ok(user);
+        }
+    }
+    credentials::lookup(DEFAULT_USER)
+        .map_err(|error| DriverError::fatal(format!("failed to identify user: {error}")))
 }
 
 /// The task's own directories in a root that does not have them, and how names are resolved.

@@ -96,6 +96,7 @@ impl<K: Kind> Driver for ProcessDriver<K> {
     }
 
     async fn start_task(&self, config: TaskConfig) -> Result<Started, DriverError> {
+        self.executor.make_room(&config).await?;
         let plan = self.kind.plan(&config, &self.events).await?;
         let started = self
             .executor

@@ -72,7 +72,7 @@ fn image() -> (Vec<u8>, Vec<Vec<u8>>) {
         ("bin/ls", shell, 0),
         ("bin/touch", shell, 0),
         ("etc/", b"", 0),
-        ("etc/passwd", b"root:x:0:0::/:/bin/sh\napp:x:1234:1235::/srv:/bin/sh\n", 0),
+        ("etc/passwd", b"root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\napp:x:1234:1235::/srv:/bin/sh\n", 0),
         ("etc/group", b"app:x:1235:\n", 0),
         ("srv/", b"", 1234),
         ("srv/old", b"of the first layer", 1234),
@@ -276,6 +276,8 @@ async fn what_is_not_what_it_says_is_refused() {
         (json!({"image": "../../outside.tar"}), "", "No such file"),
         (json!({"image": "local/app.tar", "entrypoint": [""], "command": ""}), "", "nothing of what to run"),
         (json!({"image": "local/app.tar"}), "7", "running as uid 7 is disallowed"),
+        (json!({"image": "local/app.tar"}), "toor", "is root in the image"),
+        (json!({"image": "local/app.tar"}), "0", "is root in the image"),
         (json!({"image": "local/app.tar"}), "stranger", "failed to identify user"),
         (json!({"image": "local/app.tar", "entrypoint": ["/bin/nothing"]}), "", "no such file or directory"),
     ] {

@@ -98,11 +98,22 @@ fn after_a_reboot_no_process_is_taken_for_a_task() {
     if skipped(test, (!can.is_ok_and(|status| status.success())).then_some("needs root and unshare")) {
         return;
     }
-    agent.register(&shell_job("stays", "service", 1, STAYS)).expect("registered");
+    let mut job = shell_job("stays", "service", 1, STAYS);
+    job["TaskGroups"][0]["RestartPolicy"]["Attempts"] = 3.into();
+    agent.register(&job).expect("registered");
     let alloc = agent.until_allocations("stays", "running", 1).remove(0);
     let dir = agent.path("data/alloc");
     let first = until("its number", || pid(&dir, &alloc));
+    // A reboot leaves no process, and gives their numbers to others.
     agent.kill();
+    for process in agent.processes() {
+        drop(Command::new("kill").args(["-KILL", &process.to_string()]).stderr(Stdio::null()).status());
+    }
+    until("all is gone", || (!alive(&first)).then_some(()));
+    let Some(mut stranger) = process_with_number(&first) else {
+        skipped(test, Some("no process can be given a number here"));
+        return;
+    };
     agent.launch_after(&other_boot);
     agent.wait_ready();
     let second = until("another process", || pid(&dir, &alloc).filter(|pid| *pid != first && alive(pid)));
@@ -112,6 +123,24 @@ fn after_a_reboot_no_process_is_taken_for_a_task() {
         (!pids.is_empty()).then_some(pids)
     });
     assert!(stats.contains_key(&second) && !stats.contains_key(&first), "{stats:?}");
+    assert!(stranger.try_wait().expect("asked").is_none(), "another's process was killed");
+    stranger.kill().expect("killed");
+    stranger.wait().expect("waited for");
+}
+
+/// A process that has this number, which is free.
+fn process_with_number(number: &str) -> Option<std::process::Child> {
+    let before = number.parse::<u32>().ok()?.checked_sub(1)?.to_string();
+    for _ in 0..200 {
+        std::fs::write("/proc/sys/kernel/ns_last_pid", &before).ok()?;
+        let mut child = Command::new("/bin/sleep").arg("600").spawn().ok()?;
+        if child.id().to_string() == number {
+            return Some(child);
+        }
+        drop(child.kill());
+        drop(child.wait());
+    }
+    None
 }
 
 struct Disk(tempfile::TempDir);

@@ -101,7 +101,7 @@ fn nothing_that_the_agent_inherited_reaches_its_tasks() {
     let secret = agent.path("secret");
     agent.launch_after(&format!("exec 9>{}", secret.display()));
     agent.wait_ready();
-    let line = "ls /proc/$$/fd > local/held; echo $PPID > local/supervisor; exec sleep 3600";
+    let line = "ls /proc/$$/fd; echo $PPID > local/supervisor; exec sleep 3600";
     agent
         .register(&shell_job("holds", "service", 1, line))
         .expect("registered");
@@ -112,7 +112,11 @@ fn nothing_that_the_agent_inherited_reaches_its_tasks() {
         let text = std::fs::read_to_string(local.join("supervisor")).ok()?;
         text.trim().parse::<u32>().ok()
     });
-    let held = std::fs::read_to_string(local.join("held")).expect("written before");
+    let held = until("what it held", || {
+        let said = agent.nomad(&["alloc", "logs", id]).stdout;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        (said.lines().count() >= 3).then_some(said)
+    });
     assert_eq!(held, "0\n1\n2\n");
     let files = std::fs::read_dir(format!("/proc/{supervisor}/fd")).expect("listed");
     for file in files.flatten() {
