@@ -149,7 +149,42 @@ fn bombs_are_refused() {
         in_meta(&format!("jsondecode(\"{}\")", "[".repeat(100_000))),
     );
     slow_functions_are_refused();
+    copies_are_refused();
     counts_are_refused();
+}
+
+/// Little that is asked for often.
+fn copies_are_refused() {
+    let big = "locals {\n  big = replace(format(\"%90000s\", \"\"), \" \", \"0123456789\")\n}\n";
+    let uses: String = (0..1000)
+        .map(|n| format!("    a{n} = local.big\n"))
+        .collect();
+    refused(
+        "one text in many places",
+        format!("{big}job \"j\" {{\n  meta {{\n{uses}  }}\n}}\n"),
+    );
+    let tasks = |count: usize| -> String {
+        let task = |n| format!("    task \"t{n}\" {{\n      driver = \"x\"\n    }}\n");
+        (0..count).map(task).collect()
+    };
+    let vault = format!(
+        "  vault {{\n    namespace = \"{}\"\n  }}\n",
+        "x".repeat(100_000)
+    );
+    let group = |count| format!("  group \"g\" {{\n{}  }}\n", tasks(count));
+    refused(
+        "a block that is inherited",
+        format!("job \"j\" {{\n{vault}{}}}\n", group(3000)),
+    );
+    let secrets: String = (0..2000)
+        .map(|n| {
+            format!("  secret \"s{n}\" {{\n    provider = \"nomad\"\n    path = \"x\"\n  }}\n")
+        })
+        .collect();
+    refused(
+        "blocks that are inherited",
+        format!("job \"j\" {{\n{secrets}{}}}\n", group(500)),
+    );
 }
 
 /// Functions that are slow by themselves, as often as a file can call them.

@@ -19,12 +19,16 @@ pub(super) enum Value<'a> {
 /// Deeper values are refused; the reader recurses.
 const MAX_DEPTH: usize = 256;
 
+/// Each `{}` may become a structure of a thousand times its size.
+const MAX_OBJECTS: usize = 250_000;
+
 /// The first value of `body`; what follows is passed over.
 pub(super) fn first_value(body: &[u8]) -> Result<Value<'_>, DecodeError> {
     let mut scanner = Scanner {
         body,
         at: 0,
         depth: 0,
+        objects: 0,
     };
     scanner.spaces();
     if scanner.at == body.len() {
@@ -37,6 +41,7 @@ struct Scanner<'a> {
     body: &'a [u8],
     at: usize,
     depth: usize,
+    objects: usize,
 }
 
 impl<'a> Scanner<'a> {
@@ -91,6 +96,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn object(&mut self) -> Result<Value<'a>, DecodeError> {
+        self.objects += 1;
+        if self.objects > MAX_OBJECTS {
+            return Err(DecodeError("exceeded max number of objects".to_owned()));
+        }
         let mut members = Vec::new();
         if self.peek() == Some(b'}') {
             self.at += 1;

@@ -131,6 +131,10 @@ fn what_is_no_json() {
         register(&"[".repeat(100_000)),
         Err("exceeded max depth".to_owned())
     );
+    assert_eq!(
+        register(&format!("[{}", "{},".repeat(300_000))),
+        Err("exceeded max number of objects".to_owned())
+    );
 }
 
 #[test]

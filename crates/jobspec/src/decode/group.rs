@@ -3,7 +3,9 @@
 use super::content::BlockRef;
 use super::network::network;
 use super::placement::{affinities, constraints, spreads};
-use super::policy::{all, disconnect, ephemeral_disk, migrate, only, reschedule, restart, update};
+use super::policy::{
+    all, disconnect, ephemeral_disk, inherited, migrate, only, reschedule, restart, update,
+};
 use super::scaling::group_scaling;
 use super::schema::{Schema, many, named, one};
 use super::service::service;
@@ -48,8 +50,11 @@ const GROUP: Schema = Schema {
 pub(super) fn group(cx: &mut Session<'_>, block: &BlockRef<'_>, scope: &Scope) -> ApiTaskGroup {
     let body = block.content(cx, scope, &GROUP);
     let mut tasks = all(cx, &body, "task", task);
+    let copies = tasks.as_ref().map_or(0, Vec::len);
     let vault = only(cx, &body, "vault", vault);
+    let vault = inherited(cx, &body, vault, copies);
     let secrets = all(cx, &body, "secret", secret);
+    let secrets = inherited(cx, &body, secrets, copies);
     for task in tasks.iter_mut().flatten() {
         if task.vault.is_none() {
             task.vault.clone_from(&vault);

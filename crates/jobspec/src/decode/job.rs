@@ -3,7 +3,7 @@
 use super::content::{BlockRef, Content};
 use super::group::group;
 use super::placement::{affinities, constraints, spreads};
-use super::policy::{all, migrate, only, reschedule, update};
+use super::policy::{all, inherited, migrate, only, reschedule, update};
 use super::schema::{Schema, many, named, one};
 use super::task::{secret, task, vault};
 use crate::eval::{Scope, Session};
@@ -90,8 +90,11 @@ pub(super) fn job(cx: &mut Session<'_>, block: &BlockRef<'_>, body: &Content<'_>
         });
     }
     groups.extend(all(cx, body, "group", group).unwrap_or_default());
+    let copies = groups.iter().flat_map(|g| &g.tasks).map(Vec::len).sum();
     let vault = only(cx, body, "vault", vault);
+    let vault = inherited(cx, body, vault, copies);
     let secrets = all(cx, body, "secret", secret);
+    let secrets = inherited(cx, body, secrets, copies);
     for task in groups.iter_mut().flat_map(|g| g.tasks.iter_mut().flatten()) {
         if task.vault.is_none() {
             task.vault.clone_from(&vault);

@@ -7,6 +7,7 @@ use caravan_model::api::{
     ApiDisconnectStrategy, ApiEphemeralDisk, ApiMigrateStrategy, ApiReschedulePolicy,
     ApiRestartPolicy, ApiUpdateStrategy,
 };
+use serde::Serialize;
 
 const UPDATE: Schema = Schema {
     attributes: &[
@@ -78,9 +79,29 @@ pub(super) fn all<T>(
     kind: &str,
     decode: fn(&mut Session<'_>, &BlockRef<'_>, &Scope) -> T,
 ) -> Option<Vec<T>> {
-    let blocks = body.blocks(kind);
-    let all: Vec<T> = blocks.map(|block| decode(cx, block, &body.scope)).collect();
+    let mut all = Vec::new();
+    for block in body.blocks(kind) {
+        if !cx.spend(BLOCK_COST, block.header()) {
+            break;
+        }
+        all.push(decode(cx, block, &body.scope));
+    }
     (!all.is_empty()).then_some(all)
+}
+
+/// What a block that may be repeated costs: what it becomes has room for everything that it could hold.
+const BLOCK_COST: usize = 10;
+
+/// Pays for copies of what tasks inherit; none when they would be too many, or too large.
+pub(super) fn inherited<T: Serialize>(
+    cx: &mut Session<'_>,
+    body: &Content<'_>,
+    given: Option<T>,
+    copies: usize,
+) -> Option<T> {
+    let size = serde_json::to_string(given.as_ref()?).map_or(0, |text| text.len());
+    let cost = copies.saturating_mul(1 + size / 16);
+    given.filter(|_| cx.spend(cost, body.start))
 }
 
 pub(super) fn update(

@@ -15,6 +15,11 @@ const NULL: &str = "null value is not allowed";
 /// The value of an expression, or none after telling why there is none.
 pub(super) fn known(cx: &mut Session<'_>, scope: &Scope, expr: &Expr) -> Option<Value> {
     let value = cx.eval(scope, expr);
+    // From here on values are copied, where until now they were shared.
+    let copied = value.weight().saturating_sub(1).saturating_mul(4);
+    if !cx.spend(copied, expr.span) {
+        return None;
+    }
     if !value.has_unknown() {
         return Some(value);
     }
