@@ -35,7 +35,7 @@ pub(crate) fn rollout(ui: &Ui, rollout: &Value) -> String {
         (many, _) => format!("- {many} steps, without a deployment."),
     });
     for (at, step) in steps.iter().enumerate() {
-        lines.push(format!("  {:>2}. {}", at + 1, words(step)));
+        lines.push(format!("  {:>2}. {}", at + 1, words(step, rollout)));
     }
     if rollout.at("Truncated").as_bool() == Some(true) {
         lines.push("      and more".to_owned());
@@ -67,7 +67,7 @@ fn number(count: i64) -> usize {
 }
 
 /// What one step does, in one line.
-fn words(step: &Value) -> String {
+fn words(step: &Value, rollout: &Value) -> String {
     let mut parts = Vec::new();
     let promoted = step.strs("Promotes").join(", ");
     if !promoted.is_empty() {
@@ -83,7 +83,13 @@ fn words(step: &Value) -> String {
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("{count} {word}"))
             .collect();
-        parts.push(format!("{group} ({})", counts.join(", ")));
+        let nodes = rollout.at("Nodes").at(group);
+        let new = updates.int("Place") + updates.int("Canary");
+        let waits = match new > 0 && nodes.at("Candidates").as_i64() == Some(0) {
+            true => ", for which there is no node now",
+            false => "",
+        };
+        parts.push(format!("{group} ({}{waits})", counts.join(", ")));
     }
     parts.join("; ")
 }
@@ -113,17 +119,18 @@ mod tests {
             "Deployment": true,
             "Refused": "",
             "Steps": [
-                {"Promotes": null, "Updates": {"web": {"Canary": 1, "Ignore": 2}}},
+                {"Promotes": null, "Updates": {"api": {"Place": 1}, "web": {"Canary": 1, "Ignore": 2}}},
                 {"Promotes": ["web"], "AutoPromote": false, "Updates": {"web": {"Stop": 1, "DestructiveUpdate": 1}}},
             ],
-            "Nodes": {"web": {
+            "Nodes": {"api": {"Candidates": 0, "CandidateNames": null, "Excluded": null}, "web": {
                 "Candidates": 2, "CandidateNames": ["n1", "n2"],
                 "Excluded": [{"Reason": "the node drains", "Count": 11, "Names": ["n3"]}],
             }},
         });
-        let expected = "Rollout:\n- 2 steps, watched by a deployment; each begins when the one before is healthy.\n   1. web (1 \
-                        canary, 2 ignore)\n   2. after somebody has promoted the canaries of web; web (1 create/destroy \
-                        update, 1 destroy)\n- Nodes that could take one more allocation now:\n  Task Group \"web\": 2 nodes \
+        let expected = "Rollout:\n- 2 steps, watched by a deployment; each begins when the one before is healthy.\n   1. api (1 create, \
+                        for which there is no node now); web (1 canary, 2 ignore)\n   2. after somebody has promoted the canaries of web; web (1 create/destroy \
+                        update, 1 destroy)\n- Nodes that could take one more allocation now:\n  Task Group \"api\": 0 \
+                        nodes\n  Task Group \"web\": 2 nodes \
                         (n1, n2)\n    * 11 nodes not: the node drains (n3, …)\n";
         assert_eq!(rollout(&Ui::plain(), &answer), expected);
     }

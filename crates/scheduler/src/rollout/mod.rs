@@ -141,10 +141,10 @@ impl World {
             .iter()
             .filter(|(_, group)| group.desired_canaries > 0 && !group.promoted);
         step.promotes = waiting.clone().map(|(name, _)| name.clone()).collect();
-        step.auto_promote = waiting.clone().all(|(_, group)| group.auto_promote);
         if step.promotes.is_empty() {
             return;
         }
+        step.auto_promote = waiting.clone().all(|(_, group)| group.auto_promote);
         self.apply(Command::PromoteDeployment {
             deployment: deployment.id,
             groups: Vec::new(),
