@@ -1,7 +1,7 @@
 //! Files that job files read with their functions.
 
 use caravan_jobspec::{FileError, Files};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 /// Files of this machine, relative to a folder.
@@ -29,7 +29,9 @@ fn failed(error: &std::io::Error) -> FileError {
 
 impl Files for HostFiles {
     fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
-        std::fs::read(self.at(path)).map_err(|error| failed(&error))
+        let file = std::fs::File::open(self.at(path));
+        let read = file.and_then(|file| read_most(file, MOST_FUNCTION_BYTES));
+        read.map_err(|error| failed(&error))
     }
 
     fn is_file(&self, path: &str) -> Result<bool, FileError> {
@@ -57,9 +59,38 @@ impl Files for HostFiles {
     }
 }
 
+/// More than any job file, and than a server reads; some files never end.
+const MOST_BYTES: u64 = 32 << 20;
+
+/// More than a job file may take in with its functions.
+const MOST_FUNCTION_BYTES: u64 = 8 << 20;
+
+/// More files than a job file has a use for.
+const MOST_FILES: usize = 100_000;
+
+/// A file's content, if it is no longer than what can be meant.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    std::fs::File::open(path).and_then(|file| read_most(file, MOST_BYTES))
+}
+
+fn read_most(from: impl std::io::Read, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => {
+            let why = format!("it has more than {} MB", most >> 20);
+            Err(std::io::Error::other(why))
+        }
+        false => Ok(bytes),
+    }
+}
+
 fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
+        if found.len() >= MOST_FILES {
+            return Err(std::io::Error::other("there are more than 100,000 files"));
+        }
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         let kind = entry.file_type()?;
         if kind.is_dir() {
@@ -84,11 +115,9 @@ pub(crate) fn io_text(error: &std::io::Error) -> String {
 /// Reads a file, or stdin for `-`; the error is `open x: no such file or directory`.
 pub(crate) fn read_or_stdin(path: &str) -> Result<Vec<u8>, String> {
     if path == "-" {
-        let mut bytes = Vec::new();
-        let read = std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes);
-        return read.map(|_| bytes).map_err(|error| error.to_string());
+        return read_most(std::io::stdin().lock(), MOST_BYTES).map_err(|error| error.to_string());
     }
-    std::fs::read(path).map_err(|error| format!("open {path}: {}", io_text(&error)))
+    read_file(Path::new(path)).map_err(|error| format!("open {path}: {}", io_text(&error)))
 }
 
 /// Writes an example where nothing is yet; `exists` is the complaint when something is.

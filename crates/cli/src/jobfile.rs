@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::hostfiles::{HostFiles, io_text};
+use crate::hostfiles::{HostFiles, io_text, read_file};
 use crate::json::Fields;
 use crate::ui::Ui;
 use caravan_jobspec::{Diagnostic, Diagnostics, Inputs, Source, VarFile};
@@ -192,7 +192,7 @@ fn read(path: &str) -> Result<(Vec<u8>, String), String> {
     if stat.is_dir() {
         return Err(failed("source path must be a file".into()));
     }
-    let bytes = std::fs::read(&full)
+    let bytes = read_file(&full)
         .map_err(|error| failed(format!("open {}: {}", full.display(), io_text(&error))))?;
     let name = Path::new(path).file_name().unwrap_or_default();
     Ok((bytes, name.to_string_lossy().into_owned()))
