@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use caravan_driver::{TaskUsage, Usage};
 use caravan_model::{
-    AllocResourceUsage, CpuStats, MemoryStats, ResourceUsage, TaskResourceUsage, UnixNanos,
+    AllocResourceUsage, CpuStats, MemoryStats, ResourceUsage, SmallMap, TaskResourceUsage,
+    UnixNanos,
 };
 
 use crate::runner::Runner;
@@ -16,7 +17,7 @@ const MEASURED_AFTER: Duration = Duration::from_secs(1);
 
 /// The last sample of each task.
 #[derive(Default)]
-pub(crate) struct Samples(Mutex<BTreeMap<String, Sample>>);
+pub(crate) struct Samples(Mutex<SmallMap<String, Sample>>);
 
 enum Sample {
     /// Runs, and nothing is known yet.
@@ -25,7 +26,7 @@ enum Sample {
 }
 
 impl Samples {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Sample>> {
+    fn lock(&self) -> MutexGuard<'_, SmallMap<String, Sample>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,10 +1,9 @@
 //! The life of one allocation: hears what happens, asks its machine, and carries out what that says.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_driver::NetworkIsolation;
-use caravan_model::{AllocNetworkStatus, Allocation, TaskGroup};
+use caravan_model::{AllocNetworkStatus, Allocation, SmallMap, TaskGroup};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::tasks::Slot;
@@ -22,7 +21,7 @@ pub(super) struct Actor {
     pub(super) alloc: Arc<Allocation>,
     pub(super) group: Arc<TaskGroup>,
     pub(super) machine: AllocMachine,
-    pub(super) slots: BTreeMap<String, Slot>,
+    pub(super) slots: SmallMap<String, Slot>,
     pub(super) publish: watch::Sender<Arc<View>>,
     pub(super) services: crate::services::Announcer,
     pub(super) network: Option<NetworkIsolation>,
@@ -32,7 +31,7 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) async fn run(
         mut self,
-        mut messages: mpsc::UnboundedReceiver<Message>,
+        mut messages: mpsc::UnboundedReceiver<Box<Message>>,
         handles: Vec<(String, StoredHandle)>,
     ) {
         // Once, and large: it is not kept for the life of the allocation.
@@ -51,18 +50,18 @@ impl Actor {
             };
             let message = tokio::select! {
                 message = messages.recv() => message,
-                () = sleep => Some(Message::Event(Event::Tick)),
+                () = sleep => Some(Box::new(Message::Event(Event::Tick))),
             };
             let Some(message) = message else { return };
             if let Some(by) = jumps.look() {
                 tracing::warn!(alloc = %self.alloc.id, %by, "the clock was set");
                 self.machine.shift(by);
             }
-            if let Some(gone) = self.take(message) {
+            if let Some(gone) = self.take(*message) {
                 return self.leave(gone);
             }
             while let Ok(message) = messages.try_recv() {
-                if let Some(gone) = self.take(message) {
+                if let Some(gone) = self.take(*message) {
                     return self.leave(gone);
                 }
             }
@@ -154,9 +153,7 @@ impl Actor {
         tokio::spawn(async move {
             let result = setup.run().await;
             let result = result.map(|ready| {
-                let _ = runner
-                    .inbox
-                    .send(Message::NetworkReady(ready.network, ready.status));
+                runner.tell(Message::NetworkReady(ready.network, ready.status));
             });
             runner.send(Event::SetUp(result));
         });
@@ -204,7 +201,7 @@ impl Actor {
                     .announce_task(&self.alloc, &self.group, &task, live, network);
             }
             Action::Withdraw => {
-                self.slots.entry(task.clone()).or_default().stop_watching();
+                self.slots.or_default(task.clone()).stop_watching();
                 self.services.withdraw_task(&self.alloc, &self.group, &task);
             }
             Action::Stop { timeout } => self.stop_task(task, timeout),

@@ -1,11 +1,10 @@
 //! Carries out what the machine of one allocation decides: one tokio task per allocation owns the machine, hears
 //! events through its inbox and publishes how it stands.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caravan_driver::{Driver, DriverError, DriverNetwork, NetworkIsolation, Started};
-use caravan_model::{AllocId, AllocNetworkStatus, Allocation, TaskEvent};
+use caravan_model::{AllocId, AllocNetworkStatus, Allocation, SmallMap, TaskEvent};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::alloc::dir::AllocDir;
@@ -40,9 +39,10 @@ pub(crate) struct Live {
 pub(crate) struct Runner {
     pub(crate) id: AllocId,
     pub(crate) dir: AllocDir,
-    inbox: mpsc::UnboundedSender<Message>,
+    /// Boxed: a channel sets room for 32 messages aside, and there are thousands of allocations.
+    inbox: mpsc::UnboundedSender<Box<Message>>,
     view: watch::Receiver<Arc<View>>,
-    live: Mutex<BTreeMap<String, Live>>,
+    live: Mutex<SmallMap<String, Live>>,
     pub(crate) checks: crate::services::checks::Results,
     pub(crate) samples: crate::usage::Samples,
 }
@@ -70,8 +70,12 @@ impl Runner {
     }
 
     pub(crate) fn send(&self, event: Event) {
-        // A runner that is gone needs no events.
-        let _ = self.inbox.send(Message::Event(event));
+        self.tell(Message::Event(event));
+    }
+
+    fn tell(&self, message: Message) {
+        // A runner that is gone needs to know nothing.
+        let _ = self.inbox.send(Box::new(message));
     }
 
     pub(crate) fn note(&self, task: &str, event: TaskEvent) {
@@ -93,7 +97,7 @@ impl Runner {
             .cloned()
     }
 
-    pub(crate) fn live_tasks(&self) -> BTreeMap<String, Live> {
+    pub(crate) fn live_tasks(&self) -> SmallMap<String, Live> {
         self.live
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -111,7 +115,7 @@ impl Runner {
     /// Leaves the tasks running; returns once the runner is gone.
     pub(crate) async fn detach(&self) {
         let (done, gone) = oneshot::channel();
-        if self.inbox.send(Message::Detach(done)).is_ok() {
+        if self.inbox.send(Box::new(Message::Detach(done))).is_ok() {
             let _ = gone.await;
         }
     }
@@ -169,7 +173,7 @@ pub(crate) fn start(
         dir: AllocDir::new(&shared.config.alloc_dir, alloc.id),
         inbox,
         view,
-        live: Mutex::new(BTreeMap::new()),
+        live: Mutex::new(SmallMap::new()),
         checks: crate::services::checks::Results::default(),
         samples: crate::usage::Samples::default(),
     });

@@ -18,7 +18,7 @@ use crate::task::machine::{Failure, Input};
 /// What one task has besides its process.
 #[derive(Default)]
 pub(super) struct Slot {
-    prepared: Option<Prepared>,
+    prepared: Option<Box<Prepared>>,
     preparing: Option<AbortHandle>,
     watches: Watches,
     watching: Vec<AbortHandle>,
@@ -88,10 +88,8 @@ impl Actor {
                 event: Some(event),
                 recoverable: false,
             };
-            let _ = self
-                .runner
-                .inbox
-                .send(Message::Prepared(task, Box::new(Err(failure))));
+            self.runner
+                .tell(Message::Prepared(task, Box::new(Err(failure))));
             return;
         };
         let context = self.context(spec, job, driver, again);
@@ -99,9 +97,9 @@ impl Actor {
         let name = task.clone();
         let running = tokio::spawn(async move {
             let result = hooks::prepare(context).await;
-            let _ = runner.inbox.send(Message::Prepared(name, Box::new(result)));
+            runner.tell(Message::Prepared(name, Box::new(result)));
         });
-        self.slots.entry(task).or_default().preparing = Some(running.abort_handle());
+        self.slots.or_default(task).preparing = Some(running.abort_handle());
     }
 
     fn context(&self, task: Task, job: Arc<Job>, driver: Arc<dyn Driver>, again: bool) -> Context {
@@ -130,7 +128,7 @@ impl Actor {
             return;
         };
         let context = self.context(spec, job, Arc::clone(driver), true);
-        self.slots.entry(task.to_owned()).or_default().watches = hooks::resume(&context);
+        self.slots.or_default(task.to_owned()).watches = hooks::resume(&context);
     }
 
     /// The allocation with what is known here of its network.
@@ -145,31 +143,29 @@ impl Actor {
     }
 
     pub(super) fn watch(&mut self, task: &str) {
-        let slot = self.slots.entry(task.to_owned()).or_default();
+        let slot = self.slots.or_default(task.to_owned());
         slot.stop_watching();
         slot.watching = std::mem::take(&mut slot.watches).start(&self.runner);
     }
 
     pub(super) fn abandon(&mut self, task: String) {
-        if let Some(handle) = self.slots.entry(task.clone()).or_default().preparing.take() {
+        if let Some(handle) = self.slots.or_default(task.clone()).preparing.take() {
             handle.abort();
         }
         let failure = Failure {
             event: None,
             recoverable: true,
         };
-        let _ = self
-            .runner
-            .inbox
-            .send(Message::Prepared(task, Box::new(Err(failure))));
+        self.runner
+            .tell(Message::Prepared(task, Box::new(Err(failure))));
     }
 
     pub(super) fn prepared(&mut self, task: String, result: Result<Prepared, Failure>) {
-        let slot = self.slots.entry(task.clone()).or_default();
+        let slot = self.slots.or_default(task.clone());
         slot.preparing = None;
         let result = result.map(|mut prepared| {
             slot.watches = std::mem::take(&mut prepared.watches);
-            slot.prepared = Some(prepared);
+            slot.prepared = Some(Box::new(prepared));
         });
         self.event(Event::Task(task, Input::Prepared(result)));
     }
@@ -181,7 +177,7 @@ impl Actor {
         let Some(driver) = self.shared.drivers.get(&spec.driver).cloned() else {
             return;
         };
-        let Some(prepared) = self.slots.entry(task.clone()).or_default().prepared.take() else {
+        let Some(prepared) = self.slots.or_default(task.clone()).prepared.take() else {
             return;
         };
         let runner = Arc::clone(&self.runner);
@@ -199,18 +195,16 @@ impl Actor {
                 store.put_handle(id, &task, &stored).await;
             }
             let runs = started.is_ok();
-            let _ = runner
-                .inbox
-                .send(Message::Started(task.clone(), Box::new(started), env));
+            runner.tell(Message::Started(task.clone(), Box::new(started), env));
             if runs {
-                exit_of(&runner, task, driver, task_id).await;
+                // On its own: it is there as long as the task is, and smaller than a start.
+                tokio::spawn(exit_of(runner, task, driver, task_id));
             }
         });
     }
 
     fn wait_for_exit(&self, task: String, driver: Arc<dyn Driver>, task_id: String) {
-        let runner = Arc::clone(&self.runner);
-        tokio::spawn(async move { exit_of(&runner, task, driver, task_id).await });
+        tokio::spawn(exit_of(Arc::clone(&self.runner), task, driver, task_id));
     }
 
     pub(super) fn started(
@@ -287,7 +281,7 @@ impl Actor {
     }
 }
 
-async fn exit_of(runner: &Runner, task: String, driver: Arc<dyn Driver>, task_id: String) {
+async fn exit_of(runner: Arc<Runner>, task: String, driver: Arc<dyn Driver>, task_id: String) {
     let exit = driver.wait_task(&task_id).await;
     let exit = exit.unwrap_or_else(|error| caravan_driver::ExitResult::unknown(error.to_string()));
     runner.send(Event::Task(task, Input::Exited(exit)));

@@ -1,11 +1,10 @@
 //! Services of allocations: which instances there are, where they are reached, and telling the servers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_model::{
-    AllocNetworkStatus, Allocation, Service, ServiceCheck, ServiceRegistration, TaskGroup,
-    on_update,
+    AllocNetworkStatus, Allocation, Service, ServiceCheck, ServiceRegistration, SmallMap,
+    TaskGroup, on_update,
 };
 
 use crate::consul::Consul;
@@ -51,8 +50,8 @@ pub(crate) struct Announcer {
     shared: Arc<Shared>,
     runner: Arc<Runner>,
     /// By workload (task or `group-…`): what is announced.
-    announced: BTreeMap<String, Vec<Announced>>,
-    checks: BTreeMap<String, Vec<tokio::task::AbortHandle>>,
+    announced: SmallMap<String, Vec<Announced>>,
+    checks: SmallMap<String, Vec<tokio::task::AbortHandle>>,
 }
 
 /// An instance, and in which catalogue it is.
@@ -79,8 +78,8 @@ impl Announcer {
         Self {
             shared: Arc::clone(shared),
             runner: Arc::clone(runner),
-            announced: BTreeMap::new(),
-            checks: BTreeMap::new(),
+            announced: SmallMap::new(),
+            checks: SmallMap::new(),
         }
     }
 
@@ -360,10 +359,8 @@ impl Announcer {
             };
             handles.push(tokio::spawn(follower.run()).abort_handle());
         }
-        self.checks
-            .entry(workload.name.clone())
-            .or_default()
-            .extend(handles);
+        let running = self.checks.or_default(workload.name.clone());
+        running.extend(handles);
     }
 
     fn stop_checks(&mut self, workload: &str) {
