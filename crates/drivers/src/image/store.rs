@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use caravan_host::tree::{self, Unpack};
 use serde::Deserialize;
@@ -14,7 +15,11 @@ use super::{Fetched, Image, ImageError, RunConfig, digest};
 /// What an image may hold, unpacked.
 const MOST_BYTES: u64 = 100 << 30;
 const MOST_ENTRIES: u64 = 4_000_000;
+/// An image that no task has had for so long goes when another one comes.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 const CONFIG: &str = "config.json";
+/// Tells by its time when a task last began with the image.
+const USED: &str = "used";
 const ROOT: &str = "rootfs";
 
 #[derive(Debug, Clone)]
@@ -86,7 +91,26 @@ impl Store {
             fs::create_dir_all(parent).map_err(ImageError::at(parent))?;
         }
         fs::write(&file, &fetched.digest).map_err(ImageError::at(&file))?;
+        self.collect(SystemTime::now(), &is_mounted);
         Ok(image)
+    }
+
+    /// Removes what nobody used for long and nobody has.
+    fn collect(&self, now: SystemTime, in_use: &dyn Fn(&Path) -> bool) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let used = entry.path().join(USED).metadata().and_then(|used| used.modified());
+            let Ok(used) = used else { continue };
+            let old = now.duration_since(used).is_ok_and(|since| since > KEPT);
+            if old && !in_use(&entry.path().join(ROOT)) {
+                tracing::info!(image = %entry.path().display(), "an image that was not used for long is removed");
+                // First it is no image any more, then its files go.
+                let gone = self.dir.join(format!(".gone-{}", entry.file_name().display()));
+                let removed = fs::rename(entry.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
+                if let Err(error) = removed {
+                    tracing::warn!(path = %gone.display(), %error, "an image cannot be removed");
+                }
+            }
+        }
     }
 
     fn load(&self, digest: &str) -> Result<Image, ImageError> {
@@ -95,6 +119,8 @@ impl Store {
         let bytes = fs::read(&path).map_err(ImageError::at(&path))?;
         let config: Config = serde_json::from_slice(&bytes)
             .map_err(|error| ImageError::Damaged(format!("configuration: {error}")))?;
+        // Where that cannot be noted the image stays.
+        let _ = fs::write(place.join(USED), "");
         Ok(Image {
             root,
             run: config.config.unwrap_or_default(),
@@ -105,6 +131,19 @@ impl Store {
         let digest = digest::of(name.as_bytes());
         self.dir.join("names").join(digest.trim_start_matches("sha256:"))
     }
+}
+
+/// Whether the directory is the lowest layer of some task's root, each of which has mounts of its own.
+fn is_mounted(root: &Path) -> bool {
+    // Kernels write it in one of two ways.
+    let wanted = ["lowerdir=", "lowerdir+="].map(|name| format!("{name}{}", root.display()));
+    let holds = |table: &str| {
+        let mut options = table.split([' ', ',', '\n']);
+        options.any(|option| wanted.iter().any(|wanted| option == wanted))
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut tables = processes.filter_map(|entry| fs::read_to_string(entry.path().join("mountinfo")).ok());
+    tables.any(|table| holds(&table))
 }
 
 fn apply(layer: &Path, root: &Path) -> Result<(), ImageError> {
@@ -131,4 +170,30 @@ pub(super) fn unpacking(file: File) -> io::Result<Box<dyn Read>> {
         }
         _ => Box::new(file),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_old_and_unused_goes() {
+        let dir = tempfile::tempdir().expect("dir");
+        let store = Store::new(dir.path().to_owned());
+        let place = |digit: &str| dir.path().join(digit.repeat(64));
+        for digit in ["a", "b", "c"] {
+            fs::create_dir_all(place(digit).join(ROOT)).expect("made");
+            fs::write(place(digit).join(CONFIG), "{}").expect("written");
+            assert!(store.has(&format!("sha256:{}", digit.repeat(64))));
+        }
+        let now = SystemTime::now();
+        let early = File::options().write(true).open(place("a").join(USED)).expect("opened");
+        early.set_modified(now - Duration::from_secs(3600)).expect("set");
+        let has_c = |root: &Path| root.starts_with(place("c"));
+        store.collect(now + KEPT - Duration::from_secs(60), &has_c);
+        assert!(!place("a").exists() && place("b").exists());
+        store.collect(now + KEPT + Duration::from_secs(60), &has_c);
+        assert!(!place("b").exists() && place("c").exists());
+        assert!(!is_mounted(dir.path()));
+    }
 }
