@@ -233,6 +233,12 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
+    /// The token, when it is one of Vault.
+    pub(crate) fn of_vault(&self) -> Option<&str> {
+        let granted = self.granted.as_ref().filter(|_| self.token.name == "Vault")?;
+        Some(&granted.token)
+    }
+
     /// Replaces it until it is aborted.
     pub(crate) async fn run(self, runner: Arc<Runner>) {
         let Self { token, mut granted } = self;

@@ -70,6 +70,16 @@ impl Vault {
         Ok(vault)
     }
 
+    /// Vault for who has a token already.
+    pub(crate) fn with_token(config: VaultConfig, token: &str) -> Result<Self, VaultError> {
+        Ok(Self {
+            http: http_client(TIMEOUT, config.verify)?,
+            token: token.to_owned(),
+            lasts: None,
+            config,
+        })
+    }
+
     pub(crate) fn token(&self) -> &str {
         &self.token
     }

@@ -20,6 +20,7 @@ mod dispatch_payload;
 mod driver_config;
 mod identity;
 mod resolver;
+mod secrets;
 pub(crate) mod task_api;
 mod task_dir;
 mod templates;
@@ -50,6 +51,8 @@ pub(crate) struct Context {
 pub(crate) struct Draft {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) templates: BTreeMap<String, String>,
+    /// `secret.<name>.<key>`: what texts of the task may refer to, and its environment does not have.
+    pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) mounts: Vec<MountConfig>,
 }
 
@@ -173,6 +176,7 @@ impl Context {
             host,
             hooks: draft.env.clone(),
             templates: draft.templates.clone(),
+            secrets: draft.secrets.clone(),
             network: driver_config::mapped_ports(&self.task).as_ref(),
             cgroup_parent: &node.cgroup_parent,
         })
@@ -208,6 +212,7 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
     hook!("task_dir", task_dir::run(&context).await);
     let identities = hook!("identity", identity::run(&context, &mut draft).await);
     let tokens = hook!("vault", tokens::run(&context, &mut draft).await);
+    hook!("secrets", secrets::run(&context, &tokens, &mut draft).await);
     hook!("dispatch_payload", dispatch_payload::run(&context).await);
     hook!("volumes", volumes::run(&context, &mut draft));
     hook!(

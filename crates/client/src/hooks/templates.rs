@@ -30,7 +30,9 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Option<W
 
 /// Takes the templates of a running task up again.
 pub(super) fn resume(context: &Context) -> Option<Watch> {
-    if context.task.templates.iter().all(|template| template.once) {
+    // Secrets are fetched before a start only: without them templates would change.
+    let once = context.task.templates.iter().all(|template| template.once);
+    if once || !context.task.secrets.is_empty() {
         return None;
     }
     let env = context.env(&Draft::default());

@@ -34,6 +34,8 @@ pub(crate) struct Source<'a> {
     /// From hooks, by the order of the hooks.
     pub(crate) hooks: BTreeMap<String, String>,
     pub(crate) templates: BTreeMap<String, String>,
+    /// By `secret.<name>.<key>`.
+    pub(crate) secrets: BTreeMap<String, String>,
     /// The network a driver made, once the task has started.
     pub(crate) network: Option<&'a DriverNetwork>,
     pub(crate) cgroup_parent: &'a str,
@@ -44,6 +46,7 @@ pub(crate) struct Source<'a> {
 pub(crate) struct TaskEnv {
     pub(crate) vars: BTreeMap<String, String>,
     node: NodeValues,
+    secrets: BTreeMap<String, String>,
 }
 
 /// `node.*`, `attr.*` and `meta.*` of a node, read where it stands: every task has one of these.
@@ -91,7 +94,10 @@ impl TaskEnv {
             vars.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let own: Vec<(String, String)> = {
-            let lookup = |name: &str| vars.get(name).cloned().or_else(|| node.get(name));
+            let lookup = |name: &str| {
+                let known = vars.get(name).or_else(|| source.secrets.get(name)).cloned();
+                known.or_else(|| node.get(name))
+            };
             let each = |(name, value): (&String, &String)| {
                 (replace(name, &lookup), replace(value, &lookup))
             };
@@ -103,6 +109,7 @@ impl TaskEnv {
         Self {
             vars: clean_names(vars),
             node,
+            secrets: source.secrets.clone(),
         }
     }
 
@@ -110,16 +117,14 @@ impl TaskEnv {
     pub(crate) fn of_vars(vars: BTreeMap<String, String>) -> Self {
         Self {
             vars,
-            node: NodeValues::default(),
+            ..Self::default()
         }
     }
 
     /// The value a reference stands for.
     pub(crate) fn lookup(&self, name: &str) -> Option<String> {
-        self.vars
-            .get(name)
-            .cloned()
-            .or_else(|| self.node.get(name))
+        let known = self.vars.get(name).or_else(|| self.secrets.get(name));
+        known.cloned().or_else(|| self.node.get(name))
     }
 
     /// A text with its references replaced.
@@ -135,6 +140,7 @@ impl TaskEnv {
     #[allow(dead_code, reason = "templates read it")]
     pub(crate) fn all(&self) -> BTreeMap<String, String> {
         let mut all = self.node.all();
+        all.extend(self.secrets.clone());
         all.extend(self.vars.clone());
         all
     }

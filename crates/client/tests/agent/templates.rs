@@ -208,3 +208,48 @@ async fn changes_are_followed_by_an_agent_that_came_back() {
         .await;
     second.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_in_environment_configuration_and_templates() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    variable(&servers, "db/main", &[("user", "ada"), ("word", "x y")]);
+    let client = client(&servers, dir.path(), true).await;
+    let mut tasks = shell("echo $WHO '${secret.db.word}' '${secret.db.none}'; cat local/made; env | grep -c 'secret[.]db' || true");
+    tasks[0].secrets = vec![caravan_model::Secret {
+        name: "db".into(),
+        provider: "nomad".into(),
+        path: "db/main".into(),
+        ..caravan_model::Secret::default()
+    }];
+    tasks[0].env = [("WHO".to_owned(), "is ${secret.db.user}".to_owned())].into();
+    tasks[0].templates = vec![template("{{ env \"secret.db.user\" }}!\n", "local/made")];
+    servers.want(alloc(own(), "batch", tasks));
+    servers
+        .until("its end", |known| {
+            is(known, ClientStatus::Complete) || is(known, ClientStatus::Failed)
+        })
+        .await;
+    assert_eq!(logs(&client).await, "is ada x y ${secret.db.none}\nada!\n0\n");
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_not_there_fails_the_task() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let client = client(&servers, dir.path(), true).await;
+    let mut tasks = shell("true");
+    tasks[0].secrets = vec![caravan_model::Secret {
+        name: "db".into(),
+        provider: "nomad".into(),
+        path: "nowhere".into(),
+        ..caravan_model::Secret::default()
+    }];
+    servers.want(alloc(own(), "batch", tasks));
+    let known = servers
+        .until("its failure", |known| is(known, ClientStatus::Failed))
+        .await;
+    let said = messages(&known.told[&id()], "t").join("\n");
+    let expected = "prestart hook \"secrets\" failed: secret \"db\": there is no variable at \"nowhere\"";
+    assert!(said.contains(expected), "{said}");
+    client.shutdown().await;
+}

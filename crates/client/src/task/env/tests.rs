@@ -45,6 +45,7 @@ fn env(
         ]),
         hooks: BTreeMap::new(),
         templates: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         network,
         cgroup_parent: "",
     };

@@ -1,0 +1,89 @@
+//! Fetches the task's `secret` blocks: `${secret.<name>.<key>}` in its environment, configuration and templates.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use caravan_model::Secret;
+use serde_json::Value;
+
+use super::{Context, Draft, HookError};
+use crate::link::{Found, Lookup, What};
+use crate::tokens::Renewal;
+use crate::vault::{Vault, VaultError};
+
+type Items = BTreeMap<String, String>;
+
+const RETRY: Duration = Duration::from_secs(1);
+/// The second version of Vault's store for keys and values has what is stored below `data`.
+const SECOND: &str = "kv_v2";
+
+pub(super) async fn run(
+    context: &Context,
+    tokens: &[Renewal],
+    draft: &mut Draft,
+) -> Result<(), HookError> {
+    for secret in &context.task.secrets {
+        let fail = |why: String| HookError::fatal(format!("secret {:?}: {why}", secret.name));
+        let path = context.env(draft).replace(&secret.path);
+        let items = match secret.provider.as_str() {
+            "nomad" => variable(context, &path).await,
+            "vault" => stored(context, tokens, secret, &path).await,
+            other => Err(format!("there is no provider {other:?} on this node")),
+        };
+        let named = |(key, value)| (format!("secret.{}.{key}", secret.name), value);
+        draft.secrets.extend(items.map_err(fail)?.into_iter().map(named));
+    }
+    Ok(())
+}
+
+async fn variable(context: &Context, path: &str) -> Result<Items, String> {
+    loop {
+        let request = Lookup {
+            caller: context.shared.caller(),
+            what: What::Variable {
+                alloc: context.alloc.id,
+                task: context.task.name.clone(),
+                path: path.to_owned(),
+            },
+        };
+        match context.shared.link.lookup(request).await {
+            Ok(Found::Variable(Some(found))) => return Ok(found.items.unwrap_or_default()),
+            Ok(_) => return Err(format!("there is no variable at {path:?}")),
+            Err(error) if error.is_temporary() => tokio::time::sleep(RETRY).await,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+async fn stored(
+    context: &Context,
+    tokens: &[Renewal],
+    secret: &Secret,
+    path: &str,
+) -> Result<Items, String> {
+    let token = tokens.iter().find_map(Renewal::of_vault);
+    let (Some(config), Some(token)) = (&context.shared.config.vault, token) else {
+        return Err("the task has no token of Vault".into());
+    };
+    let vault = Vault::with_token(config.clone(), token).map_err(|error| error.to_string())?;
+    let found = loop {
+        match vault.read(path).await {
+            Ok(found) => break found,
+            Err(VaultError::Unreachable(error)) => {
+                tracing::warn!(%error, path, "a secret cannot be read yet");
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    let engine = secret.config.get("engine").and_then(Value::as_str);
+    let data = match engine {
+        Some(SECOND) => &found["Data"]["data"],
+        _ => &found["Data"],
+    };
+    let Value::Object(members) = data else {
+        return Err(format!("there is nothing at {path:?} of Vault"));
+    };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Ok(members.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+}
