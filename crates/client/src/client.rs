@@ -142,7 +142,9 @@ impl Client {
     /// How it stands with the servers.
     #[must_use]
     pub fn contact(&self) -> Contact {
-        let ago = clock::steady().0.saturating_sub(self.shared.last_heard_steady().0);
+        let ago = clock::steady()
+            .0
+            .saturating_sub(self.shared.last_heard_steady().0);
         Contact {
             heartbeat_ttl: self.shared.heartbeat_ttl(),
             last_heartbeat: Duration::from_nanos(u64::try_from(ago).unwrap_or(0)),

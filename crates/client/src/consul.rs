@@ -128,8 +128,11 @@ impl Consul {
 
     /// Exchanges a signed identity for a token.
     pub(crate) async fn login(&self, jwt: &str) -> Result<Granted, ConsulError> {
-        let body = serde_json::json!({"AuthMethod": self.config.task_auth_method, "BearerToken": jwt});
-        let request = self.request(reqwest::Method::PUT, "/v1/acl/login").body(body.to_string());
+        let body =
+            serde_json::json!({"AuthMethod": self.config.task_auth_method, "BearerToken": jwt});
+        let request = self
+            .request(reqwest::Method::PUT, "/v1/acl/login")
+            .body(body.to_string());
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(unreachable)?;
@@ -140,7 +143,9 @@ impl Consul {
             .map_err(|error| ConsulError::Refused(200, error.to_string()))?;
         // `1h30m0s` in answers, nanoseconds in some.
         let lasts = serde_json::from_value(read["ExpirationTTL"].clone());
-        let lasts = lasts.ok().map(|lasts: caravan_model::Duration| lasts.to_std());
+        let lasts = lasts
+            .ok()
+            .map(|lasts: caravan_model::Duration| lasts.to_std());
         Ok(Granted {
             token: read["SecretID"].as_str().unwrap_or_default().to_owned(),
             lasts: lasts.filter(|lasts| !lasts.is_zero()),

@@ -40,7 +40,9 @@ impl Group<'_> {
 }
 
 fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// All gauges of this node.
@@ -48,7 +50,10 @@ pub(crate) async fn gauges(shared: &Arc<Shared>, wanted: Wanted) -> Vec<MetricGa
     let mut found = Vec::new();
     let node = shared.node();
     let own = labels_of(&node);
-    let mut group = Group { labels: &own, found: &mut found };
+    let mut group = Group {
+        labels: &own,
+        found: &mut found,
+    };
     let runners = shared.runners();
     counts(&mut group, &runners);
     room(&mut group, &node, &runners);
@@ -64,13 +69,20 @@ pub(crate) async fn gauges(shared: &Arc<Shared>, wanted: Wanted) -> Vec<MetricGa
 }
 
 fn labels_of(node: &Node) -> Labels {
-    let class = if node.node_class.is_empty() { "none" } else { &node.node_class };
+    let class = if node.node_class.is_empty() {
+        "none"
+    } else {
+        &node.node_class
+    };
     labels([
         ("datacenter", &node.datacenter),
         ("node_class", class),
         ("node_id", &node.id.to_string()),
         ("node_pool", &node.node_pool),
-        ("node_scheduling_eligibility", &node.scheduling_eligibility.to_string()),
+        (
+            "node_scheduling_eligibility",
+            &node.scheduling_eligibility.to_string(),
+        ),
         ("node_status", &node.status.to_string()),
     ])
 }
@@ -91,12 +103,21 @@ fn counts(group: &mut Group<'_>, runners: &[Arc<Runner>]) {
         }
     }
     // Those that wait for another allocation are pending here.
-    let allocations =
-        [("blocked", 0), ("migrating", 0), ("pending", pending), ("running", running), ("terminal", terminal)];
+    let allocations = [
+        ("blocked", 0),
+        ("migrating", 0),
+        ("pending", pending),
+        ("running", running),
+        ("terminal", terminal),
+    ];
     for (name, count) in allocations {
         group.add(&format!("allocations.{name}"), f64::from(count));
     }
-    for (name, phase) in [("pending", TaskPhase::Pending), ("running", TaskPhase::Running), ("dead", TaskPhase::Dead)] {
+    for (name, phase) in [
+        ("pending", TaskPhase::Pending),
+        ("running", TaskPhase::Running),
+        ("dead", TaskPhase::Dead),
+    ] {
         group.add(&format!("tasks.{name}"), f64::from(phases[phase as usize]));
     }
 }
@@ -106,7 +127,9 @@ fn room(group: &mut Group<'_>, node: &Node, runners: &[Arc<Runner>]) {
     let mut held = ComparableResources::default();
     for runner in runners {
         let view = runner.view();
-        if !view.is_terminal() && let Some(resources) = &view.alloc.allocated_resources {
+        if !view.is_terminal()
+            && let Some(resources) = &view.alloc.allocated_resources
+        {
             held.add(&resources.comparable());
         }
     }
@@ -125,9 +148,17 @@ fn room(group: &mut Group<'_>, node: &Node, runners: &[Arc<Runner>]) {
 /// What allocations can have of processors (MHz), memory and disk (MB).
 fn capacity(node: &Node) -> (i64, i64, i64) {
     let all = node.node_resources.as_ref();
-    let all = all.map_or((0, 0, 0), |all| (all.cpu.cpu_shares, all.memory.memory_mb, all.disk.disk_mb));
+    let all = all.map_or((0, 0, 0), |all| {
+        (all.cpu.cpu_shares, all.memory.memory_mb, all.disk.disk_mb)
+    });
     let kept = node.reserved_resources.as_ref();
-    let kept = kept.map_or((0, 0, 0), |kept| (kept.cpu.cpu_shares, kept.memory.memory_mb, kept.disk.disk_mb));
+    let kept = kept.map_or((0, 0, 0), |kept| {
+        (
+            kept.cpu.cpu_shares,
+            kept.memory.memory_mb,
+            kept.disk.disk_mb,
+        )
+    });
     (all.0 - kept.0, all.1 - kept.1, all.2 - kept.2)
 }
 
@@ -143,7 +174,10 @@ fn host(found: &mut Vec<MetricGauge>, own: &Labels, stats: &HostStats) {
     for core in &stats.cpu {
         let mut labels = own.clone();
         labels.insert("cpu".to_owned(), core.cpu.clone());
-        let mut group = Group { labels: &labels, found };
+        let mut group = Group {
+            labels: &labels,
+            found,
+        };
         group.add("host.cpu.idle", core.idle);
         group.add("host.cpu.system", core.system);
         group.add("host.cpu.total", core.total_percent);
@@ -154,7 +188,10 @@ fn host(found: &mut Vec<MetricGauge>, own: &Labels, stats: &HostStats) {
     for disk in &stats.disk_stats {
         let mut labels = own.clone();
         labels.insert("disk".to_owned(), disk.device.clone());
-        let mut group = Group { labels: &labels, found };
+        let mut group = Group {
+            labels: &labels,
+            found,
+        };
         group.add("host.disk.available", disk.available as f64);
         group.add("host.disk.inodes_percent", disk.inodes_used_percent);
         group.add("host.disk.size", disk.size as f64);
@@ -172,7 +209,10 @@ async fn tasks(found: &mut Vec<MetricGauge>, runner: &Runner) {
     let usage = crate::usage::of_alloc(runner, "").await;
     for (name, used) in &usage.tasks {
         let labels = task_labels(&view.alloc, name);
-        let mut group = Group { labels: &labels, found };
+        let mut group = Group {
+            labels: &labels,
+            found,
+        };
         task(&mut group, &used.resource_usage);
         let given = view.alloc.allocated_resources.as_ref();
         if let Some(given) = given.and_then(|all| all.tasks.get(name)) {
@@ -206,7 +246,11 @@ fn task(group: &mut Group<'_>, used: &ResourceUsage) {
         ("Usage", "usage", memory.usage),
         ("Max Usage", "max_usage", memory.max_usage),
         ("Kernel Usage", "kernel_usage", memory.kernel_usage),
-        ("Kernel Max Usage", "kernel_max_usage", memory.kernel_max_usage),
+        (
+            "Kernel Max Usage",
+            "kernel_max_usage",
+            memory.kernel_max_usage,
+        ),
     ];
     for (measured, name, value) in others {
         if memory.measured.iter().any(|have| have == measured) {
@@ -218,5 +262,8 @@ fn task(group: &mut Group<'_>, used: &ResourceUsage) {
 fn allocated(group: &mut Group<'_>, given: &AllocatedTaskResources) {
     group.add("allocs.cpu.allocated", given.cpu.cpu_shares as f64);
     // In bytes, as what is used.
-    group.add("allocs.memory.allocated", given.memory.memory_mb.saturating_mul(1 << 20) as f64);
+    group.add(
+        "allocs.memory.allocated",
+        given.memory.memory_mb.saturating_mul(1 << 20) as f64,
+    );
 }

@@ -33,8 +33,13 @@ pub(crate) fn paths(alloc: &Allocation) -> Vec<PathBuf> {
 }
 
 fn paths_of(group: &TaskGroup) -> Vec<PathBuf> {
-    let tasks = group.tasks.iter().map(|task| Path::new(&task.name).join("local"));
-    std::iter::once(PathBuf::from("alloc/data")).chain(tasks).collect()
+    let tasks = group
+        .tasks
+        .iter()
+        .map(|task| Path::new(&task.name).join("local"));
+    std::iter::once(PathBuf::from("alloc/data"))
+        .chain(tasks)
+        .collect()
 }
 
 /// Why there is no data.
@@ -69,11 +74,17 @@ pub(crate) async fn take_over(
         return on_thread(move || move_all(&from, &to, &paths)).await;
     }
     // It was fetched before the agent restarted, or its tasks have run by now.
-    if !disk.migrate || paths.iter().any(|path| path.starts_with("alloc") && !is_empty(&to.root.join(path))) {
+    if !disk.migrate
+        || paths
+            .iter()
+            .any(|path| path.starts_with("alloc") && !is_empty(&to.root.join(path)))
+    {
         return Ok(());
     }
     if let Err(error) = fetch(shared, alloc, to, paths).await {
-        let text = format!("the data of allocation {previous} cannot be fetched, and is not there: {error}");
+        let text = format!(
+            "the data of allocation {previous} cannot be fetched, and is not there: {error}"
+        );
         tracing::warn!(alloc = %alloc.id, "{text}");
         if let Some(runner) = shared.runner(alloc.id) {
             for task in &group.tasks {
@@ -88,7 +99,9 @@ pub(crate) async fn take_over(
 async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }
 
 fn is_empty(path: &Path) -> bool {

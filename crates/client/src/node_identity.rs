@@ -46,12 +46,21 @@ impl NodeIdentity {
 
 async fn signed(shared: &Shared) -> Result<Held, LinkError> {
     let began = clock::now().0;
-    let request = Lookup { caller: shared.caller(), what: What::NodeIdentity };
-    let Found::NodeIdentity { token, expires } = shared.link.lookup(request).await? else {
-        return Err(LinkError::Unavailable("the servers sign no identities".into()));
+    let request = Lookup {
+        caller: shared.caller(),
+        what: What::NodeIdentity,
     };
-    let claims = claims_of(&token).ok_or_else(|| LinkError::Refused("the servers' identity cannot be read".into()))?;
-    Ok(Held { claims, renew_at: began + expires.saturating_sub(began) / 3 * 2 })
+    let Found::NodeIdentity { token, expires } = shared.link.lookup(request).await? else {
+        return Err(LinkError::Unavailable(
+            "the servers sign no identities".into(),
+        ));
+    };
+    let claims = claims_of(&token)
+        .ok_or_else(|| LinkError::Refused("the servers' identity cannot be read".into()))?;
+    Ok(Held {
+        claims,
+        renew_at: began + expires.saturating_sub(began) / 3 * 2,
+    })
 }
 
 /// The middle part of a token. Who signed it need not be checked: it came from the servers.
@@ -66,8 +75,14 @@ mod tests {
 
     #[test]
     fn the_claims_are_the_middle_of_the_token() {
-        let token = format!("head.{}.signature", URL_SAFE_NO_PAD.encode(br#"{"sub":"node:global"}"#));
-        assert_eq!(claims_of(&token), Some(serde_json::json!({"sub": "node:global"})));
+        let token = format!(
+            "head.{}.signature",
+            URL_SAFE_NO_PAD.encode(br#"{"sub":"node:global"}"#)
+        );
+        assert_eq!(
+            claims_of(&token),
+            Some(serde_json::json!({"sub": "node:global"}))
+        );
         assert_eq!((claims_of("x"), claims_of("a.b.c")), (None, None));
     }
 }

@@ -92,7 +92,8 @@ mod tests {
     async fn bytes_come_through_and_errors_end_them() {
         let (mut out, stream) = writer();
         let written = tokio::task::spawn_blocking(move || {
-            out.write_all(&[7; 100_000]).and_then(|()| out.write_all(b"end"))?;
+            out.write_all(&[7; 100_000])
+                .and_then(|()| out.write_all(b"end"))?;
             out.fail(io::Error::other("broken"));
             io::Result::Ok(())
         });

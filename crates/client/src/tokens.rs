@@ -48,10 +48,11 @@ impl TokenError {
     fn is_temporary(&self) -> bool {
         match self {
             Self::Identity { error, .. } => error.is_temporary(),
-            Self::Vault(VaultError::Refused(code, _)) | Self::Consul(ConsulError::Refused(code, _)) => {
-                *code >= 500 || *code == 429
+            Self::Vault(VaultError::Refused(code, _))
+            | Self::Consul(ConsulError::Refused(code, _)) => *code >= 500 || *code == 429,
+            Self::Vault(VaultError::Unreachable(_)) | Self::Consul(ConsulError::Unreachable(_)) => {
+                true
             }
-            Self::Vault(VaultError::Unreachable(_)) | Self::Consul(ConsulError::Unreachable(_)) => true,
             Self::Write(_) => false,
         }
     }
@@ -142,7 +143,10 @@ pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path)
             identity: format!("vault_{}", cluster(&block.cluster)),
             file: (!block.disable_file).then_some("secrets/vault_token"),
             variables: if block.env { &["VAULT_TOKEN"] } else { &[] },
-            beside: namespace.map(|name| ("VAULT_NAMESPACE".to_owned(), name)).into_iter().collect(),
+            beside: namespace
+                .map(|name| ("VAULT_NAMESPACE".to_owned(), name))
+                .into_iter()
+                .collect(),
             change_mode: block.change_mode.clone(),
             change_signal: block.change_signal.clone(),
             ends: block.allow_token_expiration,
@@ -150,7 +154,10 @@ pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path)
         });
     }
     // Without an identity for it, a task is given none.
-    let for_consul = task.identities.iter().find(|identity| identity.name.starts_with("consul_"));
+    let for_consul = task
+        .identities
+        .iter()
+        .find(|identity| identity.name.starts_with("consul_"));
     if let (Some(consul), Some(identity)) = (&shared.consul, for_consul) {
         all.push(TaskToken {
             name: "Consul",
@@ -206,22 +213,37 @@ impl TaskToken {
     }
 
     /// Writes the file; gives the variables.
-    pub(crate) fn hand_over(&self, granted: &Granted) -> Result<BTreeMap<String, String>, TokenError> {
+    pub(crate) fn hand_over(
+        &self,
+        granted: &Granted,
+    ) -> Result<BTreeMap<String, String>, TokenError> {
         if let Some(file) = self.file {
             let (mode, owner) = match self.owner {
                 Some((user, group)) => (0o600, (Some(user), Some(group))),
                 None => (0o644, (None, None)),
             };
-            contained::write_owned(&self.root, Path::new(file), granted.token.as_bytes(), mode, owner)?;
+            contained::write_owned(
+                &self.root,
+                Path::new(file),
+                granted.token.as_bytes(),
+                mode,
+                owner,
+            )?;
         }
-        let variables = self.variables.iter().map(|name| ((*name).to_owned(), granted.token.clone()));
+        let variables = self
+            .variables
+            .iter()
+            .map(|name| ((*name).to_owned(), granted.token.clone()));
         Ok(variables.chain(self.beside.clone()).collect())
     }
 
     /// How the failure shows.
     pub(crate) fn failure(&self, error: &TokenError) -> String {
         let name = self.name;
-        format!("{name}: failed to derive {} token: {error}", name.to_lowercase())
+        format!(
+            "{name}: failed to derive {} token: {error}",
+            name.to_lowercase()
+        )
     }
 }
 
@@ -235,7 +257,10 @@ pub(crate) struct Renewal {
 impl Renewal {
     /// The token, when it is one of Vault.
     pub(crate) fn of_vault(&self) -> Option<&str> {
-        let granted = self.granted.as_ref().filter(|_| self.token.name == "Vault")?;
+        let granted = self
+            .granted
+            .as_ref()
+            .filter(|_| self.token.name == "Vault")?;
         Some(&granted.token)
     }
 
@@ -247,12 +272,17 @@ impl Renewal {
                 Some(Granted { lasts: None, .. }) => return,
                 Some(_) if token.ends => return,
                 // With a third of its life left.
-                Some(Granted { lasts: Some(lasts), .. }) => {
+                Some(Granted {
+                    lasts: Some(lasts), ..
+                }) => {
                     tokio::time::sleep((*lasts / 3 * 2).max(SHORTEST)).await;
                 }
                 None => {}
             }
-            let replaced = token.first().await.and_then(|new| token.hand_over(&new).map(|_| new));
+            let replaced = token
+                .first()
+                .await
+                .and_then(|new| token.hand_over(&new).map(|_| new));
             match replaced {
                 Ok(new) => {
                     let reason = format!("{}: new {} token acquired", token.name, token.name);

@@ -52,7 +52,9 @@ impl Updates {
             std::mem::take(&mut untold.waiting).into_values().collect()
         } else {
             let ids: Vec<AllocId> = untold.waiting.keys().take(MOST).copied().collect();
-            ids.iter().filter_map(|id| untold.waiting.remove(id)).collect()
+            ids.iter()
+                .filter_map(|id| untold.waiting.remove(id))
+                .collect()
         };
         untold.sending = allocs.iter().map(|alloc| alloc.id).collect();
         allocs

@@ -78,7 +78,10 @@ pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage 
 }
 
 /// What all tasks use that still run; those that ended are shown one by one only.
-fn sum(tasks: BTreeMap<String, TaskResourceUsage>, runs: impl Fn(&str) -> bool) -> AllocResourceUsage {
+fn sum(
+    tasks: BTreeMap<String, TaskResourceUsage>,
+    runs: impl Fn(&str) -> bool,
+) -> AllocResourceUsage {
     let mut total = ResourceUsage {
         device_stats: Some(Vec::new()),
         ..ResourceUsage::default()

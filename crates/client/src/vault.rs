@@ -66,7 +66,9 @@ impl Vault {
             .unwrap_or_default()
             .to_owned();
         let seconds = answer["auth"]["lease_duration"].as_u64();
-        vault.lasts = seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
+        vault.lasts = seconds
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs);
         Ok(vault)
     }
 

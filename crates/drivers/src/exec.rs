@@ -152,7 +152,8 @@ impl Exec {
         };
         let image = images.obtain(wanted, downloading).await?;
         let line = task.line(&image.run);
-        self.isolated.process_in(config, &task.isolation, &image, line)
+        self.isolated
+            .process_in(config, &task.isolation, &image, line)
     }
 }
 
@@ -212,10 +213,21 @@ mod tests {
         use serde_json::json;
         assert_eq!(line(json!({"image": "x"})), "/init serve -v");
         assert_eq!(line(json!({"image": "x", "args": ["a"]})), "/init a");
-        assert_eq!(line(json!({"image": "x", "command": "c", "args": ["a"]})), "/init c a");
+        assert_eq!(
+            line(json!({"image": "x", "command": "c", "args": ["a"]})),
+            "/init c a"
+        );
         assert_eq!(line(json!({"image": "x", "entrypoint": ["/e"]})), "/e");
-        assert_eq!(line(json!([{"image": "x"}, {"entrypoint": [""], "command": "c"}])), "c");
+        assert_eq!(
+            line(json!([{"image": "x"}, {"entrypoint": [""], "command": "c"}])),
+            "c"
+        );
         let missing = ExecConfig::decode(&json!({"args": ["a"]})).expect_err("no command");
-        assert!(missing.to_string().contains("The argument \"command\" is required"), "{missing}");
+        assert!(
+            missing
+                .to_string()
+                .contains("The argument \"command\" is required"),
+            "{missing}"
+        );
     }
 }

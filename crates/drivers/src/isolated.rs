@@ -222,9 +222,12 @@ impl Isolated {
         line: Vec<String>,
     ) -> Result<Process, DriverError> {
         let mut line = line.into_iter();
-        let program = line.next().filter(|program| !program.is_empty()).ok_or_else(|| {
-            DriverError::fatal("the image says nothing of what to run: give the task a command")
-        })?;
+        let program = line
+            .next()
+            .filter(|program| !program.is_empty())
+            .ok_or_else(|| {
+                DriverError::fatal("the image says nothing of what to run: give the task a command")
+            })?;
         let user = self.denied.permit(Some(user_in(config, image)?))?;
         let cwd = [task.work_dir.as_str(), &image.run.working_dir, "/"];
         let cwd = cwd.into_iter().find(|dir| !dir.is_empty()).unwrap_or("/");
@@ -232,18 +235,24 @@ impl Isolated {
             let text = format!("work_dir must be an absolute path but got {cwd:?}");
             return Err(DriverError::fatal(text));
         }
-        let mut isolation = self.isolation(config, task, user.as_ref().is_none_or(|user| user.uid == 0))?;
+        let mut isolation =
+            self.isolation(config, task, user.as_ref().is_none_or(|user| user.uid == 0))?;
         isolation.host.clear();
         isolation.hidden.clear();
-        let (root, overlay) = layers(config, image)
-            .map_err(|error| DriverError::recoverable(format!("failed to make the task's root: {error}")))?;
+        let (root, overlay) = layers(config, image).map_err(|error| {
+            DriverError::recoverable(format!("failed to make the task's root: {error}"))
+        })?;
         isolation.root = root;
         isolation.overlay = Some(overlay);
         isolation.mounts.extend(own_places(config));
         Ok(Process {
             program: program.into(),
             args: line.collect(),
-            env: image_environment(config, image, user.as_ref().filter(|_| !config.user.is_empty())),
+            env: image_environment(
+                config,
+                image,
+                user.as_ref().filter(|_| !config.user.is_empty()),
+            ),
             cwd: cwd.into(),
             isolation: Some(isolation),
             user,
@@ -423,7 +432,10 @@ fn user_in(config: &TaskConfig, image: &Image) -> Result<credentials::Credential
     if !config.user.is_empty() {
         let user = image::user(&image.root, &config.user)?;
         if user.uid == 0 && config.user != "root" {
-            let text = format!("{:?} is root in the image: a task that is to be root says so", config.user);
+            let text = format!(
+                "{:?} is root in the image: a task that is to be root says so",
+                config.user
+            );
             return Err(DriverError::fatal(text));
         }
         return Ok(user);
@@ -453,8 +465,14 @@ fn own_places(config: &TaskConfig) -> Vec<HostMount> {
         .network
         .as_ref()
         .is_some_and(|network| !network.hosts_file.as_os_str().is_empty());
-    for (file, given) in [("/etc/resolv.conf", config.dns.is_some()), ("/etc/hosts", has_hosts)] {
-        let own = config.mounts.iter().any(|mount| mount.task_path == Path::new(file));
+    for (file, given) in [
+        ("/etc/resolv.conf", config.dns.is_some()),
+        ("/etc/hosts", has_hosts),
+    ] {
+        let own = config
+            .mounts
+            .iter()
+            .any(|mount| mount.task_path == Path::new(file));
         if !given && !own && Path::new(file).is_file() {
             places.push(mount(Path::new(file), file, true));
         }
@@ -476,7 +494,10 @@ fn layers(config: &TaskConfig, image: &Image) -> std::io::Result<(PathBuf, Overl
     if base.exists() {
         remove_dir_all(&base)?;
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(&base)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&base)?;
     let [root, upper, work] = ["root", "upper", "work"].map(|name| base.join(name));
     for dir in [&root, &upper, &work] {
         DirBuilder::new().mode(0o755).create(dir)?;

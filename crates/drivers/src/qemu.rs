@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
 use caravan_driver::{
-    EventSender,
-    Capabilities, DriverError, DriverNetwork, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
+    Capabilities, DriverError, DriverNetwork, EventSender, Fingerprint, FsIsolation, NetworkMode,
+    TaskConfig,
 };
 use caravan_host::Process;
 use caravan_host::cgroup::Limits;

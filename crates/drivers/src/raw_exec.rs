@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
 use caravan_driver::{
-    EventSender,
-    Capabilities, DriverError, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
+    Capabilities, DriverError, EventSender, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
 };
 use caravan_host::cgroup::{self, Limits, TaskCgroup, Version};
 use caravan_host::{Process, credentials};

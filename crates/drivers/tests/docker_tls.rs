@@ -21,7 +21,9 @@ const ENGINE: &str = "/var/run/docker.sock";
 fn authority(dir: &Path, name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
     let key = KeyPair::generate().expect("a key");
     let ca = CertifiedIssuer::self_signed(params, key).expect("an authority");
     std::fs::write(dir.join(format!("{name}.pem")), ca.pem()).expect("written");
@@ -40,13 +42,19 @@ fn certificate(dir: &Path, name: &str, by: &Issuer<'_, KeyPair>) {
 async fn relay(dir: &Path) -> String {
     let at = |name: &str| dir.join(name);
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(at("ca.pem")).expect("read")).expect("added");
+    roots
+        .add(CertificateDer::from_pem_file(at("ca.pem")).expect("read"))
+        .expect("added");
     let provider = tokio_rustls::rustls::crypto::aws_lc_rs::default_provider();
     let _ = provider.install_default();
-    let clients = WebPkiClientVerifier::builder(Arc::new(roots)).build().expect("a verifier");
+    let clients = WebPkiClientVerifier::builder(Arc::new(roots))
+        .build()
+        .expect("a verifier");
     let cert = CertificateDer::from_pem_file(at("server.pem")).expect("read");
     let key = PrivateKeyDer::from_pem_file(at("server-key.pem")).expect("read");
-    let config = ServerConfig::builder().with_client_cert_verifier(clients).with_single_cert(vec![cert], key);
+    let config = ServerConfig::builder()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![cert], key);
     let acceptor = TlsAcceptor::from(Arc::new(config.expect("usable")));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -54,8 +62,12 @@ async fn relay(dir: &Path) -> String {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                let Ok(mut near) = acceptor.accept(stream).await else { return };
-                let Ok(mut far) = UnixStream::connect(ENGINE).await else { return };
+                let Ok(mut near) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let Ok(mut far) = UnixStream::connect(ENGINE).await else {
+                    return;
+                };
                 let _ = copy_bidirectional(&mut near, &mut far).await;
             });
         }
@@ -77,9 +89,7 @@ async fn the_engine_is_asked_over_tls() {
     certificate(dir.path(), "thief", &stranger);
     let endpoint = relay(dir.path()).await;
     let at = |name: &str| dir.path().join(name).display().to_string();
-    let tls = |ca: &str, name: &str| {
-        json!({"ca": at(ca), "cert": at(&format!("{name}.pem")), "key": at(&format!("{name}-key.pem"))})
-    };
+    let tls = |ca: &str, name: &str| json!({"ca": at(ca), "cert": at(&format!("{name}.pem")), "key": at(&format!("{name}-key.pem"))});
     let health = |tls: Value| {
         let driver = support::driver("docker", json!({"endpoint": endpoint, "tls": tls}));
         async move { driver.fingerprint().await }
@@ -88,7 +98,10 @@ async fn the_engine_is_asked_over_tls() {
     assert_eq!(found.health, Health::Healthy, "{}", found.description);
     assert!(found.attributes.contains_key("driver.docker.version"));
     for (what, tls) in [
-        ("an engine that nobody vouches for", tls("stranger.pem", "client")),
+        (
+            "an engine that nobody vouches for",
+            tls("stranger.pem", "client"),
+        ),
         ("a client that nobody vouches for", tls("ca.pem", "thief")),
         ("no certificate of the client", json!({"ca": at("ca.pem")})),
     ] {

@@ -31,7 +31,10 @@ async fn exec(test: &str, images: &Path, plugin: Value) -> Option<Arc<dyn Driver
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let digits: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits: String = sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{digits}")
 }
 
@@ -47,14 +50,18 @@ fn layer(entries: &[(&str, &[u8], u64)]) -> Vec<u8> {
         if let Some(to) = content.strip_prefix(b"-> ") {
             header.set_entry_type(tar::EntryType::Symlink);
             header.set_size(0);
-            builder.append_link(&mut header, name, std::str::from_utf8(to).expect("text")).expect("added");
+            builder
+                .append_link(&mut header, name, std::str::from_utf8(to).expect("text"))
+                .expect("added");
             continue;
         }
         if name.ends_with('/') {
             header.set_entry_type(tar::EntryType::Directory);
         }
         header.set_size(content.len() as u64);
-        builder.append_data(&mut header, name, *content).expect("added");
+        builder
+            .append_data(&mut header, name, *content)
+            .expect("added");
     }
     builder.into_inner().expect("whole")
 }
@@ -72,13 +79,20 @@ fn image() -> (Vec<u8>, Vec<Vec<u8>>) {
         ("bin/ls", shell, 0),
         ("bin/touch", shell, 0),
         ("etc/", b"", 0),
-        ("etc/passwd", b"root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\napp:x:1234:1235::/srv:/bin/sh\n", 0),
+        (
+            "etc/passwd",
+            b"root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\napp:x:1234:1235::/srv:/bin/sh\n",
+            0,
+        ),
         ("etc/group", b"app:x:1235:\n", 0),
         ("srv/", b"", 1234),
         ("srv/old", b"of the first layer", 1234),
         ("etc/host-shadow", b"-> /etc/shadow", 0),
     ]);
-    let second = layer(&[("srv/.wh.old", b"", 0), ("srv/new", b"of the second layer\n", 1234)]);
+    let second = layer(&[
+        ("srv/.wh.old", b"", 0),
+        ("srv/new", b"of the second layer\n", 1234),
+    ]);
     let config = json!({
         "architecture": "amd64", "os": "linux",
         "config": {
@@ -118,25 +132,39 @@ fn blobs() -> (BTreeMap<String, Vec<u8>>, Vec<u8>) {
         "schemaVersion": 2, "config": describe(&config),
         "layers": layers.iter().map(|layer| describe(layer)).collect::<Vec<_>>(),
     });
-    let all = layers.into_iter().chain([config]).map(|bytes| (digest(&bytes), bytes));
+    let all = layers
+        .into_iter()
+        .chain([config])
+        .map(|bytes| (digest(&bytes), bytes));
     (all.collect(), manifest.to_string().into_bytes())
 }
 
 fn laid_out(path: &Path, spoil: bool) {
     let (blobs, manifest) = blobs();
-    let index = json!({"manifests": [{"digest": digest(&manifest), "size": manifest.len()}]}).to_string();
+    let index =
+        json!({"manifests": [{"digest": digest(&manifest), "size": manifest.len()}]}).to_string();
     let mut entries: Vec<(String, Vec<u8>)> = blobs
         .into_iter()
         .chain([(digest(&manifest), manifest)])
-        .map(|(digest, bytes)| (format!("blobs/sha256/{}", digest.trim_start_matches("sha256:")), bytes))
+        .map(|(digest, bytes)| {
+            (
+                format!("blobs/sha256/{}", digest.trim_start_matches("sha256:")),
+                bytes,
+            )
+        })
         .collect();
     entries.push(("index.json".into(), index.into_bytes()));
     if spoil {
-        let large = entries.iter_mut().max_by_key(|(_, bytes)| bytes.len()).expect("some");
+        let large = entries
+            .iter_mut()
+            .max_by_key(|(_, bytes)| bytes.len())
+            .expect("some");
         large.1.push(0);
     }
-    let entries: Vec<(&str, &[u8], u64)> =
-        entries.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice(), 0)).collect();
+    let entries: Vec<(&str, &[u8], u64)> = entries
+        .iter()
+        .map(|(name, bytes)| (name.as_str(), bytes.as_slice(), 0))
+        .collect();
     std::fs::write(path, layer(&entries)).expect("written");
 }
 
@@ -153,10 +181,18 @@ fn registry() -> (String, Arc<Mutex<Vec<String>>>) {
             let mut lines = BufReader::new(stream.try_clone().expect("cloned")).lines();
             let asked = lines.next().and_then(Result::ok).unwrap_or_default();
             let path = asked.split(' ').nth(1).unwrap_or_default().to_owned();
-            let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-            let shown = headers.iter().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or_default();
+            let headers: Vec<String> = lines
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let shown = headers
+                .iter()
+                .find_map(|line| line.strip_prefix("authorization: "))
+                .unwrap_or_default();
             told.lock().expect("told").push(path.clone());
-            let challenge = format!("www-authenticate: Bearer realm=\"http://{host}/token\",service=\"x\",scope=\"y\"\r\n");
+            let challenge = format!(
+                "www-authenticate: Bearer realm=\"http://{host}/token\",service=\"x\",scope=\"y\"\r\n"
+            );
             let (status, extra, body) = match path.as_str() {
                 // ada:secret
                 "/token?service=x&scope=y" if shown == "Basic YWRhOnNlY3JldA==" => {
@@ -164,13 +200,21 @@ fn registry() -> (String, Arc<Mutex<Vec<String>>>) {
                 }
                 _ if shown != "Bearer t0" => (401, challenge, Vec::new()),
                 "/v2/team/app/manifests/1" => (200, String::new(), manifest.clone()),
-                path => match path.strip_prefix("/v2/team/app/blobs/").and_then(|digest| blobs.get(digest)) {
+                path => match path
+                    .strip_prefix("/v2/team/app/blobs/")
+                    .and_then(|digest| blobs.get(digest))
+                {
                     Some(blob) => (200, String::new(), blob.clone()),
                     None => (404, String::new(), Vec::new()),
                 },
             };
-            let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n{extra}content-length: {}\r\n\r\n", body.len());
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\n{extra}content-length: {}\r\n\r\n",
+                body.len()
+            );
+            let _ = stream
+                .write_all(head.as_bytes())
+                .and_then(|()| stream.write_all(&body));
         }
     });
     (address, seen)
@@ -191,15 +235,33 @@ async fn run(driver: &Arc<dyn Driver>, scratch: &Scratch, config: Value, user: &
 #[tokio::test]
 async fn an_image_of_an_archive_runs_as_it_says() {
     let images = tempfile::tempdir().expect("a directory");
-    let Some(driver) = exec("an_image_of_an_archive_runs_as_it_says", images.path(), json!({})).await else {
+    let Some(driver) = exec(
+        "an_image_of_an_archive_runs_as_it_says",
+        images.path(),
+        json!({}),
+    )
+    .await
+    else {
         return;
     };
-    for (name, write) in [("saved.tar", saved as fn(&Path)), ("oci.tar", |path| laid_out(path, false))] {
+    for (name, write) in [
+        ("saved.tar", saved as fn(&Path)),
+        ("oci.tar", |path| laid_out(path, false)),
+    ] {
         let scratch = Scratch::new();
         write(&scratch.task_dir().join("local").join(name));
         let config = json!({"image": format!("local/{name}")});
-        assert_eq!(run(&driver, &scratch, config, "").await, 0, "{}", scratch.log("stderr"));
-        assert_eq!(scratch.log("stdout"), format!("{SAID}blue square /bin\n"), "{name}");
+        assert_eq!(
+            run(&driver, &scratch, config, "").await,
+            0,
+            "{}",
+            scratch.log("stderr")
+        );
+        assert_eq!(
+            scratch.log("stdout"),
+            format!("{SAID}blue square /bin\n"),
+            "{name}"
+        );
     }
 }
 
@@ -222,33 +284,59 @@ async fn a_task_has_its_own_root_each_time_and_the_host_is_not_there() {
     assert_eq!(scratch.log("stdout"), root.repeat(2));
     let errors = scratch.log("stderr");
     assert_eq!(errors.matches("/made: No such file").count(), 2, "{errors}");
-    assert_eq!(errors.matches("/etc/host-shadow': No such file").count(), 2, "{errors}");
+    assert_eq!(
+        errors.matches("/etc/host-shadow': No such file").count(),
+        2,
+        "{errors}"
+    );
     assert!(!Path::new("/made").exists());
     let lower = std::fs::read_dir(images.path()).expect("listed").flatten();
-    assert!(lower.map(|entry| entry.path().join("rootfs/made")).all(|made| !made.exists()));
+    assert!(
+        lower
+            .map(|entry| entry.path().join("rootfs/made"))
+            .all(|made| !made.exists())
+    );
 }
 
 #[tokio::test]
 async fn an_image_of_a_registry_is_fetched_once() {
     let images = tempfile::tempdir().expect("a directory");
-    let Some(driver) = exec("an_image_of_a_registry_is_fetched_once", images.path(), json!({})).await else {
+    let Some(driver) = exec(
+        "an_image_of_a_registry_is_fetched_once",
+        images.path(),
+        json!({}),
+    )
+    .await
+    else {
         return;
     };
     let (address, seen) = registry();
     let auth = json!({"username": "ada", "password": "secret"});
-    let config = json!({"image": format!("{address}/team/app:1"), "auth": auth, "command": "echo; id -u"});
+    let config =
+        json!({"image": format!("{address}/team/app:1"), "auth": auth, "command": "echo; id -u"});
     let scratch = Scratch::new();
     assert_eq!(run(&driver, &scratch, config.clone(), "").await, 0);
     assert_eq!(scratch.log("stdout"), "\n1234\n");
     let asked = seen.lock().expect("told").len();
     assert_eq!(run(&driver, &scratch, config, "").await, 0);
-    assert_eq!(seen.lock().expect("told").len(), asked, "it is here already");
+    assert_eq!(
+        seen.lock().expect("told").len(),
+        asked,
+        "it is here already"
+    );
 
     let refused = |image: &str, auth: Value| {
-        let mut config = scratch.config(json!({"image": format!("{address}/{image}"), "auth": auth}));
+        let mut config =
+            scratch.config(json!({"image": format!("{address}/{image}"), "auth": auth}));
         config.task_id.push_str(image);
         let driver = Arc::clone(&driver);
-        async move { driver.start_task(config).await.expect_err("refused").to_string() }
+        async move {
+            driver
+                .start_task(config)
+                .await
+                .expect_err("refused")
+                .to_string()
+        }
     };
     let right = json!({"username": "ada", "password": "secret"});
     let unknown = refused("team/app:2", right).await;
@@ -260,7 +348,13 @@ async fn an_image_of_a_registry_is_fetched_once() {
 #[tokio::test]
 async fn what_is_not_what_it_says_is_refused() {
     let images = tempfile::tempdir().expect("a directory");
-    let Some(driver) = exec("what_is_not_what_it_says_is_refused", images.path(), json!({"denied_host_uids": "7"})).await else {
+    let Some(driver) = exec(
+        "what_is_not_what_it_says_is_refused",
+        images.path(),
+        json!({"denied_host_uids": "7"}),
+    )
+    .await
+    else {
         return;
     };
     let scratch = Scratch::new();
@@ -270,23 +364,66 @@ async fn what_is_not_what_it_says_is_refused() {
     std::os::unix::fs::symlink("/etc/passwd", local.join("link.tar")).expect("linked");
     saved(&local.join("app.tar"));
     for (config, user, expected) in [
-        (json!({"image": "local/spoilt.tar"}), "", "is not what its digest"),
-        (json!({"image": "local/none.tar"}), "", "the image is damaged"),
-        (json!({"image": "local/link.tar"}), "", "failed to get the image"),
+        (
+            json!({"image": "local/spoilt.tar"}),
+            "",
+            "is not what its digest",
+        ),
+        (
+            json!({"image": "local/none.tar"}),
+            "",
+            "the image is damaged",
+        ),
+        (
+            json!({"image": "local/link.tar"}),
+            "",
+            "failed to get the image",
+        ),
         (json!({"image": "../../outside.tar"}), "", "No such file"),
-        (json!({"image": "local/app.tar", "entrypoint": [""], "command": ""}), "", "nothing of what to run"),
-        (json!({"image": "local/app.tar"}), "7", "running as uid 7 is disallowed"),
-        (json!({"image": "local/app.tar"}), "toor", "is root in the image"),
-        (json!({"image": "local/app.tar"}), "0", "is root in the image"),
-        (json!({"image": "local/app.tar"}), "stranger", "failed to identify user"),
-        (json!({"image": "local/app.tar", "entrypoint": ["/bin/nothing"]}), "", "no such file or directory"),
+        (
+            json!({"image": "local/app.tar", "entrypoint": [""], "command": ""}),
+            "",
+            "nothing of what to run",
+        ),
+        (
+            json!({"image": "local/app.tar"}),
+            "7",
+            "running as uid 7 is disallowed",
+        ),
+        (
+            json!({"image": "local/app.tar"}),
+            "toor",
+            "is root in the image",
+        ),
+        (
+            json!({"image": "local/app.tar"}),
+            "0",
+            "is root in the image",
+        ),
+        (
+            json!({"image": "local/app.tar"}),
+            "stranger",
+            "failed to identify user",
+        ),
+        (
+            json!({"image": "local/app.tar", "entrypoint": ["/bin/nothing"]}),
+            "",
+            "no such file or directory",
+        ),
     ] {
         let mut task = scratch.config(config.clone());
         task.user = user.into();
-        let error = driver.start_task(task).await.expect_err("refused").to_string();
+        let error = driver
+            .start_task(task)
+            .await
+            .expect_err("refused")
+            .to_string();
         assert!(error.contains(expected), "{config}: {error}");
     }
     let left = std::fs::read_dir(images.path()).expect("listed").flatten();
-    let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().starts_with('.')).collect();
+    let left: Vec<_> = left
+        .map(|entry| entry.file_name())
+        .filter(|name| name.to_string_lossy().starts_with('.'))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -45,8 +45,14 @@ pub fn landlock_version() -> Option<u32> {
     const ASK_VERSION: u32 = 1;
     let nothing = std::ptr::null::<u8>();
     // SAFETY: with this flag the call reads no memory: the pointer must be null and the size 0.
-    let version =
-        unsafe { nix::libc::syscall(nix::libc::SYS_landlock_create_ruleset, nothing, 0_usize, ASK_VERSION) };
+    let version = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_landlock_create_ruleset,
+            nothing,
+            0_usize,
+            ASK_VERSION,
+        )
+    };
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
@@ -73,7 +79,10 @@ pub(crate) fn close_all_but(kept: std::os::fd::BorrowedFd<'_>) {
     };
     let below = kept > FIRST_OTHER && close_range(FIRST_OTHER, kept - 1, 0).is_err();
     if below || close_range(kept + 1, u32::MAX, 0).is_err() {
-        for other in open_descriptors().into_iter().filter(|other| *other != number) {
+        for other in open_descriptors()
+            .into_iter()
+            .filter(|other| *other != number)
+        {
             // SAFETY: the caller vouches that nobody owns it.
             unsafe { nix::libc::close(other) };
         }
@@ -85,12 +94,19 @@ fn close_range(first: u32, last: u32, flags: u32) -> io::Result<()> {
     // SAFETY: the call takes no pointers. With the flag it closes nothing now; without it the callers vouch that
     // nobody owns what is closed.
     let done = unsafe { nix::libc::syscall(nix::libc::SYS_close_range, first, last, flags) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// What is open besides the standard streams.
 fn open_descriptors() -> Vec<i32> {
-    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let entries = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers.filter(|number| *number > 2).collect()
 }

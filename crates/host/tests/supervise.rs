@@ -90,7 +90,10 @@ async fn nothing_that_the_agent_inherited_reaches_supervisors_and_tasks() {
         .await
         .expect("starts");
     let log = dir.path().join("task.stdout.0");
-    until("what the task holds", || read(log.clone()).lines().count() >= 3).await;
+    until("what the task holds", || {
+        read(log.clone()).lines().count() >= 3
+    })
+    .await;
     assert_eq!(read(log), "0\n1\n2\n");
     let held = std::fs::read_dir(format!("/proc/{}/fd", task.locator.record.supervisor.pid));
     for each in held.expect("listed").flatten() {

@@ -15,7 +15,10 @@ const PIECE: usize = 256 << 10;
 pub(super) fn data(runner: &Runner) -> Result<Answer, ApiError> {
     let view = runner.view();
     if !view.done && !view.is_terminal() {
-        return Err(ApiError::conflict(format!("allocation {} still runs", runner.id)));
+        return Err(ApiError::conflict(format!(
+            "allocation {} still runs",
+            runner.id
+        )));
     }
     let (writer, stream) = piped::writer();
     let (root, paths) = (runner.dir.root.clone(), migrate::paths(&view.alloc));

@@ -86,7 +86,11 @@ impl Watches {
             .tokens
             .into_iter()
             .map(|watch| tokio::spawn(watch.run(Arc::clone(runner))));
-        let all = templates.into_iter().chain(identities).chain(api).chain(tokens);
+        let all = templates
+            .into_iter()
+            .chain(identities)
+            .chain(api)
+            .chain(tokens);
         all.map(|watch| watch.abort_handle()).collect()
     }
 }

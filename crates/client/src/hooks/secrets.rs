@@ -31,7 +31,9 @@ pub(super) async fn run(
             other => Err(format!("there is no provider {other:?} on this node")),
         };
         let named = |(key, value)| (format!("secret.{}.{key}", secret.name), value);
-        draft.secrets.extend(items.map_err(fail)?.into_iter().map(named));
+        draft
+            .secrets
+            .extend(items.map_err(fail)?.into_iter().map(named));
     }
     Ok(())
 }
@@ -84,6 +86,13 @@ async fn stored(
     let Value::Object(members) = data else {
         return Err(format!("there is nothing at {path:?} of Vault"));
     };
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Ok(members.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    Ok(members
+        .iter()
+        .map(|(key, value)| (key.clone(), text(value)))
+        .collect())
 }

@@ -5,10 +5,16 @@ use crate::tokens::{self, Renewal};
 
 pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Vec<Renewal>, HookError> {
     let mut all = Vec::new();
-    for token in tokens::of(&context.shared, context.alloc.id, &context.task, &context.dirs().task) {
+    for token in tokens::of(
+        &context.shared,
+        context.alloc.id,
+        &context.task,
+        &context.dirs().task,
+    ) {
         let granted = token.first().await;
         let handed = granted.and_then(|granted| Ok((token.hand_over(&granted)?, granted)));
-        let (variables, granted) = handed.map_err(|error| HookError::fatal(token.failure(&error)))?;
+        let (variables, granted) =
+            handed.map_err(|error| HookError::fatal(token.failure(&error)))?;
         draft.env.extend(variables);
         all.push(Renewal {
             token,
@@ -20,7 +26,12 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Vec<Rene
 
 /// Takes the tokens of a running task up again.
 pub(super) fn resume(context: &Context) -> Vec<Renewal> {
-    let all = tokens::of(&context.shared, context.alloc.id, &context.task, &context.dirs().task);
+    let all = tokens::of(
+        &context.shared,
+        context.alloc.id,
+        &context.task,
+        &context.dirs().task,
+    );
     let renewal = |token| Renewal {
         token,
         granted: None,

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    AllocUpdate, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
-    ServiceUpdate,
+    AllocUpdate, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled,
+    ServerLink, ServiceUpdate,
 };
 
 /// Where servers answer; request and answer of each are those of the method of the same name.

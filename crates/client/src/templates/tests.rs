@@ -75,9 +75,18 @@ fn denied_and_unknown_functions_fail() {
 #[test]
 fn sprig_on_dates_and_versions() {
     for (source, expected) in [
-        ("sprig_dateInZone \"2006-01-02 15:04 MST\" 1700000000 \"UTC\"", "2023-11-14 22:13 UTC"),
-        ("sprig_date_in_zone \"Mon 15:04 -0700\" 1700000000 \"Europe/Berlin\"", "Tue 23:13 +0100"),
-        ("sprig_toDate \"2006-01-02 MST\" \"2023-11-14 UTC\" | sprig_dateModify \"-24h\" | sprig_unixEpoch", "1699833600"),
+        (
+            "sprig_dateInZone \"2006-01-02 15:04 MST\" 1700000000 \"UTC\"",
+            "2023-11-14 22:13 UTC",
+        ),
+        (
+            "sprig_date_in_zone \"Mon 15:04 -0700\" 1700000000 \"Europe/Berlin\"",
+            "Tue 23:13 +0100",
+        ),
+        (
+            "sprig_toDate \"2006-01-02 MST\" \"2023-11-14 UTC\" | sprig_dateModify \"-24h\" | sprig_unixEpoch",
+            "1699833600",
+        ),
         ("sprig_duration 95", "1m35s"),
         ("sprig_durationRound \"2h10m5s\"", "2h"),
         ("sprig_ago sprig_now", "0s"),
@@ -85,7 +94,10 @@ fn sprig_on_dates_and_versions() {
         ("sprig_semverCompare \"^1.2.0 || ^3\" \"3.1.4\"", "true"),
         ("sprig_b32enc \"hi\" | sprig_b32dec", "hi"),
         ("sprig_adler32sum \"Wikipedia\"", "300286872"),
-        ("sprig_urlParse \"https://a:b@c:1/d?e=f#g\" | sprig_urlJoin", "https://a:b@c:1/d?e=f#g"),
+        (
+            "sprig_urlParse \"https://a:b@c:1/d?e=f#g\" | sprig_urlJoin",
+            "https://a:b@c:1/d?e=f#g",
+        ),
     ] {
         assert_eq!(text(&format!("{{{{ {source} }}}}")), expected, "{source}");
     }

@@ -8,7 +8,7 @@ use caravan_client::ConsulConfig;
 use caravan_model::{ClientStatus, Duration, Service, ServiceCheck, Template};
 use serde_json::Value;
 
-use crate::support::{until_logs, Servers, alloc, client_with, id, is, logs, own, shell, until};
+use crate::support::{Servers, alloc, client_with, id, is, logs, own, shell, until, until_logs};
 
 /// Method, path and body of each request.
 type Requests = Arc<Mutex<Vec<(String, String, String)>>>;
@@ -199,14 +199,26 @@ async fn tasks_have_tokens_of_both() {
     );
     let all = requests.lock().unwrap().clone();
     let told = |path: &str| -> Value {
-        let (_, _, body) = all.iter().find(|(_, place, _)| place.starts_with(path)).unwrap();
+        let (_, _, body) = all
+            .iter()
+            .find(|(_, place, _)| place.starts_with(path))
+            .unwrap();
         serde_json::from_str(body).unwrap()
     };
     let vault = told("/v1/auth/jwt-nomad/login");
     assert_eq!(vault["role"], "of-the-task");
-    assert!(vault["jwt"].as_str().unwrap().starts_with("vault_default-"), "{vault}");
+    assert!(
+        vault["jwt"].as_str().unwrap().starts_with("vault_default-"),
+        "{vault}"
+    );
     let consul = told("/v1/acl/login");
     assert_eq!(consul["AuthMethod"], "nomad-workloads");
-    assert!(consul["BearerToken"].as_str().unwrap().starts_with("consul_default-"), "{consul}");
+    assert!(
+        consul["BearerToken"]
+            .as_str()
+            .unwrap()
+            .starts_with("consul_default-"),
+        "{consul}"
+    );
     client.shutdown().await;
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use caravan_model::{ClientStatus, Identity};
 
-use crate::support::{until_logs, 
-    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until,
+use crate::support::{
+    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until, until_logs,
 };
 
 fn identity(name: &str, env: bool, file: bool) -> Identity {

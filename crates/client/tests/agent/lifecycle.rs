@@ -3,9 +3,9 @@
 use caravan_model::{ClientStatus, Duration, Lifecycle, Task, TaskPhase};
 use serde_json::json;
 
-use crate::support::{until_logs, 
+use crate::support::{
     Servers, alloc, alloc_dir, client, client_with, events, id, is, logs, messages, own, shell,
-    task, until, with_group,
+    task, until, until_logs, with_group,
 };
 
 fn named(name: &str, script: &str) -> Task {

@@ -10,8 +10,9 @@ use caravan_model::{
     AllocatedPort, AllocatedResources, Allocation, ClientStatus, DnsConfig, NetworkResource,
 };
 
-use crate::support::{until_logs, 
+use crate::support::{
     Servers, alloc, alloc_dir, client_with, id, is, logs, messages, own, shell, skipped, until,
+    until_logs,
 };
 
 const PLUGINS: &str = "/usr/lib/cni";

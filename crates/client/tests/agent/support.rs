@@ -332,7 +332,10 @@ pub(crate) fn until_logs(
         };
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(written) => written,
-            Err(_) => panic!("{caller}: waited in vain; written: {:?}", logs(client).await),
+            Err(_) => panic!(
+                "{caller}: waited in vain; written: {:?}",
+                logs(client).await
+            ),
         }
     }
 }

@@ -4,7 +4,9 @@ use caravan_http::Op;
 use caravan_model::{Allocation, ClientStatus, TaskPhase};
 use serde_json::json;
 
-use crate::support::{until_logs, until, Servers, alloc, ask, client, events, id, is, logs, own, shell, task};
+use crate::support::{
+    Servers, alloc, ask, client, events, id, is, logs, own, shell, task, until, until_logs,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_task_runs_and_is_told_of() {

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use caravan_model::{ChangeScript, ClientStatus, Template};
 
-use crate::support::{until_logs, 
-    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until,
+use crate::support::{
+    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until, until_logs,
 };
 
 fn template(text: &str, dest: &str) -> Template {
@@ -214,7 +214,9 @@ async fn secrets_are_in_environment_configuration_and_templates() {
     let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
     variable(&servers, "db/main", &[("user", "ada"), ("word", "x y")]);
     let client = client(&servers, dir.path(), true).await;
-    let mut tasks = shell("echo $WHO '${secret.db.word}' '${secret.db.none}'; cat local/made; env | grep -c 'secret[.]db' || true");
+    let mut tasks = shell(
+        "echo $WHO '${secret.db.word}' '${secret.db.none}'; cat local/made; env | grep -c 'secret[.]db' || true",
+    );
     tasks[0].secrets = vec![caravan_model::Secret {
         name: "db".into(),
         provider: "nomad".into(),
@@ -229,7 +231,10 @@ async fn secrets_are_in_environment_configuration_and_templates() {
             is(known, ClientStatus::Complete) || is(known, ClientStatus::Failed)
         })
         .await;
-    assert_eq!(logs(&client).await, "is ada x y ${secret.db.none}\nada!\n0\n");
+    assert_eq!(
+        logs(&client).await,
+        "is ada x y ${secret.db.none}\nada!\n0\n"
+    );
     client.shutdown().await;
 }
 
@@ -249,7 +254,8 @@ async fn a_secret_that_is_not_there_fails_the_task() {
         .until("its failure", |known| is(known, ClientStatus::Failed))
         .await;
     let said = messages(&known.told[&id()], "t").join("\n");
-    let expected = "prestart hook \"secrets\" failed: secret \"db\": there is no variable at \"nowhere\"";
+    let expected =
+        "prestart hook \"secrets\" failed: secret \"db\": there is no variable at \"nowhere\"";
     assert!(said.contains(expected), "{said}");
     client.shutdown().await;
 }

@@ -32,7 +32,11 @@ impl Connection {
         Self {
             endpoint: endpoint.unwrap_or_else(|| DEFAULT_SOCKET.to_owned()),
             tls: Some(&plugin.tls)
-                .filter(|tls| [&tls.ca, &tls.cert, &tls.key].iter().any(|file| !file.is_empty()))
+                .filter(|tls| {
+                    [&tls.ca, &tls.cert, &tls.key]
+                        .iter()
+                        .any(|file| !file.is_empty())
+                })
                 .cloned(),
             client: OnceCell::new(),
         }
@@ -54,13 +58,22 @@ impl Connection {
 
     fn connect(&self) -> Result<Docker, DriverError> {
         let endpoint = self.endpoint.as_str();
-        let over_network = ["tcp://", "http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
+        let over_network = ["tcp://", "http://", "https://"]
+            .iter()
+            .any(|scheme| endpoint.starts_with(scheme));
         let client = match &self.tls {
             Some(tls) if over_network => {
                 // Whoever comes first sets it; it is the same everywhere.
                 let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
                 let [key, cert, ca] = [&tls.key, &tls.cert, &tls.ca].map(Path::new);
-                Docker::connect_with_ssl(endpoint, key, cert, ca, TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+                Docker::connect_with_ssl(
+                    endpoint,
+                    key,
+                    cert,
+                    ca,
+                    TIMEOUT_SECONDS,
+                    API_DEFAULT_VERSION,
+                )
             }
             None if over_network => {
                 Docker::connect_with_http(endpoint, TIMEOUT_SECONDS, API_DEFAULT_VERSION)

@@ -57,7 +57,10 @@ pub(super) fn cpu_quota(
     Ok((Some(period), Some((quota as i64).max(1000))))
 }
 
-pub(super) fn pids_limit(task: &DockerConfig, plugin: &PluginConfig) -> Result<Option<i64>, DriverError> {
+pub(super) fn pids_limit(
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+) -> Result<Option<i64>, DriverError> {
     let most = plugin.pids_limit;
     if most > 0 && task.pids_limit > most {
         return Err(DriverError::fatal(format!(

@@ -45,7 +45,9 @@ pub(super) fn read(file: File, dir: Scratch) -> Result<Fetched, ImageError> {
 fn text(dir: &Path, name: &Path) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
     let file = tree::open(dir, name).map_err(ImageError::at(name))?;
-    file.take(MOST_TEXT).read_to_end(&mut bytes).map_err(ImageError::at(name))?;
+    file.take(MOST_TEXT)
+        .read_to_end(&mut bytes)
+        .map_err(ImageError::at(name))?;
     Ok(bytes)
 }
 

@@ -11,10 +11,15 @@ use super::ImageError;
 /// The 64 digits of a digest that is well-formed; they are safe as a file's name.
 pub(super) fn digits(digest: &str) -> Result<&str, ImageError> {
     let digits = digest.strip_prefix("sha256:").unwrap_or_default();
-    let fine = digits.len() == 64 && digits.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+    let fine = digits.len() == 64
+        && digits
+            .bytes()
+            .all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
     match fine {
         true => Ok(digits),
-        false => Err(ImageError::Damaged(format!("{digest:?} is no digest of a kind that is known here"))),
+        false => Err(ImageError::Damaged(format!(
+            "{digest:?} is no digest of a kind that is known here"
+        ))),
     }
 }
 
@@ -24,7 +29,9 @@ pub(super) fn of(bytes: &[u8]) -> String {
 
 pub(super) fn written(digest: &[u8]) -> String {
     let digits = digest.iter().map(|byte| format!("{byte:02x}"));
-    std::iter::once("sha256:".to_owned()).chain(digits).collect()
+    std::iter::once("sha256:".to_owned())
+        .chain(digits)
+        .collect()
 }
 
 /// Whether bytes are what they are said to be.

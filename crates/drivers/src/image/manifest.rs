@@ -47,7 +47,8 @@ pub(super) fn architecture() -> &'static str {
 
 impl Manifest {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, ImageError> {
-        serde_json::from_slice(bytes).map_err(|error| ImageError::Damaged(format!("manifest: {error}")))
+        serde_json::from_slice(bytes)
+            .map_err(|error| ImageError::Damaged(format!("manifest: {error}")))
     }
 
     /// Of a list, the one for this machine; one that names no platform is for all.
@@ -77,14 +78,25 @@ mod tests {
 
     #[test]
     fn the_variant_for_this_machine_is_taken() {
-        let of = |arch: &str| format!("{{\"digest\":\"{arch}\",\"platform\":{{\"os\":\"linux\",\"architecture\":\"{arch}\"}}}}");
+        let of = |arch: &str| {
+            format!(
+                "{{\"digest\":\"{arch}\",\"platform\":{{\"os\":\"linux\",\"architecture\":\"{arch}\"}}}}"
+            )
+        };
         let list = |all: &[&str]| {
             let all: Vec<String> = all.iter().map(|arch| of(arch)).collect();
-            Manifest::read(format!("{{\"manifests\":[{}]}}", all.join(",")).as_bytes()).expect("read")
+            Manifest::read(format!("{{\"manifests\":[{}]}}", all.join(",")).as_bytes())
+                .expect("read")
         };
         let found = list(&["vax", architecture()]);
-        assert_eq!(found.ours().expect("there").expect("a list").digest, architecture());
-        assert!(matches!(list(&["vax"]).ours(), Err(ImageError::Platform(_))));
+        assert_eq!(
+            found.ours().expect("there").expect("a list").digest,
+            architecture()
+        );
+        assert!(matches!(
+            list(&["vax"]).ours(),
+            Err(ImageError::Platform(_))
+        ));
         let one = Manifest::read(br#"{"config":{"digest":"x"},"layers":[]}"#).expect("read");
         assert!(one.ours().expect("fine").is_none() && one.config().is_ok());
         assert!(Manifest::read(b"nope").is_err());

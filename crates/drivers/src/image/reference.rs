@@ -35,7 +35,9 @@ impl Source {
         let plain = image
             .strip_prefix("docker-archive:")
             .or_else(|| image.strip_prefix("oci-archive:"));
-        let ends = [".tar", ".tar.gz", ".tgz"].iter().any(|end| image.ends_with(end));
+        let ends = [".tar", ".tar.gz", ".tgz"]
+            .iter()
+            .any(|end| image.ends_with(end));
         if plain.is_none() && !ends {
             return Reference::parse(image).map(Self::Registry);
         }
@@ -46,7 +48,13 @@ impl Source {
         if !meta.is_file() {
             return Err(ImageError::Name(image.into()));
         }
-        let mark = format!("{}:{}:{}:{}", meta.dev(), meta.ino(), meta.len(), meta.mtime_nsec() ^ meta.mtime());
+        let mark = format!(
+            "{}:{}:{}:{}",
+            meta.dev(),
+            meta.ino(),
+            meta.len(),
+            meta.mtime_nsec() ^ meta.mtime()
+        );
         Ok(Self::Archive { file, mark })
     }
 
@@ -54,7 +62,11 @@ impl Source {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Archive { mark, .. } => mark.clone(),
-            Self::Registry(Reference { host, repository, version }) => format!("{host}/{repository}@{version}"),
+            Self::Registry(Reference {
+                host,
+                repository,
+                version,
+            }) => format!("{host}/{repository}@{version}"),
         }
     }
 
@@ -78,9 +90,14 @@ impl Reference {
             (None, None) => (rest, "latest"),
         };
         let word = |text: &str, also: &str| {
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || also.contains(c))
         };
-        let parts_fine = repository.split('/').all(|part| word(part, "._-") && !part.starts_with('.'));
+        let parts_fine = repository
+            .split('/')
+            .all(|part| word(part, "._-") && !part.starts_with('.'));
         if !(parts_fine && word(version, "._-:") && word(host, ".-:[]")) {
             return Err(ImageError::Name(image.into()));
         }
@@ -120,16 +137,35 @@ mod tests {
             format!("{} {} {}", found.host, found.repository, found.version)
         };
         assert_eq!(read("redis"), "registry-1.docker.io library/redis latest");
-        assert_eq!(read("bitnami/redis:7"), "registry-1.docker.io bitnami/redis 7");
+        assert_eq!(
+            read("bitnami/redis:7"),
+            "registry-1.docker.io bitnami/redis 7"
+        );
         assert_eq!(read("localhost:5000/a/b:v1"), "localhost:5000 a/b v1");
         assert_eq!(read("quay.io/a@sha256:00"), "quay.io a sha256:00");
         assert_eq!(read("https://quay.io/a:1@sha256:00"), "quay.io a sha256:00");
-        for bad in ["", "a/../b", "a b", "host.io/", "host.io/a:", "host.io/.a", "a?b:1", "host.io/a/../../x:1"] {
+        for bad in [
+            "",
+            "a/../b",
+            "a b",
+            "host.io/",
+            "host.io/a:",
+            "host.io/.a",
+            "a?b:1",
+            "host.io/a/../../x:1",
+        ] {
             assert!(Reference::parse(bad).is_err(), "{bad}");
         }
-        let base = |image: &str, insecure: &[String]| Reference::parse(image).expect(image).base(insecure);
-        assert_eq!(base("127.0.0.1:5000/a:1", &[]), "http://127.0.0.1:5000/v2/a");
+        let base =
+            |image: &str, insecure: &[String]| Reference::parse(image).expect(image).base(insecure);
+        assert_eq!(
+            base("127.0.0.1:5000/a:1", &[]),
+            "http://127.0.0.1:5000/v2/a"
+        );
         assert_eq!(base("quay.io/a:1", &[]), "https://quay.io/v2/a");
-        assert_eq!(base("mine.lan:80/a:1", &["mine.lan:80".into()]), "http://mine.lan:80/v2/a");
+        assert_eq!(
+            base("mine.lan:80/a:1", &["mine.lan:80".into()]),
+            "http://mine.lan:80/v2/a"
+        );
     }
 }

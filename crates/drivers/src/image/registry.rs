@@ -46,7 +46,9 @@ pub(super) async fn pull(
         manifest = Manifest::read(&bytes)?;
     }
     let config = manifest.config()?.clone();
-    let described = registry.get(&format!("blobs/{}", config.digest), None).await?;
+    let described = registry
+        .get(&format!("blobs/{}", config.digest), None)
+        .await?;
     let described = registry.text(described).await?;
     digest::check("the configuration", &described, &config.digest)?;
     let mut layers = Vec::new();
@@ -107,7 +109,9 @@ impl Registry {
     }
 
     async fn manifest(&mut self, version: &str) -> Result<Vec<u8>, ImageError> {
-        let answer = self.get(&format!("manifests/{version}"), Some(ACCEPTED)).await?;
+        let answer = self
+            .get(&format!("manifests/{version}"), Some(ACCEPTED))
+            .await?;
         let bytes = self.text(answer).await?;
         if version.contains(':') {
             digest::check("the manifest", &bytes, version)?;
@@ -117,7 +121,11 @@ impl Registry {
 
     async fn text(&self, mut answer: Response) -> Result<Vec<u8>, ImageError> {
         let mut bytes = Vec::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(piece) = answer
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(&error))?
+        {
             bytes.extend_from_slice(&piece);
             if bytes.len() > MOST_TEXT {
                 return Err(self.fault("describes the image at too great length", false));
@@ -130,14 +138,20 @@ impl Registry {
     async fn blob(&mut self, of: &Descriptor, path: &Path) -> Result<(), ImageError> {
         digest::digits(&of.digest)?;
         let mut answer = self.get(&format!("blobs/{}", of.digest), None).await?;
-        let file = tokio::fs::File::create_new(path).await.map_err(ImageError::at(path))?;
+        let file = tokio::fs::File::create_new(path)
+            .await
+            .map_err(ImageError::at(path))?;
         let mut file = tokio::io::BufWriter::with_capacity(1 << 17, file);
         let (mut hash, mut left) = (Sha256::new(), of.size);
         let wrong = || ImageError::Digest {
             name: "a layer".into(),
             digest: of.digest.clone(),
         };
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+        while let Some(piece) = answer
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(&error))?
+        {
             left = left.checked_sub(piece.len() as u64).ok_or_else(wrong)?;
             hash.update(&piece);
             file.write_all(&piece).await.map_err(ImageError::at(path))?;
@@ -159,10 +173,15 @@ impl Registry {
             if let Some(pass) = &self.pass {
                 request = request.header(AUTHORIZATION, pass);
             }
-            let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| self.unreachable(&error))?;
             match answer.status() {
                 status if status.is_success() => return Ok(answer),
-                StatusCode::UNAUTHORIZED if !again => self.pass = Some(self.sign_in(&answer).await?),
+                StatusCode::UNAUTHORIZED if !again => {
+                    self.pass = Some(self.sign_in(&answer).await?)
+                }
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                     return Err(self.fault("does not give the image to this login", false));
                 }
@@ -171,7 +190,9 @@ impl Registry {
                 }
                 status => {
                     let text = format!("answers {status}");
-                    return Err(self.fault(text, status.is_server_error() || status.as_u16() == 429));
+                    return Err(
+                        self.fault(text, status.is_server_error() || status.as_u16() == 429)
+                    );
                 }
             }
         }
@@ -186,8 +207,14 @@ impl Registry {
             token: String,
             access_token: String,
         }
-        let asked = answer.headers().get(WWW_AUTHENTICATE).and_then(|asked| asked.to_str().ok());
-        let (kind, members) = asked.unwrap_or_default().split_once(' ').unwrap_or_default();
+        let asked = answer
+            .headers()
+            .get(WWW_AUTHENTICATE)
+            .and_then(|asked| asked.to_str().ok());
+        let (kind, members) = asked
+            .unwrap_or_default()
+            .split_once(' ')
+            .unwrap_or_default();
         if kind.eq_ignore_ascii_case("basic") {
             let Some((user, password)) = &self.login else {
                 return Err(self.fault("wants a login: give the task an auth block", false));
@@ -196,7 +223,11 @@ impl Registry {
             let pair = base64::Engine::encode(engine, format!("{user}:{password}"));
             return Ok(format!("Basic {pair}"));
         }
-        let member = |name: &str| members_of(members).find(|(key, _)| key == name).map(|(_, value)| value);
+        let member = |name: &str| {
+            members_of(members)
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
+        };
         let realm = member("realm").and_then(|realm| Url::parse(&realm).ok());
         let Some(mut realm) = realm else {
             return Err(self.fault("wants a login of a kind that is not known here", false));
@@ -210,13 +241,19 @@ impl Registry {
         if let Some((user, password)) = &self.login {
             request = request.basic_auth(user, Some(password));
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         if !answer.status().is_success() {
             let text = format!("gives no token: {}", answer.status());
             return Err(self.fault(text, answer.status().is_server_error()));
         }
         let token: Token = serde_json::from_slice(&self.text(answer).await?).unwrap_or_default();
-        match [token.token, token.access_token].into_iter().find(|token| !token.is_empty()) {
+        match [token.token, token.access_token]
+            .into_iter()
+            .find(|token| !token.is_empty())
+        {
             Some(token) => Ok(format!("Bearer {token}")),
             None => Err(self.fault("gives no token", false)),
         }
@@ -243,11 +280,17 @@ mod tests {
 
     #[test]
     fn what_a_registry_asks_for_is_read() {
-        let all: Vec<_> = members_of("realm=\"https://a/t\",service=\"s,x\", scope=\"r:a:pull\",n=1").collect();
+        let all: Vec<_> =
+            members_of("realm=\"https://a/t\",service=\"s,x\", scope=\"r:a:pull\",n=1").collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             all,
-            [pair("realm", "https://a/t"), pair("service", "s,x"), pair("scope", "r:a:pull"), pair("n", "1")]
+            [
+                pair("realm", "https://a/t"),
+                pair("service", "s,x"),
+                pair("scope", "r:a:pull"),
+                pair("n", "1")
+            ]
         );
         assert_eq!(members_of("nothing").count(), 0);
     }

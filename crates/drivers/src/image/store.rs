@@ -52,10 +52,15 @@ impl Store {
     pub(super) fn scratch(&self) -> Result<Scratch, ImageError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = self.dir.join(format!(".new-{}-{number}", std::process::id()));
+        let path = self
+            .dir
+            .join(format!(".new-{}-{number}", std::process::id()));
         // Left by an agent with this number before a restart of the machine.
         let _ = fs::remove_dir_all(&path);
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path);
         made.map_err(ImageError::at(&path))?;
         Ok(Scratch(path))
     }
@@ -76,7 +81,10 @@ impl Store {
         if !place.join(ROOT).is_dir() {
             let scratch = self.scratch()?;
             let root = scratch.0.join(ROOT);
-            fs::DirBuilder::new().mode(0o755).create(&root).map_err(ImageError::at(&root))?;
+            fs::DirBuilder::new()
+                .mode(0o755)
+                .create(&root)
+                .map_err(ImageError::at(&root))?;
             for layer in &fetched.layers {
                 apply(layer, &root)?;
             }
@@ -98,14 +106,21 @@ impl Store {
     /// Removes what nobody used for long and nobody has.
     fn collect(&self, now: SystemTime, in_use: &dyn Fn(&Path) -> bool) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let used = entry.path().join(USED).metadata().and_then(|used| used.modified());
+            let used = entry
+                .path()
+                .join(USED)
+                .metadata()
+                .and_then(|used| used.modified());
             let Ok(used) = used else { continue };
             let old = now.duration_since(used).is_ok_and(|since| since > KEPT);
             if old && !in_use(&entry.path().join(ROOT)) {
                 tracing::info!(image = %entry.path().display(), "an image that was not used for long is removed");
                 // First it is no image any more, then its files go.
-                let gone = self.dir.join(format!(".gone-{}", entry.file_name().display()));
-                let removed = fs::rename(entry.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
+                let gone = self
+                    .dir
+                    .join(format!(".gone-{}", entry.file_name().display()));
+                let removed =
+                    fs::rename(entry.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
                 if let Err(error) = removed {
                     tracing::warn!(path = %gone.display(), %error, "an image cannot be removed");
                 }
@@ -129,7 +144,9 @@ impl Store {
 
     fn name_file(&self, name: &str) -> PathBuf {
         let digest = digest::of(name.as_bytes());
-        self.dir.join("names").join(digest.trim_start_matches("sha256:"))
+        self.dir
+            .join("names")
+            .join(digest.trim_start_matches("sha256:"))
     }
 }
 
@@ -142,7 +159,8 @@ fn is_mounted(root: &Path) -> bool {
         options.any(|option| wanted.iter().any(|wanted| option == wanted))
     };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut tables = processes.filter_map(|entry| fs::read_to_string(entry.path().join("mountinfo")).ok());
+    let mut tables =
+        processes.filter_map(|entry| fs::read_to_string(entry.path().join("mountinfo")).ok());
     tables.any(|table| holds(&table))
 }
 
@@ -187,8 +205,13 @@ mod tests {
             assert!(store.has(&format!("sha256:{}", digit.repeat(64))));
         }
         let now = SystemTime::now();
-        let early = File::options().write(true).open(place("a").join(USED)).expect("opened");
-        early.set_modified(now - Duration::from_secs(3600)).expect("set");
+        let early = File::options()
+            .write(true)
+            .open(place("a").join(USED))
+            .expect("opened");
+        early
+            .set_modified(now - Duration::from_secs(3600))
+            .expect("set");
         let has_c = |root: &Path| root.starts_with(place("c"));
         store.collect(now + KEPT - Duration::from_secs(60), &has_c);
         assert!(!place("a").exists() && place("b").exists());

@@ -162,16 +162,25 @@ fn change_root(isolation: &Isolation) -> Step<PathBuf> {
 }
 
 fn lay(overlay: &Overlay, root: &Path) -> Step {
-    let paths = [&overlay.lower, &overlay.upper, &overlay.work].map(|path| path.display().to_string());
+    let paths =
+        [&overlay.lower, &overlay.upper, &overlay.work].map(|path| path.display().to_string());
     // They have a meaning in the options of a mount.
     if let Some(path) = paths.iter().find(|path| path.contains([':', ',', '\\'])) {
-        let text = format!("the data directory must not have ':', ',' or '\\' in its name to hold images: {path}");
+        let text = format!(
+            "the data directory must not have ':', ',' or '\\' in its name to hold images: {path}"
+        );
         return Err((text, io::ErrorKind::InvalidInput.into()));
     }
     let [lower, upper, work] = paths;
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
-    mount(Some("overlay"), root, Some("overlay"), MsFlags::MS_NODEV, Some(options.as_str()))
-        .map_err(at("laying a directory for changes over the image"))
+    mount(
+        Some("overlay"),
+        root,
+        Some("overlay"),
+        MsFlags::MS_NODEV,
+        Some(options.as_str()),
+    )
+    .map_err(at("laying a directory for changes over the image"))
 }
 
 fn random() -> u64 {

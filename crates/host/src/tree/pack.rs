@@ -30,7 +30,10 @@ pub fn pack(root: &Path, paths: &[&Path], out: impl Write) -> Result<(), TreeErr
             Err(error) => return Err(TreeError::at(path)(error.into())),
         }
     }
-    builder.into_inner().and_then(|mut out| out.flush()).map_err(TreeError::at(root))
+    builder
+        .into_inner()
+        .and_then(|mut out| out.flush())
+        .map_err(TreeError::at(root))
 }
 
 fn put_directory(
@@ -46,7 +49,9 @@ fn put_directory(
     let directory = File::from(directory);
     let meta = directory.metadata().map_err(&fail)?;
     let mut header = header(&meta, tar::EntryType::Directory, 0);
-    builder.append_data(&mut header, path, io::empty()).map_err(&fail)?;
+    builder
+        .append_data(&mut header, path, io::empty())
+        .map_err(&fail)?;
     let directory = OwnedFd::from(directory);
     for name in names(&directory).map_err(&fail)? {
         let below = path.join(&name);
@@ -71,12 +76,16 @@ fn put(
     let kind = FileType::from_raw_mode(found.map_err(|error| fail(error.into()))?.st_mode);
     let open = |flags: OFlags| {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(directory, name, flags, Mode::empty()).map_err(|error| fail(error.into()))
+        rustix::fs::openat(directory, name, flags, Mode::empty())
+            .map_err(|error| fail(error.into()))
     };
     match kind {
-        FileType::Directory => {
-            put_directory(builder, open(OFlags::RDONLY | OFlags::DIRECTORY)?, path, depth + 1)
-        }
+        FileType::Directory => put_directory(
+            builder,
+            open(OFlags::RDONLY | OFlags::DIRECTORY)?,
+            path,
+            depth + 1,
+        ),
         FileType::RegularFile => {
             let file = File::from(open(OFlags::RDONLY | OFlags::NONBLOCK)?);
             let meta = file.metadata().map_err(fail)?;
@@ -86,7 +95,9 @@ fn put(
             // As long as it was, whatever happens to it meanwhile.
             let content = file.take(meta.len()).chain(io::repeat(0)).take(meta.len());
             let mut header = header(&meta, tar::EntryType::Regular, meta.len());
-            builder.append_data(&mut header, path, content).map_err(fail)
+            builder
+                .append_data(&mut header, path, content)
+                .map_err(fail)
         }
         FileType::Symlink => {
             let link = File::from(open(OFlags::PATH)?);
@@ -124,22 +135,40 @@ mod tests {
         let local = from.path().join("task/local");
         std::fs::create_dir_all(local.join("deep/er")).unwrap();
         std::fs::write(local.join("deep/er/file"), "content").unwrap();
-        std::fs::set_permissions(local.join("deep/er/file"), PermissionsExt::from_mode(0o640)).unwrap();
+        std::fs::set_permissions(local.join("deep/er/file"), PermissionsExt::from_mode(0o640))
+            .unwrap();
         symlink("/etc/shadow", local.join("link")).unwrap();
         std::fs::create_dir_all(from.path().join("task/secrets")).unwrap();
         std::fs::write(from.path().join("task/secrets/key"), "secret").unwrap();
         symlink("../secrets", local.join("up")).unwrap();
         let mut bytes = Vec::new();
-        pack(from.path(), &[Path::new("task/local"), Path::new("absent")], &mut bytes).unwrap();
-        let how = Unpack { wanted: &|_| true, layer: false, max_bytes: 100, max_entries: 100 };
+        pack(
+            from.path(),
+            &[Path::new("task/local"), Path::new("absent")],
+            &mut bytes,
+        )
+        .unwrap();
+        let how = Unpack {
+            wanted: &|_| true,
+            layer: false,
+            max_bytes: 100,
+            max_entries: 100,
+        };
         assert_eq!(unpack(bytes.as_slice(), to.path(), &how).unwrap(), 7);
         let file = to.path().join("task/local/deep/er/file");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "content");
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o640);
-        let read = |name: &str| std::fs::read_link(to.path().join("task/local").join(name)).unwrap();
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777,
+            0o640
+        );
+        let read =
+            |name: &str| std::fs::read_link(to.path().join("task/local").join(name)).unwrap();
         assert_eq!(read("link"), Path::new("/etc/shadow"));
         assert_eq!(read("up"), Path::new("../secrets"));
-        assert!(!to.path().join("task/secrets").exists(), "a link is not followed");
+        assert!(
+            !to.path().join("task/secrets").exists(),
+            "a link is not followed"
+        );
     }
 
     #[test]

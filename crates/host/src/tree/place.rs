@@ -33,7 +33,13 @@ pub fn open(root: &Path, path: &Path) -> io::Result<File> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     // A pipe does not hold the reader back.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::openat2(&at, path, flags, Mode::empty(), resolve)?))
+    Ok(File::from(rustix::fs::openat2(
+        &at,
+        path,
+        flags,
+        Mode::empty(),
+        resolve,
+    )?))
 }
 
 /// A root, and the directory that was used last. What is removed lies in that, so it never lies in what is removed.
@@ -81,7 +87,13 @@ impl Root {
 
     fn below(&self, path: &Path) -> io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(rustix::fs::openat2(&self.root, path, DIRECTORY, Mode::empty(), resolve)?)
+        Ok(rustix::fs::openat2(
+            &self.root,
+            path,
+            DIRECTORY,
+            Mode::empty(),
+            resolve,
+        )?)
     }
 }
 

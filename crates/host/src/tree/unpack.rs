@@ -59,7 +59,9 @@ pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, 
         if bytes > how.max_bytes {
             return Err(TreeError::TooMuch("bytes"));
         }
-        target.put(&path, &mut entry).map_err(TreeError::at(&path))?;
+        target
+            .put(&path, &mut entry)
+            .map_err(TreeError::at(&path))?;
     }
     Ok(bytes)
 }
@@ -82,7 +84,10 @@ fn marks(entry: &Entry<'_, impl Read>, owners: bool) -> io::Result<Marks> {
     let header = entry.header();
     let id = |id: u64| u32::try_from(id).unwrap_or(u32::MAX - 1);
     let owner = match owners {
-        true => Some((Uid::from_raw(id(header.uid()?)), Gid::from_raw(id(header.gid()?)))),
+        true => Some((
+            Uid::from_raw(id(header.uid()?)),
+            Gid::from_raw(id(header.gid()?)),
+        )),
         false => None,
     };
     let time = Timespec {
@@ -110,7 +115,11 @@ impl Target {
             EntryType::Directory => self.put_directory(path, name, &marks)?,
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 let directory = self.cleared(path, name)?;
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let flags = OFlags::WRONLY
+                    | OFlags::CREATE
+                    | OFlags::EXCL
+                    | OFlags::NOFOLLOW
+                    | OFlags::CLOEXEC;
                 let file = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
                 let mut file = File::from(file);
                 io::copy(entry, &mut file)?;
@@ -150,13 +159,17 @@ impl Target {
 
     /// The directory that an entry lies in, without what had the entry's name.
     fn cleared(&mut self, path: &Path, name: &OsStr) -> io::Result<&OwnedFd> {
-        let directory = self.root.directory(path.parent().unwrap_or(Path::new("")))?;
+        let directory = self
+            .root
+            .directory(path.parent().unwrap_or(Path::new("")))?;
         remove(directory, name)?;
         Ok(directory)
     }
 
     fn put_directory(&mut self, path: &Path, name: &OsStr, marks: &Marks) -> io::Result<()> {
-        let directory = self.root.directory(path.parent().unwrap_or(Path::new("")))?;
+        let directory = self
+            .root
+            .directory(path.parent().unwrap_or(Path::new("")))?;
         if kind(directory, name)? != Some(FileType::Directory) {
             remove(directory, name)?;
             rustix::fs::mkdirat(directory, name, marks.mode)?;
@@ -175,7 +188,10 @@ impl Target {
         let Some(old) = to.file_name() else {
             return Err(io::ErrorKind::InvalidData.into());
         };
-        let from = self.root.directory(to.parent().unwrap_or(Path::new("")))?.try_clone()?;
+        let from = self
+            .root
+            .directory(to.parent().unwrap_or(Path::new("")))?
+            .try_clone()?;
         if kind(&from, old)? == Some(FileType::Directory) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
@@ -213,7 +229,13 @@ impl Target {
 
 fn own(directory: &OwnedFd, name: &OsStr, marks: &Marks) -> io::Result<()> {
     if let Some((user, group)) = marks.owner {
-        rustix::fs::chownat(directory, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        rustix::fs::chownat(
+            directory,
+            name,
+            Some(user),
+            Some(group),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?;
     }
     Ok(())
 }
@@ -236,7 +258,11 @@ mod tests {
             header.set_mtime(1_000_000);
             // Names that no tool writes are set byte by byte.
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-            let data = if *kind == Regular { content.as_bytes() } else { b"" };
+            let data = if *kind == Regular {
+                content.as_bytes()
+            } else {
+                b""
+            };
             if data.is_empty() {
                 header.as_old_mut().linkname[..content.len()].copy_from_slice(content.as_bytes());
             }
@@ -272,7 +298,11 @@ mod tests {
             &[("/outside/x", Regular, "evil")],
             &[("a", Symlink, out), ("a/x", Regular, "evil")],
             &[("b", Symlink, "../outside"), ("b/x", Regular, "evil")],
-            &[("c", Symlink, out), ("c", Directory, ""), ("c/x", Regular, "fine")],
+            &[
+                ("c", Symlink, out),
+                ("c", Directory, ""),
+                ("c/x", Regular, "fine"),
+            ],
             &[("d", Symlink, "/proc/self/cwd"), ("d/x", Regular, "evil")],
             &[("e", Link, "../outside/secret")],
             &[("f", Symlink, out), ("f/.wh.kept", Regular, "")],
@@ -292,10 +322,20 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(temp.path().join("usr/lib")).unwrap();
         symlink("/usr/lib", temp.path().join("lib")).unwrap();
-        put(temp.path(), &[("lib/x", Regular, "here"), ("lib/y", Link, "usr/lib/x")]).unwrap();
-        assert_eq!(std::fs::read_to_string(temp.path().join("usr/lib/y")).unwrap(), "here");
+        put(
+            temp.path(),
+            &[("lib/x", Regular, "here"), ("lib/y", Link, "usr/lib/x")],
+        )
+        .unwrap();
+        assert_eq!(
+            std::fs::read_to_string(temp.path().join("usr/lib/y")).unwrap(),
+            "here"
+        );
         let found = std::fs::metadata(temp.path().join("usr/lib/x")).unwrap();
-        assert_eq!((found.mode() & 0o7777, found.mtime(), found.nlink()), (0o750, 1_000_000, 2));
+        assert_eq!(
+            (found.mode() & 0o7777, found.mtime(), found.nlink()),
+            (0o750, 1_000_000, 2)
+        );
     }
 
     #[test]
@@ -328,7 +368,10 @@ mod tests {
         )
         .unwrap();
         assert!(!there("a/old") && !there("b/old") && there("b/new") && there("c/in"));
-        assert_eq!(std::fs::read_to_string(temp.path().join("d")).unwrap(), "now a file");
+        assert_eq!(
+            std::fs::read_to_string(temp.path().join("d")).unwrap(),
+            "now a file"
+        );
     }
 
     #[test]
@@ -336,12 +379,19 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let bytes = archive(&[("a", Regular, "123"), ("b", Regular, "456")]);
         let with = |max_bytes, max_entries| {
-            let how = Unpack { max_bytes, max_entries, ..all(false) };
+            let how = Unpack {
+                max_bytes,
+                max_entries,
+                ..all(false)
+            };
             unpack(bytes.as_slice(), temp.path(), &how)
         };
         assert!(matches!(with(5, 2), Err(TreeError::TooMuch("bytes"))));
         assert!(matches!(with(6, 1), Err(TreeError::TooMuch("entries"))));
         assert_eq!(with(6, 2).unwrap(), 6);
-        assert!(matches!(unpack(&bytes[..700], temp.path(), &all(false)), Err(TreeError::Archive(_) | TreeError::Io { .. })));
+        assert!(matches!(
+            unpack(&bytes[..700], temp.path(), &all(false)),
+            Err(TreeError::Archive(_) | TreeError::Io { .. })
+        ));
     }
 }

@@ -63,13 +63,19 @@ fn source(side: &ServerSide, asked: &DataOf) -> Result<(AllocId, NodeId), Remote
         .and_then(|job| job.lookup_task_group(&alloc.task_group));
     let migrates = group.is_some_and(|group| group.ephemeral_disk.migrate);
     if alloc.node_id != asked.caller.node_id || !migrates {
-        let text = format!("allocation {} is not one that takes data over on this node", asked.alloc);
+        let text = format!(
+            "allocation {} is not one that takes data over on this node",
+            asked.alloc
+        );
         return Err(RemoteError::new(ErrorKind::PermissionDenied, text));
     }
     match state.alloc(&alloc.previous_allocation) {
         Some(previous) => Ok((previous.id, previous.node_id)),
         None => {
-            let text = format!("allocation {} is no longer known", alloc.previous_allocation);
+            let text = format!(
+                "allocation {} is no longer known",
+                alloc.previous_allocation
+            );
             Err(RemoteError::new(ErrorKind::NotFound, text))
         }
     }

@@ -46,7 +46,12 @@ fn layer() -> Vec<u8> {
 
 /// Serves the image `hello:1`; where it does.
 fn registry() -> String {
-    let (layer, config) = (layer(), json!({"config": {"Env": ["PATH=/bin"]}}).to_string().into_bytes());
+    let (layer, config) = (
+        layer(),
+        json!({"config": {"Env": ["PATH=/bin"]}})
+            .to_string()
+            .into_bytes(),
+    );
     let describe = |bytes: &[u8]| json!({"digest": digest(bytes), "size": bytes.len()});
     let manifest = json!({"config": describe(&config), "layers": [describe(&layer)]}).to_string();
     let mut pages = BTreeMap::from([("/v2/hello/manifests/1".to_owned(), manifest.into_bytes())]);
@@ -58,14 +63,27 @@ fn registry() -> String {
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let lines = BufReader::new(stream.try_clone().expect("cloned")).lines();
-            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-            let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+            let head: Vec<String> = lines
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let path = head
+                .first()
+                .and_then(|line| line.split(' ').nth(1))
+                .unwrap_or_default();
             let (status, body) = match pages.get(path) {
                 Some(page) => (200, page.as_slice()),
                 None => (404, b"".as_slice()),
             };
-            let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-            drop(stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)));
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            drop(
+                stream
+                    .write_all(head.as_bytes())
+                    .and_then(|()| stream.write_all(body)),
+            );
         }
     });
     address
@@ -81,17 +99,33 @@ fn the_image_example() {
     let agent = Agent::start("");
     let nodes = agent.get("/v1/nodes").expect("nodes");
     let usable = nodes[0]["Drivers"]["exec"]["Healthy"] == true;
-    if skipped(test, (!usable).then_some("the driver exec needs root and cgroups")) {
+    if skipped(
+        test,
+        (!usable).then_some("the driver exec needs root and cgroups"),
+    ) {
         return;
     }
     let image = format!("image={}/hello:1", registry());
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/image.nomad");
-    agent.ok(&["job", "run", "-detach", "-var", &image, &example.display().to_string()]);
+    agent.ok(&[
+        "job",
+        "run",
+        "-detach",
+        "-var",
+        &image,
+        &example.display().to_string(),
+    ]);
     let allocation = agent.until_allocations("image", "complete", 1).remove(0);
     let id = allocation["ID"].as_str().expect("an id");
     let said = agent.ok(&["alloc", "logs", id]);
-    assert!(said.starts_with("hello from an image\nalloc\nbin\n"), "{said}");
+    assert!(
+        said.starts_with("hello from an image\nalloc\nbin\n"),
+        "{said}"
+    );
     let shown = agent.ok(&["alloc", "status", id]);
     assert!(shown.contains("Downloading image"), "{shown}");
-    assert_eq!(agent.ok(&["alloc", "fs", id, "alloc/data/result"]), "kept\n");
+    assert_eq!(
+        agent.ok(&["alloc", "fs", id, "alloc/data/result"]),
+        "kept\n"
+    );
 }

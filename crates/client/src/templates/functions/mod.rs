@@ -246,7 +246,11 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
     let named = |wanted: &str| all.clone().find(|(name, _)| *name == wanted);
     let aliases = sprig::ALIASES.into_iter().flatten();
     let aliases = aliases.filter_map(|(alias, name)| Some((alias, named(name)?.1)));
-    for (name, function) in all.clone().map(|(name, function)| (name, *function)).chain(aliases) {
+    for (name, function) in all
+        .clone()
+        .map(|(name, function)| (name, *function))
+        .chain(aliases)
+    {
         let pass = Arc::clone(pass);
         engine = engine.func(name, move |args: &[Value]| function(&pass, args));
     }

@@ -36,23 +36,31 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("sprig_mustDateModify", |_, args| {
         let (by, from) = (text(args, 0)?, time(args, 1)?);
         let changed = nanos(&by).and_then(|nanos| layout::later(&from, nanos));
-        changed.map(|time| written(&time)).ok_or_else(|| fail(format!("invalid duration {by:?}")))
+        changed
+            .map(|time| written(&time))
+            .ok_or_else(|| fail(format!("invalid duration {by:?}")))
     }),
     ("sprig_toDate", |_, args| {
         let (form, of) = (text(args, 0)?, text(args, 1)?);
         let read = layout::parse(&of, &form, TimeZone::system());
-        Ok(read.map_or_else(|| string("0001-01-01 00:00:00 +0000 UTC"), |time| written(&time)))
+        Ok(read.map_or_else(
+            || string("0001-01-01 00:00:00 +0000 UTC"),
+            |time| written(&time),
+        ))
     }),
     ("sprig_mustToDate", |_, args| {
         let (form, of) = (text(args, 0)?, text(args, 1)?);
         let read = layout::parse(&of, &form, TimeZone::system());
-        read.map(|time| written(&time)).ok_or_else(|| fail(format!("{of:?} is not written like {form:?}")))
+        read.map(|time| written(&time))
+            .ok_or_else(|| fail(format!("{of:?} is not written like {form:?}")))
     }),
     ("sprig_unixEpoch", |_, args| {
         Ok(string(time(args, 0)?.timestamp().as_second().to_string()))
     }),
     ("sprig_duration", |_, args| {
-        Ok(string(duration(whole(value(args, 0)?).saturating_mul(1_000_000_000))))
+        Ok(string(duration(
+            whole(value(args, 0)?).saturating_mul(1_000_000_000),
+        )))
     }),
     ("sprig_durationRound", |_, args| {
         let of = text(args, 0)?;
@@ -101,7 +109,13 @@ fn duration(nanos: i64) -> String {
 
 /// In the largest unit that it fills.
 fn rounded(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 5] = [(31_536_000, "y"), (2_592_000, "mo"), (86_400, "d"), (3600, "h"), (60, "m")];
+    const UNITS: [(u64, &str); 5] = [
+        (31_536_000, "y"),
+        (2_592_000, "mo"),
+        (86_400, "d"),
+        (3600, "h"),
+        (60, "m"),
+    ];
     match UNITS.iter().find(|(size, _)| seconds > *size) {
         Some((size, unit)) => format!("{}{unit}", seconds / size),
         None => format!("{seconds}s"),
@@ -114,4 +128,3 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("sprig_date_modify", "sprig_dateModify"),
     ("sprig_must_date_modify", "sprig_mustDateModify"),
 ];
-

@@ -5,10 +5,28 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp, ZonedDateTime as Zoned};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 /// The elements of layouts; of those that begin alike the longer comes first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +47,11 @@ enum Part {
     Second(bool),
     Half(bool),
     /// Digits are named by the text; whether `Z` stands for none, and whether there is a colon.
-    Zone { z: bool, colon: bool, minutes: bool },
+    Zone {
+        z: bool,
+        colon: bool,
+        minutes: bool,
+    },
     /// So many digits, and whether zeros at the end are left out.
     Fraction(usize, bool),
     Text(char),
@@ -65,12 +87,54 @@ const NAMED: [(&str, Part); 34] = [
     ("5", Part::Second(false)),
     ("PM", Part::Half(true)),
     ("pm", Part::Half(false)),
-    ("Z07:00", Part::Zone { z: true, colon: true, minutes: true }),
-    ("Z0700", Part::Zone { z: true, colon: false, minutes: true }),
-    ("Z07", Part::Zone { z: true, colon: false, minutes: false }),
-    ("-07:00", Part::Zone { z: false, colon: true, minutes: true }),
-    ("-0700", Part::Zone { z: false, colon: false, minutes: true }),
-    ("-07", Part::Zone { z: false, colon: false, minutes: false }),
+    (
+        "Z07:00",
+        Part::Zone {
+            z: true,
+            colon: true,
+            minutes: true,
+        },
+    ),
+    (
+        "Z0700",
+        Part::Zone {
+            z: true,
+            colon: false,
+            minutes: true,
+        },
+    ),
+    (
+        "Z07",
+        Part::Zone {
+            z: true,
+            colon: false,
+            minutes: false,
+        },
+    ),
+    (
+        "-07:00",
+        Part::Zone {
+            z: false,
+            colon: true,
+            minutes: true,
+        },
+    ),
+    (
+        "-0700",
+        Part::Zone {
+            z: false,
+            colon: false,
+            minutes: true,
+        },
+    ),
+    (
+        "-07",
+        Part::Zone {
+            z: false,
+            colon: false,
+            minutes: false,
+        },
+    ),
     (".000000000", Part::Fraction(9, false)),
     (".000000", Part::Fraction(6, false)),
     (".000", Part::Fraction(3, false)),
@@ -89,7 +153,9 @@ fn parts(layout: &str) -> Vec<Part> {
             // `Monthly` is a word, not a day.
             after.is_some_and(|next| !(word && next.is_some_and(|c| c.is_ascii_lowercase())))
         });
-        let (length, part) = found.map_or((first.len_utf8(), Part::Text(first)), |(name, part)| (name.len(), *part));
+        let (length, part) = found.map_or((first.len_utf8(), Part::Text(first)), |(name, part)| {
+            (name.len(), *part)
+        });
         parts.push(part);
         rest = rest.get(length..).unwrap_or_default();
     }
@@ -100,7 +166,10 @@ fn parts(layout: &str) -> Vec<Part> {
 pub(super) const DEFAULT: &str = "2006-01-02 15:04:05.999999999 -0700 MST";
 
 pub(super) fn format(time: &Zoned, layout: &str) -> String {
-    parts(layout).into_iter().map(|part| one(time, part)).collect()
+    parts(layout)
+        .into_iter()
+        .map(|part| one(time, part))
+        .collect()
 }
 
 fn one(time: &Zoned, part: Part) -> String {
@@ -108,7 +177,13 @@ fn one(time: &Zoned, part: Part) -> String {
     let day = usize::from(time.weekday().to_monday_zero_offset().unsigned_abs());
     let name = |names: &[&str], at: usize| names.get(at).copied().unwrap_or_default().to_owned();
     let short = |name: String| name.chars().take(3).collect();
-    let padded = |number: i8, pad: bool| if pad { format!("{number:02}") } else { number.to_string() };
+    let padded = |number: i8, pad: bool| {
+        if pad {
+            format!("{number:02}")
+        } else {
+            number.to_string()
+        }
+    };
     let twelve = match time.hour() % 12 {
         0 => 12,
         hour => hour,
@@ -118,7 +193,11 @@ fn one(time: &Zoned, part: Part) -> String {
         Part::Month => short(name(&MONTHS, month)),
         Part::LongDay => name(&DAYS, day),
         Part::Weekday => short(name(&DAYS, day)),
-        Part::ZoneName => match time.time_zone().to_offset_info(time.timestamp()).abbreviation() {
+        Part::ZoneName => match time
+            .time_zone()
+            .to_offset_info(time.timestamp())
+            .abbreviation()
+        {
             "Etc/UTC" => "UTC".into(),
             abbreviation => abbreviation.to_owned(),
         },
@@ -195,7 +274,17 @@ struct Found {
 
 impl Default for Found {
     fn default() -> Self {
-        Self { year: 1, month: 1, day: 1, hour: 0, minute: 0, second: 0, nanos: 0, afternoon: None, offset: None }
+        Self {
+            year: 1,
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            nanos: 0,
+            afternoon: None,
+            offset: None,
+        }
     }
 }
 
@@ -204,11 +293,17 @@ impl Found {
     fn take<'a>(&mut self, part: Part, rest: &'a str) -> Option<&'a str> {
         let number = |most: usize, rest: &'a str| -> Option<(i64, &'a str)> {
             let rest = rest.trim_start_matches(' ');
-            let length = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
+            let length = rest
+                .bytes()
+                .take(most)
+                .take_while(u8::is_ascii_digit)
+                .count();
             let (digits, rest) = rest.split_at(length);
             Some((digits.parse().ok()?, rest))
         };
-        let small = |most: usize| number(most, rest).and_then(|(n, rest)| Some((i8::try_from(n).ok()?, rest)));
+        let small = |most: usize| {
+            number(most, rest).and_then(|(n, rest)| Some((i8::try_from(n).ok()?, rest)))
+        };
         let named = |names: &[&str], short: bool| {
             names.iter().zip(1_i8..).find_map(|(name, n)| {
                 let name = if short { name.get(..3)? } else { name };
@@ -278,7 +373,11 @@ impl Found {
                 let Some(digits) = rest.strip_prefix('.') else {
                     return Some(rest);
                 };
-                let length = digits.bytes().take(9).take_while(u8::is_ascii_digit).count();
+                let length = digits
+                    .bytes()
+                    .take(9)
+                    .take_while(u8::is_ascii_digit)
+                    .count();
                 let (digits, rest) = digits.split_at(length);
                 self.nanos = format!("{digits:0<9}").parse().ok()?;
                 rest
@@ -301,7 +400,11 @@ impl Found {
         let after = rest.strip_prefix(':').unwrap_or(rest);
         let minutes: Option<i32> = after.get(..2).and_then(|digits| digits.parse().ok());
         self.offset = Some(sign * (hours * 3600 + minutes.unwrap_or(0) * 60));
-        Some(if minutes.is_some() { after.get(2..)? } else { rest })
+        Some(if minutes.is_some() {
+            after.get(2..)?
+        } else {
+            rest
+        })
     }
 
     fn time(self, tz: TimeZone) -> Option<Zoned> {
@@ -310,7 +413,16 @@ impl Found {
             Some(false) if self.hour == 12 => 0,
             _ => self.hour,
         };
-        let civil = DateTime::new(self.year, self.month, self.day, hour, self.minute, self.second, self.nanos).ok()?;
+        let civil = DateTime::new(
+            self.year,
+            self.month,
+            self.day,
+            hour,
+            self.minute,
+            self.second,
+            self.nanos,
+        )
+        .ok()?;
         let tz = match self.offset {
             Some(0) => TimeZone::UTC,
             Some(seconds) => TimeZone::fixed(Offset::from_seconds(seconds).ok()?),
@@ -340,7 +452,10 @@ mod tests {
         for (layout, text) in [
             ("2006-01-02T15:04:05Z07:00", "2023-11-14T22:13:20Z"),
             ("Mon Jan _2 15:04:05 2006", "Tue Nov 14 22:13:20 2023"),
-            ("Monday, 02-Jan-06 15:04:05 MST", "Tuesday, 14-Nov-23 22:13:20 UTC"),
+            (
+                "Monday, 02-Jan-06 15:04:05 MST",
+                "Tuesday, 14-Nov-23 22:13:20 UTC",
+            ),
             ("3:04PM", "10:13PM"),
             ("02 Jan 06 15:04 -0700", "14 Nov 23 22:13 +0000"),
             ("Monthly 1/2", "Monthly 11/14"),
@@ -349,15 +464,28 @@ mod tests {
         ] {
             assert_eq!(format(&time, layout), text, "{layout}");
         }
-        for layout in ["2006-01-02T15:04:05Z07:00", "Mon Jan _2 15:04:05 2006", DEFAULT, "Jan 2, 2006 at 3:04:05pm (MST)"] {
+        for layout in [
+            "2006-01-02T15:04:05Z07:00",
+            "Mon Jan _2 15:04:05 2006",
+            DEFAULT,
+            "Jan 2, 2006 at 3:04:05pm (MST)",
+        ] {
             let read = parse(&format(&time, layout), layout, TimeZone::UTC).expect(layout);
             assert_eq!(read.timestamp(), time.timestamp(), "{layout}");
         }
-        let east = parse("2023-11-15T00:13:20.5+02:00", "2006-01-02T15:04:05.999Z07:00", TimeZone::UTC).expect("read");
+        let east = parse(
+            "2023-11-15T00:13:20.5+02:00",
+            "2006-01-02T15:04:05.999Z07:00",
+            TimeZone::UTC,
+        )
+        .expect("read");
         assert_eq!(east.timestamp().as_second(), 1_700_000_000);
         assert_eq!(format(&east, DEFAULT), "2023-11-15 00:13:20.5 +0200 +02");
         for wrong in ["2023-13-01", "yesterday", "2023-01-02x", ""] {
-            assert!(parse(wrong, "2006-01-02", TimeZone::UTC).is_none(), "{wrong}");
+            assert!(
+                parse(wrong, "2006-01-02", TimeZone::UTC).is_none(),
+                "{wrong}"
+            );
         }
     }
 }

@@ -48,7 +48,9 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("sprig_randInt", |_, args| {
         let (from, to) = (whole(value(args, 0)?), whole(value(args, 1)?));
         if to <= from {
-            return Err(fail(format!("there is no number from {from} to below {to}")));
+            return Err(fail(format!(
+                "there is no number from {from} to below {to}"
+            )));
         }
         let more = i64::try_from(below(from.abs_diff(to))?).unwrap_or(0);
         Ok(Value::Int(from.saturating_add(more)))
@@ -123,7 +125,11 @@ fn base32(bytes: &[u8]) -> String {
         let digits = (group.len() * 8).div_ceil(5);
         for number in 0..8 {
             let value = usize::try_from((bits >> (35 - 5 * number)) & 31).unwrap_or(0);
-            out.push(if number < digits { char::from(DIGITS[value]) } else { '=' });
+            out.push(if number < digits {
+                char::from(DIGITS[value])
+            } else {
+                '='
+            });
         }
     }
     out
@@ -168,7 +174,10 @@ fn version(text: &str) -> Option<Version> {
 /// Whether a version fits one constraint: parts between commas or spaces, all of which hold.
 fn satisfies(constraint: &str, version: &Version) -> Option<bool> {
     if let Some((low, high)) = constraint.split_once(" - ") {
-        return Some(one(&format!(">={}", low.trim()), version)? && one(&format!("<={}", high.trim()), version)?);
+        return Some(
+            one(&format!(">={}", low.trim()), version)?
+                && one(&format!("<={}", high.trim()), version)?,
+        );
     }
     // `>= 1.2` is one part.
     let mut joined = constraint.trim().to_owned();
@@ -188,7 +197,10 @@ fn satisfies(constraint: &str, version: &Version) -> Option<bool> {
 }
 
 fn one(part: &str, version: &Version) -> Option<bool> {
-    let part = part.replace("=>", ">=").replace("=<", "<=").replace(['x', 'X'], "*");
+    let part = part
+        .replace("=>", ">=")
+        .replace("=<", "<=")
+        .replace(['x', 'X'], "*");
     let (operator, number) = part.split_at(part.find(|c: char| !"=<>~^".contains(c)).unwrap_or(0));
     let number = number.trim_start_matches('v');
     let operator = match operator {
@@ -206,7 +218,12 @@ mod tests {
 
     #[test]
     fn base32_goes_both_ways() {
-        for (plain, written) in [("", ""), ("f", "MY======"), ("foob", "MZXW6YQ="), ("foobar", "MZXW6YTBOI======")] {
+        for (plain, written) in [
+            ("", ""),
+            ("f", "MY======"),
+            ("foob", "MZXW6YQ="),
+            ("foobar", "MZXW6YTBOI======"),
+        ] {
             assert_eq!(base32(plain.as_bytes()), written);
             assert_eq!(unbase32(written).as_deref(), Some(plain.as_bytes()));
         }
