@@ -27,8 +27,12 @@ pub(super) enum Need {
     /// The healthy instances of a service in Consul.
     ConsulService(String),
     ConsulServiceNames,
+    /// The datacenters that Consul knows.
+    Datacenters,
     /// A secret of Vault.
     Secret(String),
+    /// The names of what Vault has below a path.
+    SecretNames(String),
 }
 
 impl Need {
@@ -43,7 +47,9 @@ impl Need {
             Self::Keys(prefix) => format!("kv.list({prefix})"),
             Self::ConsulService(name) => format!("health.service({name}|passing)"),
             Self::ConsulServiceNames => "catalog.services".to_owned(),
+            Self::Datacenters => "catalog.datacenters".to_owned(),
             Self::Secret(path) => format!("vault.read({path})"),
+            Self::SecretNames(path) => format!("vault.list({path})"),
         }
     }
 

@@ -90,7 +90,11 @@ impl Source for Arc<Consul> {
     fn has(&self, need: &Need) -> bool {
         matches!(
             need,
-            Need::Key { .. } | Need::Keys(_) | Need::ConsulService(_) | Need::ConsulServiceNames
+            Need::Key { .. }
+                | Need::Keys(_)
+                | Need::ConsulService(_)
+                | Need::ConsulServiceNames
+                | Need::Datacenters
         )
     }
 
@@ -100,6 +104,7 @@ impl Source for Arc<Consul> {
             Need::Keys(prefix) => self.keys(prefix).await,
             Need::ConsulService(name) => self.instances(name).await,
             Need::ConsulServiceNames => self.names().await,
+            Need::Datacenters => self.datacenters().await,
             _ => return None,
         };
         found
@@ -136,6 +141,11 @@ impl Consul {
     async fn names(&self) -> Result<Value, ConsulError> {
         let found = self.json("/v1/catalog/services").await?;
         Ok(Value::Json(found.unwrap_or_default()))
+    }
+
+    async fn datacenters(&self) -> Result<Value, ConsulError> {
+        let found = self.json("/v1/catalog/datacenters").await?;
+        Ok(Value::Names(found.unwrap_or_default()))
     }
 
     async fn instances(&self, name: &str) -> Result<Value, ConsulError> {
@@ -205,19 +215,23 @@ impl Secrets {
 #[async_trait]
 impl Source for Secrets {
     fn has(&self, need: &Need) -> bool {
-        matches!(need, Need::Secret(_))
+        matches!(need, Need::Secret(_) | Need::SecretNames(_))
     }
 
     async fn fetch(&self, need: &Need) -> Option<Value> {
-        let Need::Secret(path) = need else {
-            return None;
-        };
         let vault = self.vault().await?;
-        match vault.read(path).await {
-            Ok(serde_json::Value::Null) => Some(Value::Absent),
-            Ok(found) => Some(Value::Json(found)),
+        let found = match need {
+            Need::Secret(path) => vault.read(path).await.map(|found| match found {
+                serde_json::Value::Null => Value::Absent,
+                found => Value::Json(found),
+            }),
+            Need::SecretNames(path) => vault.list(path).await.map(Value::Names),
+            _ => return None,
+        };
+        match found {
+            Ok(found) => Some(found),
             Err(error) => {
-                tracing::warn!(%error, path, "a secret cannot be read");
+                tracing::warn!(%error, ?need, "a secret cannot be read");
                 // A token that is over is replaced.
                 if matches!(error, VaultError::Refused(403, _)) {
                     *self.vault.lock().await = None;

@@ -56,6 +56,8 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
             "/v1/agent/self" => {
                 r#"{"Config":{"Version":"1.18.0","Datacenter":"dc1","NodeName":"c1","Server":true},"DebugConfig":{}}"#
             }
+            "/v1/catalog/datacenters" => r#"["dc1","dc2"]"#,
+            "/v1/team/" | "/v1/team" => r#"{"data":{"keys":["a","b/"]}}"#,
             "/v1/acl/login" => r#"{"SecretID":"token-of-consul"}"#,
             "/v1/auth/jwt-nomad/login" => {
                 r#"{"auth":{"client_token":"token-of-vault","lease_duration":3600}}"#
@@ -178,8 +180,14 @@ async fn tasks_have_tokens_of_both() {
     })
     .await;
     let mut tasks = shell(
-        "echo $VAULT_TOKEN $VAULT_NAMESPACE $CONSUL_HTTP_TOKEN $CONSUL_TOKEN; cat secrets/vault_token secrets/consul_token",
+        "echo $VAULT_TOKEN $VAULT_NAMESPACE $CONSUL_HTTP_TOKEN $CONSUL_TOKEN; cat local/lists secrets/vault_token secrets/consul_token",
     );
+    tasks[0].templates = vec![Template {
+        embedded_tmpl: "{{ range datacenters }}{{ . }} {{ end }}{{ range secrets \"team\" }}{{ . }} {{ end }}\n".into(),
+        dest_path: "local/lists".into(),
+        once: true,
+        ..Template::default()
+    }];
     tasks[0].vault = Some(caravan_model::Vault {
         role: "of-the-task".into(),
         env: true,
@@ -195,7 +203,7 @@ async fn tasks_have_tokens_of_both() {
         .await;
     assert_eq!(
         logs(&client).await,
-        "token-of-vault team token-of-consul token-of-consul\ntoken-of-vaulttoken-of-consul"
+        "token-of-vault team token-of-consul token-of-consul\ndc1 dc2 a b/ \ntoken-of-vaulttoken-of-consul"
     );
     let all = requests.lock().unwrap().clone();
     let told = |path: &str| -> Value {

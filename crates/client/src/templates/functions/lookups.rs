@@ -102,6 +102,17 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
             ])
         })))
     }),
+    ("datacenters", |pass, _| {
+        Ok(list(
+            names(pass, Need::Datacenters).into_iter().map(string),
+        ))
+    }),
+    ("secrets", |pass, args| {
+        let path = text(args, 0)?;
+        Ok(list(
+            names(pass, Need::SecretNames(path)).into_iter().map(string),
+        ))
+    }),
     ("secret", |pass, args| {
         let path = text(args, 0)?;
         Ok(pass.ask(Need::Secret(path)).map_or(Value::Nil, json_of))
