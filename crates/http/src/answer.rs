@@ -139,10 +139,12 @@ impl Answer {
 
     /// An object, as JSON.
     pub fn json<T: Serialize + ?Sized>(value: &T, meta: Meta) -> Result<Self, ApiError> {
-        let bytes = json::encode(value).map_err(|error| {
-            ApiError::internal(format!("the answer cannot be written as JSON: {error}"))
-        })?;
-        Ok(Self::json_bytes(bytes, meta))
+        Ok(Self::json_bytes(json::encode(value).map_err(unwritable)?, meta))
+    }
+
+    /// An object that was never stored, as JSON: numbers in its free-form members stay as they are.
+    pub fn json_literal<T: Serialize + ?Sized>(value: &T, meta: Meta) -> Result<Self, ApiError> {
+        Ok(Self::json_bytes(json::encode_literal(value).map_err(unwritable)?, meta))
     }
 
     /// JSON that is written already.
@@ -199,4 +201,8 @@ impl Answer {
         self.head.headers.push((name.to_owned(), value.into()));
         self
     }
+}
+
+fn unwritable(error: serde_json::Error) -> ApiError {
+    ApiError::internal(format!("the answer cannot be written as JSON: {error}"))
 }

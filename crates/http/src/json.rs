@@ -19,13 +19,20 @@ pub use indent::indent;
 /// What is answered when a body is needed and there is none.
 pub const EMPTY_BODY: &str = "Request body is empty";
 
-/// Writes a value: integral floats keep one decimal, exponents only for the very small and very large.
+/// Writes a value: integral floats keep one decimal, as do all numbers in free-form members; exponents only for the
+/// very small and very large.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_json::Error> {
+    write(value, write::Compact::default())
+}
+
+/// Writes what was never stored: numbers in free-form members stay as they are.
+pub fn encode_literal<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_json::Error> {
+    write(value, write::Compact::literal())
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, format: write::Compact) -> Result<Bytes, serde_json::Error> {
     let mut out = Vec::with_capacity(256);
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut out,
-        write::Compact,
-    ))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, format))?;
     Ok(Bytes::from(out))
 }
 

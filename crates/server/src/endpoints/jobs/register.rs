@@ -176,5 +176,5 @@ pub(in super::super) fn parse(call: &Call) -> Answered {
     }
     let job = admission::parse(&body)
         .map_err(|text| ApiError::bad_request(format!("Failed to parse job: {text}")))?;
-    Answer::json(&job, Meta::none())
+    Answer::json_literal(&job, Meta::none())
 }
