@@ -123,7 +123,10 @@ fn verdicts_on_what_is_placed_whole_have_the_job_looked_at_once_for_all() {
         assert_eq!(settle(&mut cluster).0, [], "the third is not yet judged");
     }
     cluster.tell(allocs[2], ClientStatus::Running, Some(true));
-    let (commands, _) = settle(&mut cluster);
+    let mut watcher = DeploymentWatcher::default();
+    assert_eq!(cluster.settle(&mut watcher), (vec![], Some(at(11))), "that it is done is said a moment later");
+    cluster.pass(1);
+    let (commands, _) = cluster.settle(&mut watcher);
     assert!(matches!(commands[..], [Command::UpsertEvals { .. }]), "{commands:?}");
 }
 
@@ -301,10 +304,13 @@ fn the_progress_deadline_is_no_matter_while_paused_finished_or_awaiting_promotio
     let alloc = place(&mut waiting, 1, canary);
     waiting.tell(alloc, ClientStatus::Running, Some(true));
     for mut cluster in [paused, finished, waiting] {
-        settle(&mut cluster);
+        let mut watcher = DeploymentWatcher::default();
+        cluster.settle(&mut watcher);
+        cluster.pass(1);
+        cluster.settle(&mut watcher);
         cluster.finish_evals("web");
         cluster.pass(10_000);
-        assert_eq!(settle(&mut cluster), (vec![], None));
+        assert_eq!(cluster.settle(&mut watcher), (vec![], None));
     }
 }
 

@@ -9,7 +9,8 @@ use caravan_state::{Change, Command, JobKey, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How long verdicts are gathered before the job is looked at again, when more are to be expected.
+/// How long verdicts are gathered before the job is looked at again, when more are to be expected or nothing is left
+/// but to say that it is done: that a rollout goes on is seen by whoever looks right after it began.
 const GATHERING: Duration = Duration::from_secs(1);
 
 /// Watches every deployment that goes on.
@@ -102,7 +103,7 @@ impl Rollout<'_> {
             return wanted;
         }
         let since = gathering.unwrap_or(self.now);
-        if self.expects_verdicts() && self.now < since + GATHERING {
+        if (self.expects_verdicts() || self.all_healthy()) && self.now < since + GATHERING {
             wanted.gathering = Some(since);
         } else {
             wanted.commands.push(self.carry_on(ids));
@@ -243,6 +244,13 @@ impl Rollout<'_> {
                 .deployment_status
                 .is_some_and(|status| status.healthy.is_some());
             !judged && !alloc.terminal_status()
+        })
+    }
+
+    /// Whether every group has what it wants, so that the rollout only has to be called successful.
+    fn all_healthy(&self) -> bool {
+        self.deployment.task_groups.values().all(|group| {
+            group.healthy_allocs >= group.desired_total && (group.desired_canaries == 0 || group.promoted)
         })
     }
 

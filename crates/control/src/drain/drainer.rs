@@ -9,6 +9,9 @@ use caravan_state::{Change, Command, DrainUpdate, JobKey, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// How long a forced drain may be taken back or softened before anything leaves.
+const SECOND_THOUGHTS: Duration = Duration::from_secs(1);
+
 /// The most allocations that one command tells to leave.
 const BATCH: usize = 7281;
 
@@ -79,9 +82,13 @@ impl<'a> Pass<'a> {
             let Some(strategy) = &node.drain_strategy else {
                 continue;
             };
-            let deadline = UnixNanos::from(strategy.force_deadline);
-            let forced = strategy.deadline.0 < 0;
-            let overdue = forced || (!deadline.is_zero() && deadline <= self.now);
+            let deadline = deadline(node, strategy);
+            let overdue = !deadline.is_zero() && deadline <= self.now;
+            if !overdue && strategy.deadline.0 < 0 {
+                self.draining.remove(&id);
+                self.wake_at = Some(self.wake_at.map_or(deadline, |at| at.min(deadline)));
+                continue;
+            }
             let empty = !state
                 .allocs_of_node(&id)
                 .any(|alloc| !goes_last(alloc) && !alloc.client_terminal());
@@ -205,6 +212,15 @@ impl<'a> Pass<'a> {
             wake_at: self.wake_at,
         }
     }
+}
+
+/// When everything is to leave; zero for never.
+fn deadline(node: &Node, strategy: &DrainStrategy) -> UnixNanos {
+    if strategy.deadline.0 >= 0 {
+        return strategy.force_deadline.into();
+    }
+    let asked = node.last_drain.as_ref().map_or(strategy.started_at, |last| last.updated_at);
+    UnixNanos::from(asked) + SECOND_THOUGHTS
 }
 
 fn is_system(alloc: &Allocation) -> bool {
