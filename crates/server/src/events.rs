@@ -1,7 +1,8 @@
 //! The event stream's buffer (server sheet §10): the last batches of events, and who follows them.
 
-use caravan_state::{Applied, Change};
-use std::collections::VecDeque;
+use caravan_model::NodeId;
+use caravan_state::{Applied, Change, State};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 
@@ -28,13 +29,13 @@ impl Events {
         Self { kept, buffer: Mutex::default(), sender: broadcast::Sender::new(SUBSCRIBER_LAG) }
     }
 
-    /// Takes in what was applied; commands without an event type make no events.
-    pub(crate) fn observe(&self, batch: &[Applied]) {
+    /// Takes in what was applied; commands without an event type make no events. `state` is not older than the batch.
+    pub(crate) fn observe(&self, batch: &[Applied], state: &State) {
         for applied in batch.iter().filter(|applied| !applied.event_type.is_empty() && !applied.changes.is_empty()) {
             let events = Arc::new(EventBatch {
                 index: applied.index,
                 event_type: applied.event_type,
-                changes: applied.changes.clone(),
+                changes: applied.changes.iter().cloned().chain(telling_nodes(applied, state)).collect(),
             });
             let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
             buffer.push_back(Arc::clone(&events));
@@ -53,4 +54,18 @@ impl Events {
         let kept = buffer.iter().filter(|batch| batch.index >= from).cloned().collect();
         (kept, receiver)
     }
+}
+
+/// What the event type of the clients' updates is called.
+const CLIENT_UPDATE: &str = "AllocationUpdated";
+
+/// The nodes that told of their allocations: that they did is an event of theirs, though their rows are not written
+/// for each.
+fn telling_nodes<'a>(applied: &'a Applied, state: &'a State) -> impl Iterator<Item = Change> + 'a {
+    let told = |change: &Change| match change {
+        Change::Alloc { alloc, .. } if applied.event_type == CLIENT_UPDATE => Some(alloc.node_id),
+        _ => None,
+    };
+    let nodes: BTreeSet<NodeId> = applied.changes.iter().filter_map(told).collect();
+    nodes.into_iter().filter_map(|id| state.node(&id).cloned().map(Change::Node))
 }

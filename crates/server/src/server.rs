@@ -214,7 +214,7 @@ async fn observe(shared: Arc<Shared>) {
     let mut changes = shared.store.changes();
     loop {
         match changes.recv().await {
-            Ok(batch) => shared.events.observe(&batch),
+            Ok(batch) => shared.events.observe(&batch, &shared.store.snapshot()),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "events were passed over");
             }
