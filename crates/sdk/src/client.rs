@@ -3,11 +3,12 @@
 use crate::config::Config;
 use crate::connect::{Connection, Dialer};
 use crate::error::{Error, method_word};
+use crate::payload::{Payload, Sending};
 use crate::query::{Meta, Query};
 use crate::stream::FrameStream;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -25,7 +26,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) authorization: Option<String>,
     pub(crate) dialer: Dialer,
-    idle: Mutex<Option<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Option<SendRequest<Sending>>>,
 }
 
 /// One call.
@@ -40,7 +41,7 @@ pub struct Request {
     /// More headers.
     pub headers: Vec<(String, String)>,
     /// The body, if any.
-    pub body: Option<Bytes>,
+    pub body: Option<Payload>,
 }
 
 impl Request {
@@ -64,7 +65,7 @@ pub struct Response {
     /// Its headers.
     pub headers: HeaderMap,
     body: Incoming,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Sending>,
     client: Client,
     place: (&'static str, String),
 }
@@ -143,7 +144,7 @@ impl Client {
     fn answer(
         &self,
         answer: http::Response<Incoming>,
-        sender: SendRequest<Full<Bytes>>,
+        sender: SendRequest<Sending>,
         place: (&'static str, String),
     ) -> Response {
         let (parts, body) = answer.into_parts();
@@ -157,7 +158,7 @@ impl Client {
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
+    async fn connect(&self) -> Result<SendRequest<Sending>, String> {
         let io: Connection = self.inner.dialer.dial().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(io))
             .await
@@ -169,7 +170,7 @@ impl Client {
         Ok(sender)
     }
 
-    fn build(&self, request: &Request, target: &str) -> Result<http::Request<Full<Bytes>>, String> {
+    fn build(&self, request: &Request, target: &str) -> Result<http::Request<Sending>, String> {
         let prefix = match &self.inner.dialer.address {
             crate::Address::Tcp { prefix, .. } => prefix.as_str(),
             _ => "",
@@ -180,8 +181,7 @@ impl Client {
         for (name, value) in self.headers().into_iter().chain(request.headers.clone()) {
             builder = builder.header(name, value);
         }
-        let body = request.body.clone().unwrap_or_default();
-        builder.body(Full::new(body)).map_err(|e| e.to_string())
+        builder.body(Sending::new(request.body.clone())).map_err(|e| e.to_string())
     }
 
     /// Headers that every call has.

@@ -19,7 +19,6 @@ use crate::change::Applied;
 use crate::command::Command;
 use crate::error::ApplyError;
 use crate::state::State;
-use crate::table::Table;
 use crate::txn::Txn;
 
 impl State {
@@ -36,9 +35,11 @@ impl State {
             "index {index} applied after {}",
             self.index
         );
-        if let Command::RestoreState { dump } = &command {
-            return self.put_back(index, dump);
-        }
+        let command = match command {
+            Command::RestoreState { dump } => return self.put_back(index, &dump),
+            Command::RestorePart(part) => return self.take_part(index, part),
+            other => other,
+        };
         let before = self.clone();
         let event_type = command.event_type();
         self.index = index;
@@ -58,22 +59,6 @@ impl State {
                 Err(error)
             }
         }
-    }
-
-    /// Becomes the state that was dumped. Every table counts as written now, so that everyone who waits looks again.
-    fn put_back(&mut self, index: u64, dump: &[u8]) -> Result<Applied, ApplyError> {
-        self.index = index;
-        let mut state = State::restore(dump).map_err(|error| ApplyError::NotADump(error.to_string()))?;
-        for table in Table::ALL {
-            state.indexes.set(*table, index);
-        }
-        state.index = index;
-        *self = state;
-        Ok(Applied {
-            index,
-            event_type: "",
-            changes: Vec::new(),
-        })
     }
 
     /// Notes an index at which nothing was applied (the log's own entries).
@@ -199,7 +184,7 @@ fn dispatch(txn: &mut Txn<'_>, command: Command) -> Result<(), ApplyError> {
             check_index,
         } => config::set_autopilot(txn, *config, check_index),
         // The state is replaced before a transaction on it begins.
-        Command::RestoreState { .. } => Ok(()),
+        Command::RestoreState { .. } | Command::RestorePart(_) => Ok(()),
         Command::SetClusterMetadata { metadata } => config::set_cluster_metadata(txn, metadata),
         Command::UpsertAclPolicies { policies } => access::upsert_policies(txn, policies),
         Command::DeleteAclPolicies { names } => access::delete_policies(txn, &names),

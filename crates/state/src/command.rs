@@ -4,6 +4,7 @@
 //! New variants go at the end of their group; a server that does not know a variant stops rather than diverge.
 
 use crate::key::{JobKey, ScopedKey};
+use crate::restoring::RestorePart;
 use caravan_model::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -298,6 +299,8 @@ pub enum Command {
         /// The dump of the state.
         dump: Vec<u8>,
     },
+    /// The same, part by part: what a snapshot holds may be larger than a command can be.
+    RestorePart(RestorePart),
 
     /// Inserts or replaces ACL policies.
     UpsertAclPolicies {
@@ -534,6 +537,7 @@ impl Command {
             | Self::SetAutopilotConfig { .. }
             | Self::SetClusterMetadata { .. }
             | Self::RestoreState { .. }
+            | Self::RestorePart(_)
             | Self::UpsertOneTimeToken { .. }
             | Self::DeleteOneTimeTokens { .. } => "",
         }

@@ -4,6 +4,7 @@
 
 use crate::command::{ClusterMetadata, EncryptedVariable, WrappedRootKey};
 use crate::key::JobKey;
+use crate::restoring::Restoring;
 use crate::state::{JobScalingEvents, State};
 use crate::table::TableIndexes;
 use crate::txn::insert_into;
@@ -57,6 +58,8 @@ struct Dump {
     scheduler_config: Option<Arc<SchedulerConfiguration>>,
     autopilot_config: Option<Arc<AutopilotConfiguration>>,
     cluster_metadata: Option<Arc<ClusterMetadata>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restoring: Option<Restoring>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -162,6 +165,7 @@ impl State {
             scheduler_config: self.scheduler_config.clone(),
             autopilot_config: self.autopilot_config.clone(),
             cluster_metadata: self.cluster_metadata.clone(),
+            restoring: self.restoring.clone(),
         };
         rmp_serde::to_vec_named(&dump).expect("rows of the state can always be encoded")
     }
@@ -306,6 +310,7 @@ impl State {
         state.scheduler_config = dump.scheduler_config;
         state.autopilot_config = dump.autopilot_config;
         state.cluster_metadata = dump.cluster_metadata;
+        state.restoring = dump.restoring;
         Ok(state)
     }
 

@@ -6,6 +6,9 @@ use caravan_model::*;
 /// Why a command was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ApplyError {
+    /// A part of a snapshot does not follow what came before.
+    #[error("another restore has begun meanwhile")]
+    RestoreInterrupted,
     /// No such node.
     #[error("node not found")]
     NodeNotFound(NodeId),

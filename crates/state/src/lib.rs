@@ -17,6 +17,7 @@ mod initial;
 mod job_status;
 mod key;
 mod node_table;
+mod restoring;
 mod state;
 mod summary;
 mod table;
@@ -34,5 +35,6 @@ pub use key::{JobKey, ScopedKey};
 pub use node_table::{
     Amount, Held, Kind, NodeTable, Page, PortsInUse, Slot, Usage, capacity, device_group, ports_of,
 };
+pub use restoring::RestorePart;
 pub use state::{JobScalingEvents, State};
 pub use table::Table;

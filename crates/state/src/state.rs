@@ -3,6 +3,7 @@
 use crate::command::{ClusterMetadata, EncryptedVariable, WrappedRootKey};
 use crate::key::{JobKey, ScopedKey};
 use crate::node_table::NodeTable;
+use crate::restoring::Restoring;
 use crate::table::{Table, TableIndexes};
 use caravan_model::*;
 use imbl::{OrdMap, OrdSet};
@@ -56,6 +57,7 @@ pub struct State {
     pub(crate) scheduler_config: Option<Arc<SchedulerConfiguration>>,
     pub(crate) autopilot_config: Option<Arc<AutopilotConfiguration>>,
     pub(crate) cluster_metadata: Option<Arc<ClusterMetadata>>,
+    pub(crate) restoring: Option<Restoring>,
 }
 
 /// The kept scaling events of a job, newest first, by group.

@@ -9,7 +9,7 @@ use crate::hostfiles::io_text;
 use crate::json::{Fields, pretty_sorted};
 use crate::msgpack::Packed;
 use crate::table::{columns, pairs};
-use caravan_sdk::{Method, Query, Request};
+use caravan_sdk::{Method, Payload, Query, Request};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -128,7 +128,8 @@ fn default_name() -> String {
 
 fn restore(context: &mut Context) -> Outcome {
     let path = context.one_arg("<filename>")?;
-    let bytes = std::fs::read(&path).map_err(|error| {
+    let file = std::fs::File::open(&path).and_then(Payload::file);
+    let file = file.map_err(|error| {
         Failure::new(format!(
             "Error opening snapshot file: \"open {path}: {}\"",
             io_text(&error)
@@ -136,7 +137,7 @@ fn restore(context: &mut Context) -> Outcome {
     })?;
     let api = context.api()?;
     let mut request = Request::new(Method::PUT, PATH, Query::new());
-    request.body = Some(bytes.into());
+    request.body = Some(file);
     let restored = api.wait(async { api.client.send(request).await?.ok().await?.bytes().await });
     restored.doing("Failed to restore snapshot")?;
     context.ui.out("Snapshot Restored");
