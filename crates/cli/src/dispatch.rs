@@ -1,5 +1,6 @@
 //! From words to a command.
 
+use crate::autocomplete;
 use crate::command::{CLIENT_FLAGS, Command};
 #[cfg(test)]
 use crate::commands::all;
@@ -18,6 +19,12 @@ enum Target {
 
 /// Runs what `args` say.
 pub(crate) fn dispatch(args: Vec<String>) -> u8 {
+    if let Ok(line) = std::env::var("COMP_LINE") {
+        let point = std::env::var("COMP_POINT").ok().and_then(|point| point.parse().ok());
+        let line = point.and_then(|point| line.get(..point)).unwrap_or(&line);
+        println!("{}", autocomplete::fitting(line).join("\n"));
+        return 0;
+    }
     let mut ui = Ui::from_env();
     let before_dashes = args.split(|word| word == "--").next().unwrap_or(&[]);
     let wants_help = before_dashes
@@ -29,6 +36,16 @@ pub(crate) fn dispatch(args: Vec<String>) -> u8 {
     if !wants_help && leading.iter().any(asks_version) {
         ui.out(&version());
         return 0;
+    }
+    let says = |flag: &str| leading.iter().any(|word| word.trim_start_matches('-') == flag);
+    match (says("autocomplete-install"), says("autocomplete-uninstall")) {
+        _ if wants_help => {}
+        (false, false) => {}
+        (true, true) => {
+            ui.error("Either the autocomplete install or uninstall flag may be specified, but not both.");
+            return 1;
+        }
+        (install, _) => return set_up_shells(install, &mut ui),
     }
     let Some(start) = first else {
         ui.out(&help::top());
@@ -59,6 +76,15 @@ pub(crate) fn dispatch(args: Vec<String>) -> u8 {
             127
         }
     }
+}
+
+/// Has the shells of this user ask for completions, or not any more.
+fn set_up_shells(install: bool, ui: &mut Ui) -> u8 {
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from).unwrap_or_default();
+    let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_else(|_| "nomad".to_owned());
+    let Err(problem) = autocomplete::set_up(&home, &program, install) else { return 0 };
+    ui.error(&problem);
+    1
 }
 
 /// The text of `nomad version`.

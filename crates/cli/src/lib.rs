@@ -7,6 +7,7 @@
 #[macro_use]
 mod table;
 mod api;
+mod autocomplete;
 mod command;
 mod commands;
 mod context;
