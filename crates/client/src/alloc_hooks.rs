@@ -9,13 +9,16 @@ use crate::alloc::dir::AllocDir;
 use crate::link::{Found, Lookup, What};
 use crate::migrate;
 use crate::network::{Network, NetworkError};
+use crate::runner::Runner;
 use crate::shared::Shared;
+use crate::tallies::Awaits;
 
 pub(crate) struct Setup {
     pub(crate) shared: Arc<Shared>,
     pub(crate) alloc: Arc<Allocation>,
     pub(crate) group: Arc<TaskGroup>,
     pub(crate) dir: AllocDir,
+    pub(crate) runner: Arc<Runner>,
 }
 
 /// What tasks need to know of it.
@@ -38,10 +41,12 @@ impl Setup {
         built
             .map_err(|error| failed("alloc_dir", error))?
             .map_err(|error| failed("alloc_dir", error))?;
+        self.runner.waiting.set(Awaits::Another);
         self.await_previous().await;
-        migrate::take_over(&self.shared, &self.alloc, &self.group, &self.dir)
-            .await
-            .map_err(|error| failed("migrate_disk", error))?;
+        self.runner.waiting.set(Awaits::Data);
+        let taken = migrate::take_over(&self.shared, &self.alloc, &self.group, &self.dir).await;
+        self.runner.waiting.set(Awaits::Nothing);
+        taken.map_err(|error| failed("migrate_disk", error))?;
         self.network()
             .await
             .map_err(|error| failed("network", error))

@@ -36,6 +36,7 @@ mod services;
 mod shared;
 mod store;
 mod task;
+mod tallies;
 mod templates;
 mod tokens;
 mod updates;

@@ -10,6 +10,7 @@ use caravan_model::{
 
 use crate::runner::Runner;
 use crate::shared::Shared;
+use crate::tallies::Awaits;
 
 /// Which of the larger groups are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub(crate) async fn gauges(shared: &Arc<Shared>, wanted: Wanted) -> Vec<MetricGa
     };
     let runners = shared.runners();
     counts(&mut group, &runners);
+    in_consul(&mut group, shared, &runners);
     room(&mut group, &node, &runners);
     if wanted.host {
         host(&mut found, &own, &crate::api::host_stats(shared).await);
@@ -89,11 +91,13 @@ fn labels_of(node: &Node) -> Labels {
 
 /// Allocations and tasks by how they stand.
 fn counts(group: &mut Group<'_>, runners: &[Arc<Runner>]) {
-    let (mut pending, mut running, mut terminal) = (0, 0, 0);
+    let (mut blocked, mut migrating, mut pending, mut running, mut terminal) = (0, 0, 0, 0, 0);
     let mut phases = [0; 3];
     for runner in runners {
         let view = runner.view();
         match view.status {
+            ClientStatus::Pending if runner.waiting.is(Awaits::Another) => blocked += 1,
+            ClientStatus::Pending if runner.waiting.is(Awaits::Data) => migrating += 1,
             ClientStatus::Pending => pending += 1,
             ClientStatus::Running => running += 1,
             _ => terminal += 1,
@@ -102,10 +106,9 @@ fn counts(group: &mut Group<'_>, runners: &[Arc<Runner>]) {
             phases[task.state as usize] += 1;
         }
     }
-    // Those that wait for another allocation are pending here.
     let allocations = [
-        ("blocked", 0),
-        ("migrating", 0),
+        ("blocked", blocked),
+        ("migrating", migrating),
         ("pending", pending),
         ("running", running),
         ("terminal", terminal),
@@ -120,6 +123,23 @@ fn counts(group: &mut Group<'_>, runners: &[Arc<Runner>]) {
     ] {
         group.add(&format!("tasks.{name}"), f64::from(phases[phase as usize]));
     }
+}
+
+/// The services of running allocations that Consul was told of, and their checks.
+fn in_consul(group: &mut Group<'_>, shared: &Shared, runners: &[Arc<Runner>]) {
+    let (mut services, mut checks) = (0, 0);
+    for runner in runners.iter().filter(|_| shared.consul.is_some()) {
+        let view = runner.view();
+        let Some(job) = view.alloc.job.as_ref().filter(|_| view.status == ClientStatus::Running) else { continue };
+        let Some(of_alloc) = job.lookup_task_group(&view.alloc.task_group) else { continue };
+        let own = of_alloc.services.iter().chain(of_alloc.tasks.iter().flat_map(|task| &task.services));
+        for service in own.filter(|service| service.provider == "consul") {
+            services += 1;
+            checks += service.checks.len();
+        }
+    }
+    group.add("consul.services", f64::from(services));
+    group.add("consul.checks", checks as f64);
 }
 
 /// What allocations that have not ended hold, and what is left.

@@ -9,3 +9,4 @@ pub mod announce;
 pub mod config;
 pub mod folders;
 pub mod startup;
+mod telemetry;

@@ -57,8 +57,10 @@ impl Caller {
         if secret.contains('.') {
             return Self::of_identity(shared, state, secret, now);
         }
-        let token = state
-            .acl_token_by_secret(secret)
+        let began = std::time::Instant::now();
+        let known = state.acl_token_by_secret(secret);
+        caravan_telemetry::took("nomad.nomad.acl.accessorForSecretToken", began);
+        let token = known
             .filter(|token| !token.is_expired(Timestamp(now.0)))
             .ok_or_else(ApiError::permission_denied)?;
         Ok(Self {

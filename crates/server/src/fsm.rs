@@ -5,8 +5,10 @@ use crate::store::Store;
 use bytes::Bytes;
 use caravan_consensus::{Capture, Committed, RestoreError, StateMachine};
 use caravan_state::{Applied, ApplyError, Command, State};
+use caravan_telemetry as telemetry;
 use caravan_wire::{Format, WireError};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The frame of a command in the log. Version 1 is a msgpack map of `caravan_state::Command`.
 const COMMAND: Format = Format { name: "command", kind: 0x4301, version: 1, limit: 64 << 20 };
@@ -50,7 +52,10 @@ impl Fsm {
             // A server that skips what it cannot read would silently disagree with its peers.
             panic!("the log's entry {} cannot be read by this version: {error}", committed.index)
         });
-        self.state.apply(committed.index, command).map(Arc::new)
+        let (timer, began) = (crate::measured::of_command(&command), Instant::now());
+        let reply = self.state.apply(committed.index, command).map(Arc::new);
+        telemetry::took(timer, began);
+        reply
     }
 }
 
@@ -58,9 +63,11 @@ impl StateMachine for Fsm {
     type Reply = Reply;
 
     fn apply(&mut self, batch: Vec<Committed>) -> Vec<Reply> {
+        let began = Instant::now();
         let replies: Vec<Reply> = batch.iter().map(|committed| self.apply_one(committed)).collect();
         let applied = replies.iter().filter_map(|reply| reply.as_ref().ok().map(|applied| Applied::clone(applied)));
         self.store.publish(self.state.clone(), applied.collect());
+        telemetry::took("nomad.raft.fsm.apply", began);
         self.log_size.add(batch.iter().map(|committed| committed.command.len()).sum());
         replies
     }

@@ -8,7 +8,9 @@ use crate::worker::Worker;
 use caravan_control::{Controller, Ids};
 use caravan_model::*;
 use caravan_state::{ClusterMetadata, Command};
+use caravan_telemetry as telemetry;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
@@ -31,6 +33,7 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
             return;
         }
         if leads {
+            telemetry::count("nomad.raft.state.leader");
             tokio::select! {
                 () = lead(&shared) => {}
                 () = until_deposed(&mut leadership) => {}
@@ -39,8 +42,11 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
             shared.leading.send_replace(false);
             shared.evals.revoke();
             shared.nodes.lock().revoke();
-        } else if leadership.changed().await.is_err() {
-            return;
+        } else {
+            telemetry::count("nomad.raft.state.follower");
+            if leadership.changed().await.is_err() {
+                return;
+            }
         }
     }
 }
@@ -52,7 +58,11 @@ async fn until_deposed(leadership: &mut tokio::sync::watch::Receiver<caravan_con
 
 /// Leads: takes up what the state says is open and does its duties until dropped.
 async fn lead(shared: &Arc<Shared>) {
-    if let Err(error) = shared.consensus.barrier().await {
+    let began = Instant::now();
+    telemetry::count("nomad.raft.barrier");
+    let barrier = shared.consensus.barrier().await;
+    telemetry::took("nomad.nomad.leader.barrier", began);
+    if let Err(error) = barrier {
         tracing::warn!(%error, "leadership was lost before it began");
         return;
     }
@@ -66,6 +76,7 @@ async fn lead(shared: &Arc<Shared>) {
     shared.evals.establish(&state, clock::now());
     shared.nodes.lock().establish(&state, clock::now());
     shared.leading.send_replace(true);
+    telemetry::took("nomad.nomad.leader.establish_leadership", began);
     tracing::info!(index = state.index(), "cluster leadership acquired");
 
     let mut duties = JoinSet::new();

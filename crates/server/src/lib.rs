@@ -21,6 +21,7 @@ pub mod inspect;
 mod keyring;
 mod leader;
 mod log_size;
+mod measured;
 mod nodes;
 mod plans;
 mod policies;

@@ -9,8 +9,10 @@ use caravan_control::liveness::{Liveness, Pace, status_of_silent};
 use caravan_control::node_update::{node_update_evals, registration_matters, status_matters};
 use caravan_model::*;
 use caravan_state::{Command, JobKey, ScopedKey, State, Table};
+use caravan_telemetry as telemetry;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Why a node was refused.
@@ -127,7 +129,14 @@ impl NodeService {
     ///
     /// # Errors
     /// See [`NodeError`].
-    pub async fn register(&self, mut node: Node) -> Result<Duration, NodeError> {
+    pub async fn register(&self, node: Node) -> Result<Duration, NodeError> {
+        let began = Instant::now();
+        let registered = self.take_in(node).await;
+        note("nomad.nomad.client.register", began);
+        registered
+    }
+
+    async fn take_in(&self, mut node: Node) -> Result<Duration, NodeError> {
         check_registration(&mut node)?;
         // Its identity is signed when it asks for it, by the key that is active now; a new cluster makes its first one.
         let state = crate::keyring::ready(&self.shared.store).await;
@@ -156,6 +165,7 @@ impl NodeService {
     /// # Errors
     /// See [`NodeError`].
     pub async fn heartbeat(&self, id: NodeId, status: NodeStatus) -> Result<Duration, NodeError> {
+        let began = Instant::now();
         let state = self.shared.store.snapshot();
         let node = state.node(&id).ok_or(NodeError::Unknown(id))?;
         let status = admitted_status(&state, node, status);
@@ -164,12 +174,28 @@ impl NodeService {
             let event = back.then(|| cluster_event(subsystem::CLUSTER, node_event::REREGISTERED_BY_HEARTBEAT));
             set_status(&self.shared, &state, node, status, event).await?;
         }
+        note("nomad.nomad.client.update_status", began);
         Ok(self.shared.nodes.beat(id))
     }
 
     /// The allocations on a node, once anything about them is newer than `after` or the wait is over. The index
     /// belongs to the next call.
     pub async fn allocations(
+        &self,
+        id: NodeId,
+        after: u64,
+        wait: std::time::Duration,
+    ) -> (u64, Vec<Arc<Allocation>>) {
+        let began = Instant::now();
+        let found = self.newer_allocations(id, after, wait).await;
+        telemetry::count("nomad.nomad.rpc.node.read");
+        telemetry::count("nomad.nomad.rpc.query");
+        telemetry::took("nomad.nomad.client.get_client_allocs", began);
+        telemetry::took("nomad.nomad.alloc.get_allocs", began);
+        found
+    }
+
+    async fn newer_allocations(
         &self,
         id: NodeId,
         after: u64,
@@ -211,6 +237,7 @@ impl NodeService {
     /// # Errors
     /// See [`NodeError`].
     pub async fn update_allocations(&self, updates: Vec<Allocation>) -> Result<u64, NodeError> {
+        let began = Instant::now();
         let state = self.shared.store.snapshot();
         let Some(first) = updates.first() else { return Ok(state.index()) };
         let stored = state.alloc(&first.id);
@@ -222,7 +249,10 @@ impl NodeService {
         let now = clock::now();
         let evals = caravan_control::client_update::follow_ups(&state, &updates, &mut clock::eval_id, now);
         let command = Command::UpdateAllocsFromClient { allocs: updates, evals, now };
-        Ok(self.shared.proposer.propose(&command).await?.index)
+        let index = self.shared.proposer.propose(&command).await?.index;
+        note("nomad.nomad.client.update_alloc", began);
+        telemetry::count("nomad.nomad.rpc.alloc.write");
+        Ok(index)
     }
 
     /// Drains a node that is about to end; returns when nothing that was to move runs there any more.
@@ -319,6 +349,13 @@ impl NodeService {
     pub fn job_key(alloc: &Allocation) -> JobKey {
         JobKey::new(alloc.namespace.clone(), alloc.job_id.clone())
     }
+}
+
+/// Notes what a node told.
+fn note(timer: &'static str, began: Instant) {
+    telemetry::count("nomad.nomad.rpc.request");
+    telemetry::count("nomad.nomad.rpc.node.write");
+    telemetry::took(timer, began);
 }
 
 fn check_registration(node: &mut Node) -> Result<(), NodeError> {

@@ -10,9 +10,11 @@ use caravan_control::rejections::{RejectionLimit, Rejections};
 use caravan_model::*;
 use caravan_scheduler::Optimistic;
 use caravan_state::{Applied, Command, PlanApply, State, Table};
+use caravan_telemetry as telemetry;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -87,7 +89,9 @@ impl Plans {
             }
             group.sort_by_key(|submitted| std::cmp::Reverse(submitted.plan.priority));
             let Some(verified) = pipeline.verify(group).await else { continue };
+            let began = Instant::now();
             pipeline.settle().await;
+            telemetry::took("nomad.nomad.plan.outstanding_apply", began);
             pipeline.committing = Some(Commit(tokio::spawn(commit(proposer.clone(), verified, pipeline.newest))));
         }
     }
@@ -159,10 +163,15 @@ impl Pipeline<'_> {
     /// Verifies a group, off the event loop.
     async fn verify(&mut self, group: Vec<Submitted>) -> Option<Vec<Verified>> {
         let needed = group.iter().map(|submitted| submitted.plan.snapshot_index).max().unwrap_or(0);
+        let began = Instant::now();
         let mut view = self.view(needed).await;
+        telemetry::took("nomad.nomad.plan.wait_for_index", began);
         let work = tokio::task::spawn_blocking(move || {
             let accept = |Submitted { plan, answer }| {
+                let began = Instant::now();
                 let (result, command) = view.plans.accept(&plan, clock::seed(), clock::now());
+                telemetry::took("nomad.nomad.plan.evaluate", began);
+                telemetry::took("nomad.nomad.plan.optimistic_apply", began);
                 Verified { eval: plan.eval_id, result, command, answer }
             };
             let verified: Vec<Verified> = group.into_iter().map(accept).collect();
@@ -202,6 +211,7 @@ type Proposal = Pin<Box<dyn Future<Output = Result<Arc<Applied>, ProposeError>> 
 
 /// Commits a group in order and answers those who wait. Returns the newest index.
 async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u64 {
+    let began = Instant::now();
     let mut pending = Vec::with_capacity(group.len());
     for Verified { result, command, answer, .. } in group {
         let proposal = command.map(|command| begin(proposer.clone(), command));
@@ -211,6 +221,7 @@ async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u6
         };
         pending.push((result, proposal, answer));
     }
+    telemetry::took("nomad.nomad.plan.raft_dispatch", began);
     for (mut result, proposal, answer) in pending {
         let outcome = match proposal {
             None => Ok(None),
@@ -228,6 +239,7 @@ async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u6
             }
             result
         });
+        telemetry::took("nomad.nomad.plan.apply", began);
         // A worker that is gone does not need to know.
         let _ = answer.send(answered);
     }

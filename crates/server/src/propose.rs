@@ -3,7 +3,9 @@
 use crate::fsm::{self, Fsm};
 use caravan_consensus::{Consensus, ProposeError as LogError};
 use caravan_state::{Applied, ApplyError, Command};
+use caravan_telemetry as telemetry;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Why a command did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -39,11 +41,14 @@ impl Proposer {
     /// See [`ProposeError`].
     pub async fn propose(&self, command: &Command) -> Result<Arc<Applied>, ProposeError> {
         let bytes = fsm::encode(command).map_err(|error| ProposeError::TooLarge(error.to_string()))?;
+        let began = Instant::now();
         let applied = self.consensus.propose(bytes).await.map_err(|error| match error {
             LogError::NotLeader { .. } => ProposeError::NoLeader,
             LogError::TooLarge { .. } => ProposeError::TooLarge(error.to_string()),
             other => ProposeError::Log(other.to_string()),
         })?;
+        telemetry::count("nomad.raft.apply");
+        telemetry::took("nomad.raft.commitTime", began);
         applied.reply.map_err(ProposeError::Refused)
     }
 }

@@ -1,6 +1,7 @@
 //! The life of one allocation: hears what happens, asks its machine, and carries out what that says.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use caravan_driver::NetworkIsolation;
 use caravan_model::{AllocNetworkStatus, Allocation, SmallMap, TaskGroup};
@@ -13,6 +14,7 @@ use crate::alloc::machine::{AllocMachine, Effect, Event};
 use crate::clock;
 use crate::shared::Shared;
 use crate::store::{Progress, StoredHandle};
+use crate::tallies::{self, Happened};
 use crate::task::machine::Action;
 
 pub(super) struct Actor {
@@ -148,10 +150,13 @@ impl Actor {
             alloc: Arc::clone(&self.alloc),
             group: Arc::clone(&self.group),
             dir: self.runner.dir.clone(),
+            runner: Arc::clone(&self.runner),
         };
         let runner = Arc::clone(&self.runner);
         tokio::spawn(async move {
+            let began = Instant::now();
             let result = setup.run().await;
+            tallies::prepared_alloc(began, result.is_ok());
             let result = result.map(|ready| {
                 runner.tell(Message::NetworkReady(ready.network, ready.status));
             });
@@ -190,10 +195,16 @@ impl Actor {
 
     fn act(&mut self, task: String, action: Action) {
         match action {
-            Action::Prepare { again } => self.prepare(task, again),
+            Action::Prepare { again } => {
+                if again {
+                    tallies::task(&self.alloc, &task, Happened::BeginsAgain);
+                }
+                self.prepare(task, again);
+            }
             Action::Abandon => self.abandon(task),
             Action::Start => self.start_task(task),
             Action::Announce => {
+                tallies::task(&self.alloc, &task, Happened::Runs);
                 self.watch(&task);
                 let live = self.runner.live(&task);
                 let network = self.network_status.as_deref();
@@ -206,7 +217,10 @@ impl Actor {
             }
             Action::Stop { timeout } => self.stop_task(task, timeout),
             Action::Clean => self.clean(&task),
-            Action::Finish => {}
+            Action::Finish => {
+                let failed = self.machine.task(&task).is_some_and(|task| task.state.failed);
+                tallies::task(&self.alloc, &task, if failed { Happened::Failed } else { Happened::Completed });
+            }
         }
     }
 

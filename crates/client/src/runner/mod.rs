@@ -45,6 +45,7 @@ pub(crate) struct Runner {
     live: Mutex<SmallMap<String, Live>>,
     pub(crate) checks: crate::services::checks::Results,
     pub(crate) samples: crate::usage::Samples,
+    pub(crate) waiting: crate::tallies::Waiting,
 }
 
 enum Message {
@@ -176,6 +177,7 @@ pub(crate) fn start(
         live: Mutex::new(SmallMap::new()),
         checks: crate::services::checks::Results::default(),
         samples: crate::usage::Samples::default(),
+        waiting: crate::tallies::Waiting::default(),
     });
     let slots = group
         .tasks

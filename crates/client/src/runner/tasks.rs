@@ -96,7 +96,9 @@ impl Actor {
         let runner = Arc::clone(&self.runner);
         let name = task.clone();
         let running = tokio::spawn(async move {
+            let began = std::time::Instant::now();
             let result = hooks::prepare(context).await;
+            crate::tallies::prepared_task(began, result.is_ok());
             runner.tell(Message::Prepared(name, Box::new(result)));
         });
         self.slots.or_default(task).preparing = Some(running.abort_handle());

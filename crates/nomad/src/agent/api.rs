@@ -105,6 +105,8 @@ pub(super) async fn start(
     if let Some(node) = &node {
         node.serve_in_tasks(http.clone());
     }
+    let (figures, ends) = (Arc::clone(&gateway), closing.clone());
+    tokio::spawn(async move { figures.push_figures(ends).await });
     for listener in listeners {
         let (http, closing) = (http.clone(), closing.clone());
         let listener = match certificates.https() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_client::Client;
-use caravan_http::{Answer, Api, ApiError, ApiRequest, Forward, Op, Watch};
+use caravan_http::{Answer, Api, ApiError, ApiRequest, CancellationToken, Forward, Op, Watch};
 use caravan_model::{AllocId, NodeId};
 use caravan_rpc::{Lane, NodeSessions, Pool, Target};
 use caravan_server::{Server, ServerApi};
@@ -104,6 +104,11 @@ impl Gateway {
     /// The public API is served. The server asks this gateway in turn: both last as long as the agent.
     pub(super) fn set_http(&self, http: caravan_http::Server) {
         self.ops.set_http(http);
+    }
+
+    /// Sends figures to where the configuration wants them, until the agent ends.
+    pub(super) async fn push_figures(&self, closing: CancellationToken) {
+        self.ops.push_figures(closing).await;
     }
 
     /// The node of this agent was started.

@@ -5,7 +5,7 @@
 use super::{AgentOps, ServerSide};
 use caravan_client::metrics::Wanted;
 use caravan_model::*;
-use caravan_state::State;
+use caravan_state::{JobKey, State};
 use std::collections::BTreeMap;
 
 fn gauge(name: &str, value: f64, labels: &[(&str, &str)]) -> MetricGauge {
@@ -14,7 +14,7 @@ fn gauge(name: &str, value: f64, labels: &[(&str, &str)]) -> MetricGauge {
     MetricGauge { name: format!("nomad.{name}"), value, labels }
 }
 
-/// All of them, by name.
+/// All of them.
 pub(super) async fn all(agent: &AgentOps) -> Vec<MetricGauge> {
     let mut found = runtime(agent);
     if let Some(node) = agent.node.get() {
@@ -29,9 +29,9 @@ pub(super) async fn all(agent: &AgentOps) -> Vec<MetricGauge> {
         let state = side.server.store().snapshot();
         found.extend(duties(side));
         found.extend(log(side, &state));
-        found.extend(jobs(&state));
+        let without_dispatched = agent.config.settings.telemetry.disable_dispatched_job_summary_metrics;
+        found.extend(jobs(&state, without_dispatched));
     }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
     found
 }
 
@@ -96,21 +96,27 @@ fn log(side: &ServerSide, state: &State) -> Vec<MetricGauge> {
     vec![
         gauge("raft.appliedIndex", number(status.applied), &[]),
         gauge("raft.lastIndex", number(status.last_log), &[]),
+        gauge("raft.commitNumLogs", f64::from(status.committed.is_some()), &[]),
+        gauge("raft.leader.dispatchNumLogs", number(status.last_log) - number(status.committed), &[]),
         gauge("raft.peers", status.members.len() as f64, &[]),
         gauge("state.snapshotIndex", state.index() as f64, &[]),
     ]
 }
 
-fn jobs(state: &State) -> Vec<MetricGauge> {
+fn jobs(state: &State, without_dispatched: bool) -> Vec<MetricGauge> {
     let with = |status: &str| state.jobs().filter(|job| job.status == status).count() as f64;
     let mut found: Vec<MetricGauge> = ["pending", "running", "dead"]
         .map(|status| gauge(&format!("nomad.job_status.{status}"), with(status), &[]))
         .into();
     for summary in state.job_summaries() {
+        let job = state.job(&JobKey::new(summary.namespace.clone(), summary.job_id.clone()));
+        if without_dispatched && job.is_some_and(|job| job.dispatched) {
+            continue;
+        }
         for (group, counts) in &summary.summary {
             let labels = [
                 ("namespace", summary.namespace.as_str()),
-                ("exported_job", summary.job_id.as_str()),
+                ("job", summary.job_id.as_str()),
                 ("task_group", group.as_str()),
             ];
             let of = [

@@ -1,44 +1,55 @@
-//! Numbers for monitoring (http-api §2.7, server sheet §21), as JSON and as Prometheus reads them.
+//! Figures for monitoring (http-api §2.7, server sheet §21), as JSON and as Prometheus reads them.
 
 use super::{AgentOps, Answered};
+use crate::telemetry::{Sinks, addresses, prometheus, summary};
 use caravan_http::{Answer, ApiError, ApiRequest, Meta};
 use caravan_model::*;
-use std::fmt::Write as _;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
 
-const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+/// How many figures may wait to be sent.
+const WAITING: usize = 8192;
 
 pub(super) async fn metrics(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let gauges = super::gauges::all(agent).await;
+    let ticks = agent.ticks.lock().unwrap_or_else(PoisonError::into_inner).take_in(&gauges);
     if request.query.get("format") == Some("prometheus") {
         if !agent.config.settings.telemetry.prometheus_metrics {
             return Err(ApiError::prometheus_disabled());
         }
-        return Ok(Answer::bytes(PROMETHEUS, text(&gauges)));
+        let mut readings = agent.telemetry.readings();
+        readings.extend(ticks);
+        return Ok(Answer::bytes(prometheus::CONTENT_TYPE, prometheus::text(&agent.telemetry.name(gauges), &readings)));
     }
-    let answer = MetricsSummary { gauges, timestamp: now_text(), ..MetricsSummary::default() };
-    Answer::json(&answer, Meta::none())
+    Answer::json(&summary::summary(&agent.telemetry, gauges, ticks), Meta::none())
 }
 
-fn now_text() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let text = Timestamp(i64::try_from(since.as_secs()).unwrap_or(0) * 1_000_000_000).to_string();
-    format!("{} +0000 UTC", text.replace('T', " ").trim_end_matches('Z'))
-}
-
-/// The text that Prometheus reads.
-fn text(gauges: &[MetricGauge]) -> String {
-    let mut out = String::new();
-    let mut last = String::new();
-    for gauge in gauges {
-        let name = gauge.name.replace(['.', '-'], "_");
-        if name != last {
-            let _ = writeln!(out, "# HELP {name} {name}\n# TYPE {name} gauge");
-            last.clone_from(&name);
+/// Sends figures to where the configuration wants them, until the agent ends.
+pub(super) async fn push(agent: &AgentOps, closing: CancellationToken) {
+    let settings = &agent.config.settings.telemetry;
+    let wanted = addresses(settings);
+    if wanted.is_empty() {
+        return;
+    }
+    let (teller, told) = sync_channel(WAITING);
+    let sinks = Sinks::new(wanted.clone());
+    // It ends with the process: the registry keeps the teller.
+    std::thread::spawn(move || sinks.follow(&told));
+    agent.telemetry.listen(teller);
+    let mine = Arc::new(Mutex::new(Sinks::new(wanted)));
+    let mut pause = tokio::time::interval(settings.collection_interval.max(std::time::Duration::from_millis(100)));
+    loop {
+        tokio::select! {
+            _ = pause.tick() => {}
+            () = closing.cancelled() => return,
         }
-        let labels: Vec<String> =
-            gauge.labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(out, "{name}{labels} {}", gauge.value);
+        let gauges: Vec<MetricGauge> = agent.telemetry.name(super::gauges::all(agent).await);
+        let mine = Arc::clone(&mine);
+        let sent = tokio::task::spawn_blocking(move || {
+            mine.lock().unwrap_or_else(PoisonError::into_inner).gauges(&gauges);
+        });
+        // Sending does not panic; if it did, the next round would try again.
+        let _ = sent.await;
     }
-    out
 }

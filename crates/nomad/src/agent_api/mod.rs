@@ -10,6 +10,7 @@ mod metrics;
 mod monitor;
 mod schedulers;
 mod stats;
+mod ticks;
 
 use crate::agent::{Circle, Reloader, Upstream};
 use crate::config::AgentConfig;
@@ -18,7 +19,8 @@ use caravan_consensus::Consensus;
 use caravan_http::{Answer, ApiError, ApiRequest, Meta, Op};
 use caravan_rpc::Pool;
 use caravan_server::{Fsm, Server};
-use std::sync::{Arc, OnceLock};
+use crate::telemetry::Telemetry;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 type Answered = Result<Answer, ApiError>;
@@ -48,6 +50,8 @@ pub(crate) struct AgentOps {
     node: OnceLock<Arc<Client>>,
     /// What serves the public API, once it does.
     http: OnceLock<caravan_http::Server>,
+    telemetry: Telemetry,
+    ticks: Mutex<ticks::Ticks>,
     started: Instant,
     started_at: caravan_model::Timestamp,
 }
@@ -63,7 +67,19 @@ impl AgentOps {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let started_at = caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         let has_node = config.settings.client.enabled;
-        Self { config, server, upstream, reloader, has_node, node: OnceLock::new(), http: OnceLock::new(), started: Instant::now(), started_at }
+        Self {
+            telemetry: Telemetry::start(&config),
+            ticks: Mutex::default(),
+            config,
+            server,
+            upstream,
+            reloader,
+            has_node,
+            node: OnceLock::new(),
+            http: OnceLock::new(),
+            started: Instant::now(),
+            started_at,
+        }
     }
 
     /// The public API is served.
@@ -86,6 +102,11 @@ impl AgentOps {
         };
         known.sort();
         known
+    }
+
+    /// Sends figures to where the configuration wants them, until the agent ends.
+    pub(crate) async fn push_figures(&self, closing: tokio_util::sync::CancellationToken) {
+        metrics::push(self, closing).await;
     }
 
     /// Whether an operation is answered here.

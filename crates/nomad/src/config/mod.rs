@@ -28,7 +28,7 @@ pub use flags::{DevMode, FlagError, Flags, help, parse_flags};
 pub use machine::Machine;
 pub use reload::Reload;
 pub use resolve::{Dirs, Net};
-pub use settings::Settings;
+pub use settings::{Settings, Telemetry};
 
 use setting::Problem;
 

@@ -17,8 +17,10 @@ use async_trait::async_trait;
 use caravan_http::{Answer, Api, ApiError, ApiRequest, Meta, Op, Watch};
 use caravan_model::*;
 use caravan_state::{Applied, Command, JobKey, State, Table};
+use caravan_telemetry as telemetry;
 use futures::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What an endpoint works with.
 #[derive(Clone)]
@@ -147,6 +149,38 @@ impl ServerApi {
 #[async_trait]
 impl Api for ServerApi {
     async fn call(&self, request: ApiRequest) -> Answered {
+        let (op, blocking, began) = (request.op, request.route().blocking, Instant::now());
+        let answered = self.answer(request).await;
+        note(op, blocking, began, &answered);
+        answered
+    }
+
+    fn changed<'a>(&'a self, watch: &'a Watch) -> BoxFuture<'a, ()> {
+        let tables: Vec<Table> =
+            Table::ALL.iter().copied().filter(|table| watch.keys.contains(&(*table as u64))).collect();
+        Box::pin(async move { self.shared.store.tables_moved(&tables, watch.at).await })
+    }
+}
+
+/// Counts a request, and notes how long it took.
+fn note(op: Op, blocking: bool, began: Instant, answered: &Answered) {
+    telemetry::count("nomad.nomad.rpc.request");
+    if blocking {
+        telemetry::count("nomad.nomad.rpc.query");
+    }
+    if answered.is_err() {
+        telemetry::count("nomad.nomad.rpc.request_error");
+    }
+    if let Some(measured) = crate::measured::of(op) {
+        telemetry::count(measured.rate);
+        if let Some(time) = measured.time {
+            telemetry::took(time, began);
+        }
+    }
+}
+
+impl ServerApi {
+    async fn answer(&self, request: ApiRequest) -> Answered {
         let state = self.shared.store.snapshot();
         let caller = Arc::new(Caller::of(&self.shared, &state, &request, crate::clock::now())?);
         let call = Call { shared: Arc::clone(&self.shared), state, request, caller };
@@ -157,12 +191,6 @@ impl Api for ServerApi {
             return Err(if variable { refused.with_meta(Meta::write(0)) } else { refused });
         }
         dispatch(call).await
-    }
-
-    fn changed<'a>(&'a self, watch: &'a Watch) -> BoxFuture<'a, ()> {
-        let tables: Vec<Table> =
-            Table::ALL.iter().copied().filter(|table| watch.keys.contains(&(*table as u64))).collect();
-        Box::pin(async move { self.shared.store.tables_moved(&tables, watch.at).await })
     }
 }
 

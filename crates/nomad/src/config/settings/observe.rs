@@ -13,10 +13,10 @@ section! {
         disable_hostname: bool = false;
         use_node_name: bool = false;
         prometheus_metrics: bool = false;
-        statsite_address: String = String::new(), later later::SINK;
-        statsd_address: String = String::new(), later later::SINK;
-        datadog_address: String = String::new(), later later::SINK;
-        datadog_tags: Vec<String> = Vec::new(), later later::SINK;
+        statsite_address: String = String::new();
+        statsd_address: String = String::new();
+        datadog_address: String = String::new();
+        datadog_tags: Vec<String> = Vec::new();
         publish_allocation_metrics: bool = false;
         publish_node_metrics: bool = false;
         include_alloc_metadata_in_metrics: bool = false;
