@@ -110,6 +110,12 @@ impl Formatter for Compact {
         Ok(())
     }
 
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        // A name is for its own value only, be that `null`.
+        self.key.len = 0;
+        Ok(())
+    }
+
     fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.enter();
         writer.write_all(b"{")
