@@ -13,12 +13,14 @@ use crate::shared::Shared;
 use crate::tallies::Awaits;
 
 /// Which of the larger groups are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// What each task uses.
     pub allocations: bool,
     /// The machine's processors, disks and memory.
     pub host: bool,
+    /// Which keys of a task's meta become labels: none; these; all, when none is named.
+    pub meta: Option<Vec<String>>,
 }
 
 type Labels = BTreeMap<String, String>;
@@ -64,7 +66,7 @@ pub(crate) async fn gauges(shared: &Arc<Shared>, wanted: Wanted) -> Vec<MetricGa
     }
     if wanted.allocations {
         for runner in runners {
-            tasks(&mut found, &runner).await;
+            tasks(&mut found, &runner, wanted.meta.as_deref()).await;
         }
     }
     found
@@ -221,22 +223,33 @@ fn host(found: &mut Vec<MetricGauge>, own: &Labels, stats: &HostStats) {
 }
 
 /// What the tasks of an allocation use, and what they were given.
-async fn tasks(found: &mut Vec<MetricGauge>, runner: &Runner) {
+async fn tasks(found: &mut Vec<MetricGauge>, runner: &Runner, meta: Option<&[String]>) {
     let view = runner.view();
     if view.is_terminal() {
         return;
     }
     let usage = crate::usage::of_alloc(runner, "").await;
     for (name, used) in &usage.tasks {
-        let labels = task_labels(&view.alloc, name);
-        let mut group = Group {
-            labels: &labels,
-            found,
-        };
+        let mut labels = task_labels(&view.alloc, name);
+        if let Some(keys) = meta {
+            label_meta(&mut labels, &view.alloc, name, keys);
+        }
+        let mut group = Group { labels: &labels, found };
         task(&mut group, &used.resource_usage);
         let given = view.alloc.allocated_resources.as_ref();
         if let Some(given) = given.and_then(|all| all.tasks.get(name)) {
             allocated(&mut group, given);
+        }
+    }
+}
+
+/// Adds what a task's meta says, which never replaces what the allocation is known by.
+fn label_meta(labels: &mut Labels, alloc: &Allocation, task: &str, keys: &[String]) {
+    let Some(job) = &alloc.job else { return };
+    let wanted = |key: &String| keys.is_empty() || keys.contains(key);
+    for (key, value) in job.combined_meta(&alloc.task_group, task) {
+        if wanted(&key) {
+            labels.entry(key).or_insert(value);
         }
     }
 }
@@ -286,4 +299,35 @@ fn allocated(group: &mut Group<'_>, given: &AllocatedTaskResources) {
         "allocs.memory.allocated",
         given.memory.memory_mb.saturating_mul(1 << 20) as f64,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::{Job, Task, TaskGroup};
+
+    #[test]
+    fn meta_becomes_labels_as_far_as_its_keys_are_wanted_and_never_hides_what_is_known() {
+        let meta = |pairs: &[(&str, &str)]| -> Labels {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let task = Task { name: "t".into(), meta: meta(&[("team", "b"), ("job", "x")]), ..Task::default() };
+        let group = TaskGroup { name: "g".into(), tasks: vec![task], ..TaskGroup::default() };
+        let job = Job { meta: meta(&[("team", "a"), ("tier", "1")]), task_groups: vec![group], ..Job::default() };
+        let alloc = Allocation {
+            job_id: "web".into(),
+            task_group: "g".into(),
+            job: Some(Arc::new(job)),
+            ..Allocation::default()
+        };
+        let labelled = |keys: &[&str]| {
+            let mut labels = task_labels(&alloc, "t");
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            label_meta(&mut labels, &alloc, "t", &keys);
+            labels
+        };
+        let all = labelled(&[]);
+        assert_eq!((all["team"].as_str(), all["tier"].as_str(), all["job"].as_str()), ("b", "1", "web"));
+        assert_eq!(labelled(&["tier"]).get("team"), None);
+    }
 }

@@ -22,6 +22,9 @@ pub(super) async fn all(agent: &AgentOps) -> Vec<MetricGauge> {
         let wanted = Wanted {
             allocations: telemetry.publish_allocation_metrics,
             host: telemetry.publish_node_metrics,
+            meta: telemetry
+                .include_alloc_metadata_in_metrics
+                .then(|| telemetry.allowed_metadata_keys_in_metrics.clone()),
         };
         found.extend(node.gauges(wanted).await);
     }
