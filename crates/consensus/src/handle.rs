@@ -29,6 +29,7 @@ use crate::{
         snapshot::SnapshotStore,
         snapshot_file,
     },
+    ticker,
 };
 
 pub(crate) const LOG_FILE: &str = "raft.redb";
@@ -45,8 +46,8 @@ pub struct Consensus<M: StateMachine> {
     inner: Arc<Inner<M>>,
 }
 
-struct Inner<M: StateMachine> {
-    raft: Library<M>,
+pub(crate) struct Inner<M: StateMachine> {
+    pub(crate) raft: Library<M>,
     config: Config,
     leadership: watch::Receiver<Leadership>,
     arriving: Mutex<Arriving>,
@@ -129,6 +130,8 @@ impl<M: StateMachine> Consensus<M> {
                 closed: opened.closed,
             }),
         };
+        let metrics = node.raft().server_metrics();
+        tokio::spawn(ticker::follow(Arc::downgrade(&node.inner), metrics));
         node.lead_if_alone().await?;
         Ok(node)
     }

@@ -30,6 +30,7 @@ mod raft;
 mod record;
 mod status;
 mod store;
+mod ticker;
 mod transport;
 
 pub use config::{Config, Storage};

@@ -176,6 +176,43 @@ async fn a_new_server_catches_up_by_snapshot() {
     second.shutdown().await;
 }
 
+/// A server that leads nobody rests, and sends heartbeats again as soon as there is somebody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_of_nobody_that_takes_others_in_is_heard_by_them() {
+    let (network, nodes) = cluster(vec![quick(1, Storage::Memory)]).await;
+    let first = &nodes[0].0;
+    first.propose("alone").await.unwrap();
+    let term = first.status().term;
+    let (second, records) = start(quick(2, Storage::Memory), &network).await;
+    let (third, _) = start(quick(3, Storage::Memory), &network).await;
+    first.add_voter(2, peer(2)).await.unwrap();
+    first.add_voter(3, peer(3)).await.unwrap();
+    // Nothing is proposed, so what is heard are heartbeats.
+    let (mut before, mut heard) = (None, 0);
+    eventually("twenty heartbeats, more than the longest silence", || {
+        let silence = second.status().last_contact;
+        heard += usize::from(silence < before);
+        before = silence;
+        heard >= 20
+    })
+    .await;
+    assert_eq!(first.status().term, term, "nobody stood for election");
+    first.shutdown().await;
+    network.unregister(1);
+    let next = until(&third, |now| {
+        now.leader.as_ref().is_some_and(|it| it.id != 1)
+    })
+    .await;
+    let next = next.leader.unwrap().id;
+    let new = if next == 2 { &second } else { &third };
+    until(new, |now| now.is_leader).await;
+    new.propose("without the first").await.unwrap();
+    eventually("the other has it", || {
+        records.values() == ["alone", "without the first"]
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn members_come_and_go() {
     let (network, mut nodes) = cluster(three()).await;
