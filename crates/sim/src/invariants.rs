@@ -166,9 +166,37 @@ fn settled(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
         if short && !waits {
             return Err(format!("{} wants {wanted}, {running} run, nobody waits", job.id));
         }
-        if job.is_service() && running > wanted {
-            return Err(format!("{} wants {wanted}, {running} run", job.id));
+        // Canaries are tried out beside the others until they are promoted.
+        let tried = state.latest_deployment(key).filter(|row| row.is_active());
+        let tried = tried.and_then(|row| row.task_groups.get(&group.name)).filter(|group| !group.promoted);
+        let canaries = tried.map_or(0, |group| group.placed_canaries.len());
+        if job.is_service() && running > wanted + canaries {
+            let which = told(state, key);
+            return Err(format!("{} wants {wanted}, {running} run: {which}", job.id));
         }
     }
     Ok(())
+}
+
+/// The allocations of a job that are not over, for whoever reads a failure.
+fn told(state: &State, key: &JobKey) -> String {
+    let live = state.allocs_of_job(key).filter(|alloc| !alloc.terminal_status());
+    let one = |alloc: &Allocation| {
+        let node = state.node(&alloc.node_id).map_or("nowhere", |node| node.name.as_str());
+        let kind = alloc.job.as_ref().map_or("", |job| job.r#type.as_str());
+        format!(
+            "{} {} v{} ({kind}) {} on {node}, canary: {}, reconnecting: {}, was {}, becomes {}, {:?}",
+            alloc.name,
+            alloc.id,
+            alloc.job_version(),
+            alloc.client_status,
+            alloc.is_canary(),
+            alloc.needs_to_reconnect(),
+            alloc.previous_allocation,
+            alloc.next_allocation,
+            alloc.desired_transition,
+        )
+    };
+    let rollout = state.latest_deployment(key).map(|row| format!("{} {:?}", row.status, row.task_groups));
+    live.map(|alloc| one(alloc)).chain(rollout).collect::<Vec<_>>().join("; ")
 }
