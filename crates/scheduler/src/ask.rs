@@ -132,9 +132,9 @@ impl GroupAsk {
         !self.cores.is_empty() || !self.devices.is_empty()
     }
 
-    /// Whether volumes of its own differ by the name of the allocation.
-    pub(crate) fn depends_on_the_name(&self) -> bool {
-        self.volumes.values().any(|volume| volume.per_alloc)
+    /// Whether which nodes can take an allocation depends on its name, or on where those before it went.
+    pub(crate) fn differs_by_allocation(&self) -> bool {
+        self.volumes.values().any(|volume| volume.per_alloc || volume.sticky)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::decision::Decision;
 use crate::draft::Draft;
-use crate::feasible::volumes;
 use crate::reconcile::{self, Input, Placement, Results, Update, Updater, reschedule};
 use crate::rng::Rng;
 use crate::settings::Settings;
@@ -312,7 +311,7 @@ impl Placing<'_> {
         }
     }
 
-    /// A node for a placement: the one that holds its volume, the one that holds its data, or the best of all.
+    /// A node for a placement: the one that holds its data, or the best of all.
     fn find(
         &mut self,
         job: &Arc<Job>,
@@ -323,13 +322,6 @@ impl Placing<'_> {
         let preferred = self.preferred(job, group, placement);
         let stack = self.stacks.of(job);
         let planned = &self.draft.planned;
-        if let Some(node) = node_of_volume(group, placement) {
-            let (choice, mut metric) = stack.select_on(planned, group, node, wish, &mut self.rng);
-            if choice.is_none() && metric.nodes_evaluated == 0 {
-                metric.filter_node("", volumes::MISSING);
-            }
-            return (choice, metric);
-        }
         if let Some(node) = preferred {
             let plain = Wish {
                 preempt: false,
@@ -511,13 +503,6 @@ impl Placing<'_> {
         self.decision.plan = self.draft.plan;
         self.decision
     }
-}
-
-/// The node that holds the volume of the allocation that is replaced, where its group wants to keep it.
-fn node_of_volume(group: &TaskGroup, placement: &Placement) -> Option<NodeId> {
-    let sticky = group.volumes.values().any(|volume| volume.sticky);
-    let previous = placement.previous.as_ref().filter(|_| sticky)?;
-    Some(previous.node_id)
 }
 
 fn penalised(placement: &Placement) -> BTreeSet<NodeId> {

@@ -6,6 +6,7 @@ mod config;
 mod deployments;
 mod evals;
 mod host_volumes;
+mod volume_claims;
 mod jobs;
 mod nodes;
 mod plan;
@@ -175,6 +176,7 @@ fn dispatch(txn: &mut Txn<'_>, command: Command) -> Result<(), ApplyError> {
         Command::DeleteRootKeys { ids } => variables::delete_root_keys(txn, &ids),
         Command::UpsertHostVolumes { volumes } => host_volumes::upsert(txn, volumes),
         Command::DeleteHostVolumes { volumes } => host_volumes::delete(txn, &volumes),
+        Command::DeleteVolumeClaims { ids } => volume_claims::delete(txn, &ids),
         Command::SetSchedulerConfig {
             config,
             check_index,

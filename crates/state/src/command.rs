@@ -275,6 +275,11 @@ pub enum Command {
         /// Namespace and id of each.
         volumes: Vec<ScopedKey>,
     },
+    /// Forgets claims on sticky host volumes.
+    DeleteVolumeClaims {
+        /// Their ids.
+        ids: Vec<String>,
+    },
     /// Sets the scheduler's configuration.
     SetSchedulerConfig {
         /// The configuration.
@@ -512,6 +517,7 @@ impl Command {
             Self::ApplyVariable { .. } => "VariableUpdated",
             Self::UpsertHostVolumes { .. } => "HostVolumeRegistered",
             Self::DeleteHostVolumes { .. } => "HostVolumeDeleted",
+            Self::DeleteVolumeClaims { .. } => "TaskGroupHostVolumeClaimDeleted",
             Self::UpsertAclPolicies { .. } => "ACLPolicyUpserted",
             Self::DeleteAclPolicies { .. } => "ACLPolicyDeleted",
             Self::UpsertAclTokens { .. } | Self::BootstrapAcl { .. } => "ACLTokenUpserted",

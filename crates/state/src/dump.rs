@@ -3,7 +3,7 @@
 //! Secondary indexes and counters are not dumped but made anew. A job that many allocations share is written once.
 
 use crate::command::{ClusterMetadata, EncryptedVariable, WrappedRootKey};
-use crate::key::JobKey;
+use crate::key::{ClaimKey, JobKey};
 use crate::restoring::Restoring;
 use crate::state::{JobScalingEvents, State};
 use crate::table::TableIndexes;
@@ -48,6 +48,7 @@ struct Dump {
     variables: Vec<Arc<EncryptedVariable>>,
     root_keys: Vec<Arc<WrappedRootKey>>,
     host_volumes: Vec<Arc<HostVolume>>,
+    volume_claims: Vec<Arc<TaskGroupHostVolumeClaim>>,
     acl_policies: Vec<Arc<AclPolicy>>,
     acl_tokens: Vec<Arc<AclToken>>,
     acl_roles: Vec<Arc<AclRole>>,
@@ -155,6 +156,7 @@ impl State {
             variables: self.variables.values().cloned().collect(),
             root_keys: self.root_keys.values().cloned().collect(),
             host_volumes: self.host_volumes.values().cloned().collect(),
+            volume_claims: self.volume_claims.values().cloned().collect(),
             acl_policies: self.acl_policies.values().cloned().collect(),
             acl_tokens: self.acl_tokens.values().cloned().collect(),
             acl_roles: self.acl_roles.values().cloned().collect(),
@@ -289,6 +291,11 @@ impl State {
             .host_volumes
             .into_iter()
             .map(|row| (scoped(&row.namespace, row.id.to_string()), row))
+            .collect();
+        state.volume_claims = dump
+            .volume_claims
+            .into_iter()
+            .map(|row| (ClaimKey::of(&row), row))
             .collect();
         state.acl_policies = dump
             .acl_policies

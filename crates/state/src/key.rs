@@ -1,6 +1,6 @@
 //! Keys of rows that are not named by one id.
 
-use caravan_model::{JobId, NamespaceName};
+use caravan_model::{JobId, NamespaceName, TaskGroupHostVolumeClaim};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -36,6 +36,29 @@ pub struct ScopedKey {
     pub namespace: NamespaceName,
     /// The name within it.
     pub name: String,
+}
+
+/// Names the claim of a job's group on a host volume.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimKey {
+    /// The job.
+    pub job: JobKey,
+    /// The group.
+    pub group: String,
+    /// The volume's id.
+    pub volume: String,
+}
+
+impl ClaimKey {
+    /// The key of a claim.
+    #[must_use]
+    pub fn of(claim: &TaskGroupHostVolumeClaim) -> Self {
+        Self {
+            job: JobKey::new(claim.namespace.clone(), claim.job_id.clone()),
+            group: claim.task_group_name.clone(),
+            volume: claim.volume_id.clone(),
+        }
+    }
 }
 
 impl ScopedKey {

@@ -31,7 +31,7 @@ pub use command::{
 };
 pub use dump::RestoreError;
 pub use error::ApplyError;
-pub use key::{JobKey, ScopedKey};
+pub use key::{ClaimKey, JobKey, ScopedKey};
 pub use node_table::{
     Amount, Held, Kind, NodeTable, Page, PortsInUse, Slot, Usage, capacity, device_group, ports_of,
 };

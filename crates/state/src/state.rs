@@ -1,7 +1,7 @@
 //! The root of all tables: a value that clones in constant time, so that a clone is a snapshot.
 
 use crate::command::{ClusterMetadata, EncryptedVariable, WrappedRootKey};
-use crate::key::{JobKey, ScopedKey};
+use crate::key::{ClaimKey, JobKey, ScopedKey};
 use crate::node_table::NodeTable;
 use crate::restoring::Restoring;
 use crate::table::{Table, TableIndexes};
@@ -46,6 +46,7 @@ pub struct State {
     pub(crate) variables: OrdMap<ScopedKey, Arc<EncryptedVariable>>,
     pub(crate) root_keys: OrdMap<String, Arc<WrappedRootKey>>,
     pub(crate) host_volumes: OrdMap<ScopedKey, Arc<HostVolume>>,
+    pub(crate) volume_claims: OrdMap<ClaimKey, Arc<TaskGroupHostVolumeClaim>>,
     pub(crate) acl_policies: OrdMap<String, Arc<AclPolicy>>,
     pub(crate) acl_tokens: OrdMap<String, Arc<AclToken>>,
     pub(crate) acl_tokens_by_secret: OrdMap<String, String>,
@@ -131,6 +132,8 @@ table_reads! {
     root_key, root_keys, root_keys: String => WrappedRootKey;
     /// A host volume, by namespace and id.
     host_volume, host_volumes, host_volumes: ScopedKey => HostVolume;
+    /// A claim of a group on a sticky host volume.
+    volume_claim, volume_claims, volume_claims: ClaimKey => TaskGroupHostVolumeClaim;
     /// An ACL policy.
     acl_policy, acl_policies, acl_policies: String => AclPolicy;
     /// An ACL token, by accessor.
@@ -146,6 +149,20 @@ table_reads! {
 }
 
 impl State {
+    /// The claims of a job's groups on sticky host volumes.
+    pub fn volume_claims_of_job<'a>(
+        &'a self,
+        job: &'a JobKey,
+    ) -> impl Iterator<Item = &'a Arc<TaskGroupHostVolumeClaim>> {
+        let first = ClaimKey {
+            job: job.clone(),
+            group: String::new(),
+            volume: String::new(),
+        };
+        let from = self.volume_claims.range(first..);
+        from.take_while(move |(key, _)| key.job == *job).map(|(_, claim)| claim)
+    }
+
     /// A kept version of a job.
     #[must_use]
     pub fn job_version(&self, job: &JobKey, version: u64) -> Option<&Arc<Job>> {

@@ -82,6 +82,8 @@ tables! {
     AutopilotConfig = "autopilot-config",
     /// What names the cluster.
     ClusterMetadata = "cluster_meta",
+    /// Which group holds which sticky host volume.
+    VolumeClaims = "task_group_host_volume_claim",
 }
 
 /// For each table, the index of the command that last wrote it; 0 for "never".

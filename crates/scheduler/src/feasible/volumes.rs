@@ -1,7 +1,8 @@
 //! Whether a node exposes the volumes that a group mounts (scheduler sheet §8.6).
 
+use crate::planned::Planned;
 use caravan_model::{Allocation, HostVolume, Job, Node, VolumeRequest, volume_type};
-use caravan_state::{ScopedKey, State};
+use caravan_state::{JobKey, ScopedKey, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,24 +12,34 @@ pub(crate) const MISSING: &str = "missing compatible host volumes";
 /// The access mode that lets one allocation of a node write.
 pub(crate) const SINGLE_WRITER: &str = "single-node-single-writer";
 
+/// Who asks for volumes.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) group: &'a str,
+    pub(crate) alloc_name: &'a str,
+    /// It runs on the node already: it holds what it claims.
+    pub(crate) in_place: bool,
+}
+
 /// Why the node does not have the volumes, when it has not.
-///
-/// `running` is what would run on the node beside it.
-pub(crate) fn lacks<'a>(
+pub(crate) fn lacks(
     state: &State,
-    job: &Job,
+    planned: &Planned,
     node: &Node,
     requests: &BTreeMap<String, VolumeRequest>,
-    alloc_name: &str,
-    running: impl Iterator<Item = &'a Arc<Allocation>>,
+    asker: Asker<'_>,
 ) -> Option<String> {
-    let running: Vec<&Arc<Allocation>> = running.collect();
+    let running: Vec<&Arc<Allocation>> = planned.proposed(state, node.id).collect();
     let host = requests
         .values()
         .filter(|request| request.r#type.is_empty() || request.r#type == volume_type::HOST);
     for request in host {
-        let source = request.source_for(alloc_name);
-        if !has(state, job, node, request, &source, &running) {
+        let source = request.source_for(asker.alloc_name);
+        let claimed = asker.in_place
+            || !request.sticky
+            || is_claimed(state, planned, node, &source, asker);
+        if !has(state, asker.job, node, request, &source, &running) || !claimed {
             return Some(MISSING.to_owned());
         }
     }
@@ -42,6 +53,33 @@ pub(crate) fn lacks<'a>(
     } else {
         Some(format!("missing CSI volume(s) {}", missing.join(", ")))
     }
+}
+
+/// Whether the group may take a sticky volume of this name on the node: as long as some volume that it has claimed is
+/// not in use by it, only such a one.
+fn is_claimed(
+    state: &State,
+    planned: &Planned,
+    node: &Node,
+    source: &str,
+    asker: Asker<'_>,
+) -> bool {
+    let job = JobKey::new(asker.job.namespace.clone(), asker.job.id.clone());
+    let uses = |alloc: &Allocation| {
+        let same_group = alloc.job_id == job.id && alloc.task_group == asker.group;
+        same_group && alloc.namespace == job.namespace && !alloc.server_terminal()
+    };
+    let unmet = state.volume_claims_of_job(&job).filter(|claim| {
+        claim.task_group_name == asker.group && claim.volume_name == source
+    });
+    let mut unmet = unmet.filter(|claim| {
+        let key = ScopedKey::new(claim.namespace.clone(), claim.volume_id.clone());
+        let volume = state.host_volume(&key);
+        volume.is_some_and(|volume| !planned.proposed(state, volume.node_id).any(|alloc| uses(alloc)))
+    });
+    let here = node.host_volumes.get(source).map_or("", |shown| shown.id.as_str());
+    let Some(first) = unmet.next() else { return true };
+    first.volume_id == here || unmet.any(|claim| claim.volume_id == here)
 }
 
 fn has(

@@ -41,7 +41,7 @@ impl Ranker {
         if let Some((_, reason)) = of_kind {
             return Judgement::Filtered(reason);
         }
-        if let Some(reason) = self.node_reason(candidates, planned, slot, name) {
+        if let Some(reason) = self.node_reason(candidates, planned, slot, name, in_place) {
             return Judgement::Filtered(reason);
         }
         let room = candidates.room(slot);
@@ -120,13 +120,18 @@ impl Ranker {
         planned: &Planned,
         slot: Slot,
         name: &str,
+        in_place: bool,
     ) -> Option<Reason> {
         let ask = &self.ask;
         if !ask.volumes.is_empty() {
             let node = candidates.state.node(&candidates.id_of(slot))?;
-            let job = &self.subject.job;
-            let running = planned.proposed(candidates.state, node.id);
-            let lacks = volumes::lacks(candidates.state, job, node, &ask.volumes, name, running);
+            let asker = volumes::Asker {
+                job: &self.subject.job,
+                group: &ask.group,
+                alloc_name: name,
+                in_place,
+            };
+            let lacks = volumes::lacks(candidates.state, planned, node, &ask.volumes, asker);
             if let Some(reason) = lacks {
                 return Some(Reason::Owned(reason));
             }

@@ -209,7 +209,7 @@ impl Ranker {
     /// Ranks all nodes, or those anew that the plan changed.
     pub(super) fn refresh(&mut self, candidates: &Candidates<'_>, planned: &Planned, name: &str) {
         self.follow(candidates, planned);
-        if !self.ranked || self.ask.depends_on_the_name() {
+        if !self.ranked || self.ask.differs_by_allocation() {
             self.rank_all(candidates, planned, name);
             return;
         }

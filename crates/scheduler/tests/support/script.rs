@@ -104,7 +104,10 @@ impl Script {
         }
         node.computed_class = computed_class(&node);
         self.nodes.insert(name.to_owned(), node.id);
+        let dynamic = node.host_volumes.values().filter(|shown| !shown.id.is_empty());
+        let volumes = dynamic.map(|shown| host_volume(shown, node.id)).collect();
         self.world.add_node(node);
+        self.world.apply(Command::UpsertHostVolumes { volumes });
     }
 
     fn job(&mut self, id: &str, settings: &[String]) {
@@ -223,6 +226,21 @@ impl Script {
     }
 }
 
+/// The volume that a node shows.
+fn host_volume(shown: &HostVolumeInfo, node: NodeId) -> HostVolume {
+    HostVolume {
+        namespace: "default".into(),
+        id: shown.id.clone(),
+        name: shown.name.clone(),
+        node_id: node,
+        requested_capabilities: vec![HostVolumeCapability {
+            attachment_mode: "file-system".to_owned(),
+            access_mode: "single-node-writer".to_owned(),
+        }],
+        ..HostVolume::default()
+    }
+}
+
 fn set_node(node: &mut Node, key: &str, value: &str) {
     if let Some(key) = key.strip_prefix("attr.") {
         node.attributes.insert(key.to_owned(), value.to_owned());
@@ -275,6 +293,14 @@ fn set_node(node: &mut Node, key: &str, value: &str) {
                 ..HostVolumeInfo::default()
             };
             node.host_volumes.insert(name.to_owned(), info);
+        }
+        "dynamic" => {
+            let info = HostVolumeInfo {
+                name: value.to_owned(),
+                id: AllocId::from_u128(0xd000 + node.id.0.as_u128()).to_string(),
+                ..HostVolumeInfo::default()
+            };
+            node.host_volumes.insert(value.to_owned(), info);
         }
         "gpu" => {
             let (name, memory) = value.split_once(':').expect("name:GiB");
@@ -396,11 +422,21 @@ fn set_group(group: &mut TaskGroup, key: &str, value: &str) {
                 ..RequestedDevice::default()
             });
         }
+        "csi" => {
+            let request = VolumeRequest {
+                name: value.to_owned(),
+                r#type: volume_type::CSI.to_owned(),
+                source: value.to_owned(),
+                ..VolumeRequest::default()
+            };
+            group.volumes.insert(value.to_owned(), request);
+        }
         "volume" => {
             let mut parts = value.split(':');
             let source = parts.next().unwrap_or_default().to_owned();
-            let (mut read_only, mut per_alloc) = (false, false);
+            let (mut read_only, mut per_alloc, mut sticky) = (false, false, false);
             for part in parts {
+                sticky |= part == "sticky";
                 read_only |= part == "ro";
                 per_alloc |= part == "per_alloc";
             }
@@ -410,6 +446,7 @@ fn set_group(group: &mut TaskGroup, key: &str, value: &str) {
                 source: source.clone(),
                 read_only,
                 per_alloc,
+                sticky,
                 ..VolumeRequest::default()
             };
             group.volumes.insert(source, request);

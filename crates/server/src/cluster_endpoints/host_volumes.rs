@@ -359,8 +359,35 @@ pub(super) async fn delete(call: &Call) -> Answered {
     )
 }
 
-/// Claims of sticky volumes; none are kept.
+const CLAIMS: &[Table] = &[Table::VolumeClaims];
+
+/// Which groups hold which sticky volumes.
 pub(super) fn claims(call: &Call) -> Answered {
-    let none: [TaskGroupHostVolumeClaim; 0] = [];
-    call.object(&none, call.state.index_of_any(TABLES), TABLES)
+    let query = &call.request.query;
+    let wanted = |name: &str, value: &str| query.text(name).is_none_or(|wanted| wanted.is_empty() || wanted == value);
+    let prefix = call.request.options.prefix.as_str();
+    let rows = call
+        .state
+        .volume_claims()
+        .filter(|row| call.in_scope(&row.namespace))
+        .filter(|row| call.caller.has(row.namespace.as_str(), NamespaceCapability::HostVolumeRead))
+        .filter(|row| row.id.starts_with(prefix))
+        .filter(|row| wanted("job_id", row.job_id.as_str()))
+        .filter(|row| wanted("task_group", &row.task_group_name))
+        .filter(|row| wanted("volume_name", &row.volume_name))
+        .map(|row| Keyed { key: format!("{}.{}", row.namespace, row.id), row: Arc::clone(row) })
+        .collect();
+    list::answer(call, CLAIMS, rows, TaskGroupHostVolumeClaim::clone)
+}
+
+/// Forgets a claim: the group may run on any volume of the name again.
+pub(super) async fn delete_claim(call: &Call) -> Answered {
+    let id = call.request.param("id");
+    let known = call.state.volume_claims().find(|claim| claim.id == id);
+    let Some(claim) = known else {
+        return Err(ApiError::internal("task group volume claim does not exist"));
+    };
+    call.permit_in(&claim.namespace)?;
+    let applied = call.propose(Command::DeleteVolumeClaims { ids: vec![claim.id.clone()] }).await?;
+    Answer::json(&WriteMeta { index: applied.index }, Meta::write(applied.index))
 }

@@ -63,7 +63,7 @@ pub(crate) async fn dispatch(call: Call) -> Answered {
         Op::HostVolumeRead => host_volumes::read(&call),
         Op::HostVolumeDelete => host_volumes::delete(&call).await,
         Op::VolumeClaimList => host_volumes::claims(&call),
-        Op::VolumeClaimDelete => Err(ApiError::internal("task group volume claim does not exist")),
+        Op::VolumeClaimDelete => host_volumes::delete_claim(&call).await,
         Op::StatusLeader => status::leader(&call),
         Op::StatusPeers => status::peers(&call),
         Op::RegionList => status::regions(&call),

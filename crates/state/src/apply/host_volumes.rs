@@ -26,6 +26,7 @@ pub(super) fn delete(txn: &mut Txn<'_>, keys: &[ScopedKey]) -> Result<(), ApplyE
     for key in keys {
         if let Some(volume) = txn.state.host_volumes.remove(key) {
             txn.touch(Table::HostVolumes);
+            super::volume_claims::forget_volume(txn, &volume);
             txn.changes.push(Change::HostVolumeRemoved(volume));
         }
     }

@@ -391,6 +391,7 @@ fn purge(txn: &mut Txn<'_>, key: &JobKey, now: UnixNanos) -> Result<(), ApplyErr
         txn.state.scaling_policies.remove(&policy.id);
         txn.touch(Table::ScalingPolicies);
     }
+    super::volume_claims::forget_job(txn, key);
     if txn.state.scaling_events.remove(key).is_some() {
         txn.touch(Table::ScalingEvents);
     }

@@ -148,6 +148,7 @@ fn place(txn: &mut Txn<'_>, jobs: &mut JobRows, mut alloc: Allocation, now: Unix
                 alloc.create_time = now;
             }
             link_previous(txn, &alloc);
+            super::volume_claims::claim(txn, &alloc);
         }
     }
     alloc.modify_time = now;
