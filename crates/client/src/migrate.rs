@@ -4,10 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use caravan_host::tree::{self, Unpack};
-use caravan_model::{Allocation, TaskEvent, TaskGroup, task_event};
+use caravan_model::{AllocId, Allocation, TaskEvent, TaskGroup, task_event};
+use futures::{StreamExt, TryStreamExt};
 
 use crate::alloc::dir::{self, AllocDir};
 use crate::clock;
@@ -20,6 +22,8 @@ const INCOMING: &str = ".incoming";
 /// How often the other node is asked.
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often it is told how far a large one is.
+const SAY: Duration = Duration::from_secs(10);
 /// More entries than this are somebody's trap.
 const MOST_ENTRIES: u64 = 10_000_000;
 
@@ -162,9 +166,14 @@ async fn fetch_once(
         caller: shared.caller(),
         alloc: alloc.id,
     };
+    let fetched = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&fetched);
     let stream = shared.link.data(request).await?;
+    let stream = stream.inspect_ok(move |piece| {
+        count.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    });
     let incoming = to.root.join(INCOMING);
-    let (from, moving) = piped::reader(stream);
+    let (from, moving) = piped::reader(stream.boxed());
     let root = to.root.clone();
     let id = alloc.id;
     let unpacked = tokio::task::spawn_blocking(move || {
@@ -176,10 +185,22 @@ async fn fetch_once(
         let _ = std::fs::remove_dir_all(&incoming);
         moved
     });
-    moving.await;
+    tokio::select! {
+        () = moving => {}
+        () = say(alloc.id, &fetched) => {}
+    }
     let bytes = unpacked.await.map_err(io::Error::other)??;
     tracing::info!(alloc = %id, previous = %alloc.previous_allocation, bytes, "the data of the allocation before was fetched");
     Ok(())
+}
+
+/// Tells how far it is, for as long as it takes.
+async fn say(alloc: AllocId, fetched: &AtomicU64) {
+    loop {
+        tokio::time::sleep(SAY).await;
+        let bytes = fetched.load(Ordering::Relaxed);
+        tracing::info!(%alloc, bytes, "the data of the allocation before is being fetched");
+    }
 }
 
 fn unpack_into(from: impl io::Read, incoming: &Path, paths: &[PathBuf]) -> Result<u64, Missing> {

@@ -5,6 +5,7 @@ mod attacks;
 mod consul;
 mod identities;
 mod lifecycle;
+mod migration;
 mod network;
 mod registration;
 mod store;

@@ -7,13 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use caravan_client::link::{
-    AllocUpdate, Allocations, Beat, Found, Heartbeat, Lookup, NodeEvents, Pull, Pulled,
+    AllocUpdate, Allocations, Beat, DataOf, Found, Heartbeat, Lookup, NodeEvents, Pull, Pulled,
     ServiceUpdate, SignedIdentity, WantedIdentity, What,
 };
 use caravan_client::{Client, ClientConfig, LinkError, ServerLink};
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
-use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, Op};
+use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, ByteStream, Op};
 use caravan_model::{
     AllocId, AllocatedCpuResources, AllocatedMemoryResources, AllocatedResources,
     AllocatedTaskResources, Allocation, ClientStatus, DesiredStatus, Job, Node, NodeStatus,
@@ -43,6 +43,8 @@ pub(crate) struct Known {
     pub(crate) signed: usize,
     /// How long a heartbeat may take; ten seconds when it is zero.
     pub(crate) beat: Duration,
+    /// The archive of data for an allocation; none: its node is not there any more.
+    pub(crate) data: Option<Vec<u8>>,
     /// Nothing is answered.
     pub(crate) unreachable: bool,
     /// How many calls were not answered.
@@ -216,6 +218,16 @@ impl ServerLink for Servers {
 
     async fn node_events(&self, _request: NodeEvents) -> Result<(), LinkError> {
         Ok(())
+    }
+
+    async fn data(&self, _: DataOf) -> Result<ByteStream, LinkError> {
+        self.reached()?;
+        let Some(data) = self.known().data else {
+            return Err(LinkError::Refused("No path to node".into()));
+        };
+        // In pieces, as it comes over a network.
+        let pieces: Vec<_> = data.chunks(700).map(|piece| Ok(piece.to_vec().into())).collect();
+        Ok(futures::stream::iter(pieces).boxed())
     }
 
     async fn lookup(&self, request: Lookup) -> Result<Found, LinkError> {

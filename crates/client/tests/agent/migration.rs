@@ -1,0 +1,81 @@
+//! Data of an allocation that was on another node.
+
+use std::path::Path;
+
+use caravan_model::{AllocId, Allocation, ClientStatus, EphemeralDisk};
+
+use crate::support::{
+    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, with_group,
+};
+
+/// An allocation that takes the place of one elsewhere.
+fn successor(script: &str) -> Allocation {
+    let mut alloc = with_group(alloc(own(), "batch", shell(script)), |group| {
+        group.ephemeral_disk = EphemeralDisk {
+            migrate: true,
+            ..EphemeralDisk::default()
+        };
+    });
+    alloc.previous_allocation = AllocId::from_u128(77);
+    alloc
+}
+
+/// What another node sends, whose tasks may have put anything in their directories.
+fn archive() -> Vec<u8> {
+    let from = tempfile::tempdir().unwrap();
+    let put = |path: &str, content: &str| {
+        let path = from.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    put("alloc/data/kept", "kept\n");
+    put("t/local/deep/mine", "mine\n");
+    put("t/secrets/planted", "planted\n");
+    put("alloc/logs/planted", "planted\n");
+    std::os::unix::fs::symlink("/etc", from.path().join("t/local/out")).unwrap();
+    let paths = ["alloc/data", "t/local", "t/secrets", "alloc/logs"].map(Path::new);
+    let mut bytes = Vec::new();
+    caravan_host::tree::pack(from.path(), &paths, &mut bytes).unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_comes_before_the_tasks_and_nothing_else_does() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    servers.set(|known| known.data = Some(archive()));
+    let client = client(&servers, dir.path(), true).await;
+    servers.want(successor("cat $NOMAD_ALLOC_DIR/data/kept local/deep/mine; ls secrets $NOMAD_ALLOC_DIR/logs | grep -c planted || true"));
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
+    assert_eq!(logs(&client).await, "kept\nmine\n0\n");
+    let out = alloc_dir(dir.path()).join("t/local/out");
+    assert_eq!(std::fs::read_link(out).unwrap(), Path::new("/etc"));
+    assert!(!alloc_dir(dir.path()).join(".incoming").exists());
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_data_it_starts_and_says_so() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let client = client(&servers, dir.path(), true).await;
+    for damaged in [None, Some(archive()[..3000].to_vec())] {
+        servers.set(|known| known.data = damaged);
+        servers.want(successor(
+            "ls $NOMAD_ALLOC_DIR/data local | grep -c . || true",
+        ));
+        let known = servers
+            .until("its end", |known| is(known, ClientStatus::Complete))
+            .await;
+        let said = messages(&known.told[&id()], "t");
+        let wanted = "the data of allocation 00000000-0000-0000-0000-00000000004d cannot be fetched, and is not there: ";
+        assert!(said.iter().any(|text| text.starts_with(wanted)), "{said:?}");
+        servers.forget(id());
+        crate::support::until("its directory is gone", || {
+            (!alloc_dir(dir.path()).exists()).then_some(())
+        })
+        .await;
+        servers.set(|known| drop(known.told.remove(&id())));
+    }
+    client.shutdown().await;
+}
