@@ -33,9 +33,9 @@ pub(super) async fn push(agent: &AgentOps, closing: CancellationToken) {
         return;
     }
     let (teller, told) = sync_channel(WAITING);
-    let sinks = Sinks::new(wanted.clone());
+    let (sinks, filter) = (Sinks::new(wanted.clone()), agent.telemetry.filter().clone());
     // It ends with the process: the registry keeps the teller.
-    std::thread::spawn(move || sinks.follow(&told));
+    std::thread::spawn(move || sinks.follow(&told, |name| filter.wants(name)));
     agent.telemetry.listen(teller);
     let mine = Arc::new(Mutex::new(Sinks::new(wanted)));
     let mut pause = tokio::time::interval(settings.collection_interval.max(std::time::Duration::from_millis(100)));

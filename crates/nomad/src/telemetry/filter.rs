@@ -3,7 +3,8 @@
 use crate::config::Telemetry;
 
 /// Decides by name. Of the prefixes that fit, the longest counts.
-pub(super) struct Filter {
+#[derive(Clone)]
+pub(crate) struct Filter {
     prefixes: Vec<(String, bool)>,
     otherwise: bool,
 }
@@ -26,7 +27,7 @@ impl Filter {
         Self { prefixes, otherwise: settings.filter_default }
     }
 
-    pub(super) fn wants(&self, name: &str) -> bool {
+    pub(crate) fn wants(&self, name: &str) -> bool {
         let rule = self.prefixes.iter().find(|(prefix, _)| name.starts_with(prefix.as_str()));
         rule.map_or(self.otherwise, |(_, wanted)| *wanted)
     }

@@ -53,6 +53,11 @@ impl Telemetry {
         named
     }
 
+    /// What is wanted.
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// Has what is told handed to somebody.
     pub(crate) fn listen(&self, teller: std::sync::mpsc::SyncSender<caravan_telemetry::Event>) {
         self.registry.listen(teller);

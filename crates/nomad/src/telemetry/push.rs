@@ -63,10 +63,11 @@ impl Sinks {
         Self(addresses.into_iter().map(sink).collect())
     }
 
-    /// Sends what is told until nobody can tell any more. Blocks.
-    pub(crate) fn follow(mut self, told: &Receiver<Event>) {
+    /// Sends what is told and wanted until nobody can tell any more. Blocks.
+    pub(crate) fn follow(mut self, told: &Receiver<Event>, wants: impl Fn(&str) -> bool) {
         loop {
             match told.recv_timeout(FLUSH) {
+                Ok(event) if !wants(event.name) => {}
                 Ok(event) => {
                     let labels: Vec<(&str, &str)> =
                         event.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -197,7 +198,7 @@ mod tests {
         teller.send(event(Kind::Sample, 2.5)).expect("room");
         std::thread::spawn(move || {
             sinks.gauges(&[MetricGauge { name: "nomad.g".into(), value: 7.0, ..MetricGauge::default() }]);
-            sinks.follow(&told);
+            sinks.follow(&told, |_| true);
         });
         let mut text = String::new();
         let mut buffer = [0; 2000];
@@ -214,7 +215,8 @@ mod tests {
         let to = collector.local_addr().expect("its address").to_string();
         let sinks = Sinks::new(addresses(&Settings { statsite_address: to, ..settings() }));
         let (teller, told) = sync_channel(8);
-        let sending = std::thread::spawn(move || sinks.follow(&told));
+        let sending = std::thread::spawn(move || sinks.follow(&told, |name| name != "nomad.unwanted"));
+        teller.send(Event { name: "nomad.unwanted", ..event(Kind::Count, 1.0) }).expect("room");
         teller.send(event(Kind::Count, 1.0)).expect("room");
         let (stream, _) = collector.accept().expect("a caller");
         let mut line = String::new();
