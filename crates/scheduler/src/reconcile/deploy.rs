@@ -1,6 +1,6 @@
 //! Deployments: giving old ones up, making new ones, completing them (scheduler sheet §§12.1, 12.17, 12.18).
 
-use super::{AllocSet, Reconciler};
+use super::Reconciler;
 use caravan_model::*;
 
 /// Whether updates of the group are rolled out by a deployment.
@@ -98,24 +98,16 @@ impl Reconciler<'_> {
         (state, false)
     }
 
-    /// Adds the group to the deployment, which is made when there is none.
+    /// Adds the group to the deployment, which is made when there is none. A group that is `rolled_out` only gets back
+    /// what it has lost.
     pub(super) fn join_deployment(
         &mut self,
         job: &Job,
         group: &TaskGroup,
         state: DeploymentState,
-        all: &AllocSet,
-        updating: bool,
+        rolled_out: bool,
     ) {
-        if rolls_out(group).is_none() || state.desired_total == 0 {
-            return;
-        }
-        let had_running = all.values().any(|alloc| {
-            alloc.job.as_ref().is_some_and(|mine| {
-                mine.version == job.version && mine.create_index == job.create_index
-            })
-        });
-        if had_running && !updating {
+        if rolls_out(group).is_none() || state.desired_total == 0 || rolled_out {
             return;
         }
         if self.deployment.is_none() {

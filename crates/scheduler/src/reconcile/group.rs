@@ -54,6 +54,7 @@ impl Reconciler<'_> {
             self.set_old_terminal_aside(job, &mut all, &mut desired);
         }
         let (canary_allocs, all) = self.drop_canaries(all, &mut desired);
+        let had_running = runs_version_of(&all, job);
         let classes = classify(&all, self.input.tainted, self.input.now);
         let Classes {
             untainted,
@@ -162,7 +163,7 @@ impl Reconciler<'_> {
         self.migrate(&mut work);
         let updating = !destructive.is_empty() || in_place > 0;
         if !existing {
-            self.join_deployment(job, group, state, &everything, updating);
+            self.join_deployment(job, group, state, had_running && !updating);
         }
         self.out.names.insert(name.to_owned(), names);
         self.out.desired.insert(name.to_owned(), work.desired);
@@ -366,6 +367,12 @@ impl Reconciler<'_> {
             self.out.place.push(replacement(work, &alloc, false));
         }
     }
+}
+
+/// Whether some allocation is of this very version of the job.
+fn runs_version_of(allocs: &AllocSet, job: &Job) -> bool {
+    let mut jobs = allocs.values().filter_map(|alloc| alloc.job.as_ref());
+    jobs.any(|mine| mine.version == job.version && mine.create_index == job.create_index)
 }
 
 fn without_ended(all: &AllocSet) -> AllocSet {
