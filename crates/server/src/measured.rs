@@ -164,6 +164,7 @@ pub(crate) fn of_command(command: &Command) -> &'static str {
         Command::ApplyVariable { .. } => "nomad.nomad.fsm.apply_sv_set",
         Command::UpsertHostVolumes { .. } => "nomad.nomad.fsm.apply_host_volume_register",
         Command::DeleteHostVolumes { .. } => "nomad.nomad.fsm.apply_host_volume_delete",
+        Command::DeleteVolumeClaims { .. } => "nomad.nomad.fsm.apply_task_group_host_volume_claim_delete",
         Command::UpsertAclPolicies { .. } => "nomad.nomad.fsm.apply_acl_policy_upsert",
         Command::DeleteAclPolicies { .. } => "nomad.nomad.fsm.apply_acl_policy_delete",
         Command::UpsertAclTokens { .. } => "nomad.nomad.fsm.apply_acl_token_upsert",
