@@ -108,11 +108,13 @@ fn put_port(group: &mut TaskGroup, label: &str) {
 fn put_task(group: &mut TaskGroup, service: &Service, kind: &str, given: Option<&SidecarTask>) {
     let kind_text = format!("{kind}:{}", service.name);
     let restart = group.restart_policy.clone();
-    let podman = !group.tasks.is_empty()
-        && group
-            .tasks
-            .iter()
-            .all(|task| task.driver == "podman" || task.kind == kind_text);
+    let drivers: Vec<&str> = group
+        .tasks
+        .iter()
+        .filter(|task| !is_injected(&task.kind))
+        .map(|task| &*task.driver)
+        .collect();
+    let podman = !drivers.is_empty() && drivers.iter().all(|driver| *driver == "podman");
     let mut task = proxy_task(service, kind, podman, restart);
     if let Some(given) = given {
         overlay(&mut task, given);
@@ -121,6 +123,18 @@ fn put_task(group: &mut TaskGroup, service: &Service, kind: &str, given: Option<
         Some(known) => *known = task,
         None => group.tasks.push(task),
     }
+}
+
+/// Whether a task of this kind was made here: what it is must not decide what it becomes.
+fn is_injected(kind: &str) -> bool {
+    let kind = kind.split(':').next().unwrap_or_default();
+    [
+        "connect-proxy",
+        "connect-ingress",
+        "connect-terminating",
+        "connect-mesh",
+    ]
+    .contains(&kind)
 }
 
 fn proxy_task(service: &Service, kind: &str, podman: bool, restart_policy: RestartPolicy) -> Task {

@@ -71,6 +71,27 @@ fn admitting_again_changes_nothing() {
 }
 
 #[test]
+fn a_sidecar_alone_in_its_group_stays_what_it_is() {
+    let text = "job \"j\" {\n  group \"g\" {\n    network {\n      mode = \"bridge\"\n    }\n    service {\n      port = \
+                \"80\"\n      connect {\n        sidecar_service {}\n      }\n    }\n  }\n}\n";
+    let first = admit(parsed(text), &NoCluster).job;
+    let second = admit(again(&first), &NoCluster).job;
+    assert_eq!(first.task_groups[0].tasks[0].driver, "docker");
+    assert_eq!(first, second);
+    let stored = admit(
+        parsed(
+            "job \"j\" {\n  type = \"sysbatch\"\n  group \"g\" {\n    task \"t\" {\n      driver = \
+                               \"x\"\n    }\n  }\n}\n",
+        ),
+        &NoCluster,
+    )
+    .job;
+    let again = admit(again(&stored), &NoCluster);
+    assert_eq!(again.errors, Vec::<String>::new());
+    assert_eq!(again.job, stored);
+}
+
+#[test]
 fn a_service_without_a_provider_goes_where_there_is_a_catalogue() {
     let provider = |cluster: &dyn Cluster| {
         let job = admit(parsed(SERVICES), cluster).job;
