@@ -125,7 +125,7 @@ pub fn fmt(data: &[u8]) {
     );
     let said = |source: &Source| {
         read(source, &Inputs::default())
-            .map(|parsed| json(&parsed.job))
+            .map(|parsed| squeezed(&json(&parsed.job)))
             .ok()
     };
     assert_eq!(
@@ -133,4 +133,17 @@ pub fn fmt(data: &[u8]) {
         said(&again),
         "the layout changes what is said"
     );
+}
+
+/// A text without the blanks inside `${…}`: a name for the runtime is kept as it is written, blanks and all.
+fn squeezed(text: &str) -> String {
+    let mut parts = text.split("${");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find('}').unwrap_or(part.len());
+        out += "${";
+        out.extend(part[..end].split_whitespace());
+        out += &part[end..];
+    }
+    out
 }

@@ -1,0 +1,5 @@
+job "j" {
+  meta {
+    a =eta .nope
+  }
+}
