@@ -41,10 +41,13 @@ pub(crate) fn field(name: &str, old: &str, new: &str, contextual: Contextual) ->
 /// The differences of all fields of either side, in order.
 pub(crate) fn fields(old: &Fields, new: &Fields, contextual: Contextual) -> Vec<FieldDiff> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let value = |side: &Fields, name: &String| side.get(name).cloned().unwrap_or_default();
     names
         .into_iter()
-        .filter_map(|name| field(name, &value(old, name), &value(new, name), contextual))
+        .filter_map(|name| {
+            let before = old.get(name).map_or("", String::as_str);
+            let after = new.get(name).map_or("", String::as_str);
+            field(name, before, after, contextual)
+        })
         .collect()
 }
 
