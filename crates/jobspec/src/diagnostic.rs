@@ -220,6 +220,11 @@ impl Diags {
         }
     }
 
+    /// Whether nothing more will be told, so that nothing need be prepared.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MOST
+    }
+
     /// A diagnostic that is not collected.
     pub(crate) fn tell(
         &self,

@@ -8,6 +8,9 @@ pub(crate) fn did_you_mean<'a>(given: &str, known: impl IntoIterator<Item = &'a 
     }
 }
 
+/// Among more names than these nobody looks for one that is near.
+const MOST: usize = 200;
+
 /// The nearest of the known names, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(
     given: &str,
@@ -23,6 +26,7 @@ pub(crate) fn nearest<'a>(
     };
     let near = known
         .into_iter()
+        .take(MOST)
         .filter(|name| name.len() <= 64 && *name != given);
     let scored = near.map(|name| (distance(given, name), name));
     let close = scored.filter(|(far, name)| *far <= most && *far < name.chars().count());

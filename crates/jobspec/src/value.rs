@@ -81,7 +81,7 @@ impl From<Members> for Fields {
     fn from(fields: Members) -> Self {
         let weight = fields.iter().fold(1usize, |sum, (key, v)| {
             sum.saturating_add(v.weight())
-                .saturating_add(key.len() / 64)
+                .saturating_add(1 + key.len() / 64)
         });
         let depth = fields.values().map(Value::depth).max().unwrap_or(0);
         Self {

@@ -176,6 +176,9 @@ fn add_block<'a>(
 }
 
 fn unsupported_attribute(cx: &mut Session<'_>, name: &Name, schema: &Schema) {
+    if cx.diags.is_full() {
+        return;
+    }
     let text = &name.text;
     let hint = match nearest(text, schema.attributes.iter().copied()) {
         _ if schema.blocks.iter().any(|block| *block.name == **text) => {
@@ -192,6 +195,9 @@ fn unsupported_attribute(cx: &mut Session<'_>, name: &Name, schema: &Schema) {
 }
 
 pub(super) fn unsupported_block(cx: &mut Session<'_>, name: &Name, schema: &Schema) {
+    if cx.diags.is_full() {
+        return;
+    }
     let text = &name.text;
     let hint = match schema.attributes.contains(&&**text) {
         true => format!(
@@ -292,7 +298,7 @@ fn json<'a>(cx: &mut Session<'_>, expr: &'a Expr, schema: &Schema, out: &mut Con
         let labels = match schema.blocks.iter().find(|it| *it.name == *name.text) {
             Some(kind) => kind.labels.len(),
             None if &*name.text == "dynamic" => 1,
-            None if &*name.text == "//" => continue,
+            None if &*name.text == "//" || cx.diags.is_full() => continue,
             None => {
                 let known = schema.attributes.iter().copied();
                 let known = known.chain(schema.blocks.iter().map(|block| block.name));

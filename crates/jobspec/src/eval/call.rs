@@ -26,7 +26,7 @@ impl Session<'_> {
             "try" => return self.try_each(scope, args, at),
             "can" if args.len() == 1 => {
                 let before = self.diags.list.len();
-                let value = self.eval(scope, &args[0]);
+                let value = self.eval_quietly(scope, &args[0]);
                 let failed = self.diags.failed_since(before) || value.has_unknown();
                 self.diags.list.truncate(before);
                 return Value::Bool(!failed);
@@ -35,7 +35,10 @@ impl Session<'_> {
             _ => {}
         }
         let Some(function) = functions::find(&name.text) else {
-            let hint = did_you_mean(&name.text, functions::names());
+            let hint = match conversion(&name.text) {
+                Some(to) => format!(" Write convert(value, {to}) instead."),
+                None => did_you_mean(&name.text, functions::names()),
+            };
             let detail = format!("There is no function named {:?}.{hint}", name.text);
             return self.fail(name.span, "Call to unknown function", detail);
         };
@@ -135,7 +138,7 @@ impl Session<'_> {
         let before = self.diags.list.len();
         let mut tried = String::new();
         for arg in args {
-            let value = self.eval(scope, arg);
+            let value = self.eval_quietly(scope, arg);
             if !self.diags.failed_since(before) && !value.has_unknown() {
                 self.diags.list.truncate(before);
                 return value;
@@ -173,4 +176,17 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// The type that a function of Terraform's converts to.
+fn conversion(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "tobool" => "bool",
+        "tolist" => "list(string)",
+        "tomap" => "map(string)",
+        "tonumber" => "number",
+        "toset" => "set(string)",
+        "tostring" => "string",
+        _ => return None,
+    })
 }

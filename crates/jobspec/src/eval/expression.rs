@@ -115,7 +115,7 @@ impl Session<'_> {
         };
         let value = self.eval(scope, taken);
         let before = self.diags.list.len();
-        let other_value = self.eval(scope, other);
+        let other_value = self.eval_quietly(scope, other);
         self.diags.list.truncate(before);
         let Some(common) = unify(&type_of(&value), &type_of(&other_value)) else {
             let (yes_name, no_name) = match chosen {

@@ -15,6 +15,7 @@ pub(crate) use traversal::look_up;
 use crate::diagnostic::Diags;
 use crate::files::Files;
 use crate::source::Span;
+use crate::syntax::ast::Expr;
 use crate::value::{MOST_DEPTH, MOST_WEIGHT, Value};
 use std::rc::Rc;
 
@@ -30,6 +31,8 @@ pub(crate) struct Session<'a> {
     pub(crate) random: Random,
     budget: usize,
     told_exhausted: bool,
+    /// How many expressions around this one may fail without anybody hearing of it.
+    quiet: usize,
 }
 
 /// A stream of bytes that looks random and depends on the seed only.
@@ -60,6 +63,7 @@ impl<'a> Session<'a> {
             random: Random { seed, drawn: 0 },
             budget: BUDGET,
             told_exhausted: false,
+            quiet: 0,
         }
     }
 
@@ -79,6 +83,19 @@ impl<'a> Session<'a> {
             );
         }
         false
+    }
+
+    /// Whether an error is worth a guess at what was meant: that takes longer than the error.
+    pub(crate) fn guesses(&self) -> bool {
+        self.quiet == 0 && !self.diags.is_full()
+    }
+
+    /// The value of an expression whose errors may go unheard.
+    pub(crate) fn eval_quietly(&mut self, scope: &Scope, expr: &Expr) -> Value {
+        self.quiet += 1;
+        let value = self.eval(scope, expr);
+        self.quiet -= 1;
+        value
     }
 
     /// The value, unless it is too large.

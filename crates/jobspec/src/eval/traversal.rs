@@ -72,7 +72,10 @@ impl Session<'_> {
             Value::Object(fields) => match fields.get(name) {
                 Some(member) => member.clone(),
                 None => {
-                    let hint = did_you_mean(name, fields.keys().map(|key| &**key));
+                    let hint = match self.guesses() {
+                        true => did_you_mean(name, fields.keys().map(|key| &**key)),
+                        false => String::new(),
+                    };
                     let detail =
                         format!("This object does not have an attribute named {name:?}.{hint}");
                     self.fail(span, "Unsupported attribute", detail)
@@ -110,7 +113,7 @@ impl Session<'_> {
     }
 
     pub(super) fn index(&mut self, value: &Value, key: &Value, span: Span) -> Value {
-        match look_up(value, key) {
+        match look_up(value, key, self.guesses()) {
             Ok(value) => value,
             Err(why) => self.fail(span, "Invalid index", why),
         }
@@ -118,7 +121,7 @@ impl Session<'_> {
 }
 
 /// The member with this key, or why there is none.
-pub(crate) fn look_up(value: &Value, key: &Value) -> Result<Value, String> {
+pub(crate) fn look_up(value: &Value, key: &Value, guess: bool) -> Result<Value, String> {
     use crate::types::{Type, convert};
     const ABSENT: &str = "The given key does not identify an element in this collection value.";
     if value.is_unknown() || key.is_unknown() {
@@ -144,7 +147,10 @@ pub(crate) fn look_up(value: &Value, key: &Value) -> Result<Value, String> {
             let Ok(Value::Text(name)) = convert(key, &Type::Text) else {
                 return Err(format!("{ABSENT} A string is required."));
             };
-            let hint = || did_you_mean(&name, fields.keys().map(|key| &**key));
+            let hint = || match guess {
+                true => did_you_mean(&name, fields.keys().map(|key| &**key)),
+                false => String::new(),
+            };
             let found = fields.get(&name).cloned();
             found.ok_or_else(|| format!("{ABSENT}{}", hint()))
         }

@@ -142,7 +142,7 @@ const NO_COLLECTION: &str = "collection must be a list, a map or a tuple";
 pub(super) fn index(call: &mut Call<'_>) -> Outcome {
     match &call.args[0] {
         value @ (Value::List(_) | Value::Tuple(_) | Value::Map(_)) => {
-            look_up(value, &call.args[1]).map_err(|_| "key not found".into())
+            look_up(value, &call.args[1], false).map_err(|_| "key not found".into())
         }
         _ => Err(NO_COLLECTION.into()),
     }

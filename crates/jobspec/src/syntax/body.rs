@@ -121,6 +121,9 @@ impl Parser<'_> {
     fn add(&mut self, body: &mut Body, attribute: Attribute, seen: &mut BTreeMap<Rc<str>, Span>) {
         let name = &attribute.name;
         if let Some(twin) = seen.get(&name.text) {
+            if self.diags.is_full() {
+                return;
+            }
             let detail = format!(
                 "The argument {:?} was already set at {}. Each argument may be set only once.",
                 name.text,
