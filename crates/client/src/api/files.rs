@@ -389,7 +389,10 @@ impl Follow {
         loop {
             let data = match read_some(&self.file, offset, sink.most()).await {
                 Ok(data) => data,
-                Err(error) => return Ok(sink.fail(go_text(&error)).await),
+                Err(error) => {
+                    sink.fail(go_text(&error)).await;
+                    return Ok(());
+                }
             };
             if !data.is_empty() {
                 offset += data.len() as u64;

@@ -173,7 +173,10 @@ impl Log {
             loop {
                 let data = match read_some(&file, at.offset, sink.most()).await {
                     Ok(data) => data,
-                    Err(error) => return Ok(sink.fail(error.to_string()).await),
+                    Err(error) => {
+                        sink.fail(error.to_string()).await;
+                        return Ok(());
+                    }
                 };
                 if !data.is_empty() {
                     at.offset += data.len() as u64;

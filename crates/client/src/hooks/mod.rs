@@ -100,7 +100,7 @@ pub(crate) struct HookError {
     message: String,
     recoverable: bool,
     /// Told instead of "Setup Failure".
-    event: Option<TaskEvent>,
+    event: Option<Box<TaskEvent>>,
 }
 
 impl HookError {
@@ -119,7 +119,7 @@ impl HookError {
     }
 
     pub(crate) fn told_by(mut self, event: TaskEvent) -> Self {
-        self.event = Some(event);
+        self.event = Some(Box::new(event));
         self
     }
 
@@ -128,7 +128,7 @@ impl HookError {
         let setup =
             || TaskEvent::new(task_event::SETUP_FAILURE, crate::clock::now()).setup_error(text);
         Failure {
-            event: Some(self.event.unwrap_or_else(setup)),
+            event: Some(self.event.map_or_else(setup, |event| *event)),
             recoverable: self.recoverable,
         }
     }

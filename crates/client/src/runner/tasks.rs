@@ -41,7 +41,7 @@ impl Actor {
                 continue;
             };
             let now = clock::now();
-            if !self.machine.task(&task).is_some_and(|task| !task.is_dead()) {
+            if self.machine.task(&task).is_none_or(|task| task.is_dead()) {
                 continue;
             }
             let task_id = stored.handle.config.task_id.clone();

@@ -121,10 +121,10 @@ impl Job {
             let status = if outcome.success { SUCCESS } else { FAILURE };
             self.tell(&outcome).await;
             self.report(status, outcome.output, outcome.status_code);
-            if let Some(watch) = &mut restart {
-                if watch.due(outcome.success, clock::steady()) {
-                    self.restart_task();
-                }
+            if let Some(watch) = &mut restart
+                && watch.due(outcome.success, clock::steady())
+            {
+                self.restart_task();
             }
             tokio::time::sleep(interval).await;
         }

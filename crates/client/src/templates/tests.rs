@@ -41,6 +41,13 @@ fn text_functions() {
         text("{{ with parseJSON \"{\\\"a\\\":[1,2]}\" }}{{ .a | toJSON }}{{ end }}"),
         "[1,2]"
     );
+    let services = r#"[{"ServiceMeta":{"zone":"a","n":"7"}},{"ServiceMeta":{"zone":"a","n":"7"}},{"ServiceMeta":{}}]"#;
+    assert_eq!(
+        text(&format!(
+            "{{{{ range $k, $v := byMeta \"zone,n|int\" (parseJSON `{services}`) }}}}{{{{ $k }}}}={{{{ len $v }}}} {{{{ end }}}}"
+        )),
+        "_=1 a_00007=2 "
+    );
     assert_eq!(
         text("{{ base64Encode \"hi\" }} {{ envOrDefault \"NOPE\" \"d\" }}"),
         "aGk= d"

@@ -32,10 +32,10 @@ pub(super) fn create(
         Ok(Some(dir))
     };
     add("freezer", "")?;
-    if limits.memory_hard.is_some() || limits.memory_soft.is_some() {
-        if let Some(dir) = add("memory", "")? {
-            set_memory(&dir, limits)?;
-        }
+    if (limits.memory_hard.is_some() || limits.memory_soft.is_some())
+        && let Some(dir) = add("memory", "")?
+    {
+        set_memory(&dir, limits)?;
     }
     if let Some(shares) = limits.cpu_shares {
         if let Some(dir) = add("cpu", "")? {
@@ -43,10 +43,10 @@ pub(super) fn create(
         }
         add("cpuacct", "")?;
     }
-    if let Some(max) = limits.pids {
-        if let Some(dir) = add("pids", "")? {
-            write(&dir.join("pids.max"), &max.to_string())?;
-        }
+    if let Some(max) = limits.pids
+        && let Some(dir) = add("pids", "")?
+    {
+        write(&dir.join("pids.max"), &max.to_string())?;
     }
     if let Some(cores) = &limits.cpuset {
         let mount = root.join("cpuset");

@@ -1,6 +1,7 @@
 //! The job files of `examples/` do what they say.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::{Agent, no_agent, no_docker, skipped, until};
 
@@ -58,7 +59,7 @@ fn the_container_example() {
     }
     let agent = Agent::start("");
     agent.ok(&["job", "run", &example("redis.nomad")]);
-    agent.until_allocations("redis", "running", 1);
+    let allocation = agent.until_allocations("redis", "running", 1).remove(0);
     let services = until("the service is registered", || {
         let found = agent.get("/v1/service/redis").ok()?;
         found
@@ -75,11 +76,16 @@ fn the_container_example() {
         std::net::TcpStream::connect((address, port)).ok()
     });
     agent.ok(&["job", "stop", "-purge", "redis"]);
+    until_removed(&allocation);
+}
+
+/// Waits until the engine has no container of an allocation any more: an agent that ends before would leave it.
+fn until_removed(allocation: &serde_json::Value) {
+    let id = allocation["ID"].as_str().expect("an id");
     until("the container is gone", || {
-        agent
-            .allocations("redis", "running")
-            .is_empty()
-            .then_some(())
+        let label = format!("label=com.hashicorp.nomad.alloc_id={id}");
+        let found = Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().ok()?;
+        (found.status.success() && found.stdout.is_empty()).then_some(())
     });
 }
 
@@ -148,4 +154,5 @@ fn the_container_that_is_kept_in_its_place() {
     assert!(!refused.status.success());
     agent.ok(&["job", "stop", "-detach", "docker"]);
     agent.until_allocations("docker", "complete", 1);
+    until_removed(&allocation);
 }

@@ -39,6 +39,26 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
             ]
         })
     }),
+    ("byMeta", |_, args| {
+        let names = text(args, 0)?;
+        grouped(args.get(1..).unwrap_or_default(), |item| {
+            let of = |name: &str| {
+                let (name, is_number) = match name.split_once('|') {
+                    Some((name, kind)) => (name, kind == "int"),
+                    None => (name, false),
+                };
+                let found = field(item, "ServiceMeta").map(|meta| member(meta, name));
+                let found = found.unwrap_or_default();
+                match found.parse::<u64>() {
+                    // So that groups come in the order of numbers.
+                    Ok(number) if is_number => format!("{number:05}"),
+                    _ => found,
+                }
+            };
+            let all: Vec<String> = names.split(',').map(of).collect();
+            vec![all.join("_")]
+        })
+    }),
     ("byPort", |_, args| {
         grouped(args, |item| vec![member(item, "Port")])
     }),
@@ -109,7 +129,7 @@ fn members(value: Option<&Value>) -> Vec<(String, Value)> {
     }
 }
 
-fn grouped(args: &[Value], keys: fn(&Value) -> Vec<String>) -> Answer {
+fn grouped(args: &[Value], keys: impl Fn(&Value) -> Vec<String>) -> Answer {
     let mut groups: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for item in items(args.first()) {
         for key in keys(&item) {
