@@ -57,14 +57,14 @@ fn ip_of(network: &NetworkResource) -> String {
 
 /// Reads `22,8000-8010`.
 fn port_list(text: &str) -> impl Iterator<Item = i64> {
-    text.split(',').flat_map(|part| {
+    let range = |part: &str| {
         let part = part.trim();
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        match (first.trim().parse(), last.trim().parse::<i64>()) {
-            (Ok(first), Ok(last)) => first..=last.min(HIGHEST),
-            _ => 1..=0,
-        }
-    })
+        let first: i64 = first.trim().parse().ok()?;
+        let last: i64 = last.trim().parse().ok()?;
+        Some(first..=last.min(HIGHEST))
+    };
+    text.split(',').filter_map(range).flatten()
 }
 
 /// The ports of a node that nobody can be given: those it keeps from tasks, and those that allocations hold.

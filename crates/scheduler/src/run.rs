@@ -209,7 +209,7 @@ impl EvalRun {
         let changed = eval.queued_allocations.iter().any(|(group, queued)| {
             shown
                 .and_then(|summary| summary.summary.get(group))
-                .is_none_or(|group| i64::from(group.queued) != *queued)
+                .is_none_or(|group| group.queued != *queued)
         });
         let evals = if changed {
             vec![eval.clone()]

@@ -241,10 +241,10 @@ impl NodeService {
         let state = self.shared.store.snapshot();
         let Some(first) = updates.first() else { return Ok(state.index()) };
         let stored = state.alloc(&first.id);
-        if let Some(node) = stored.and_then(|alloc| state.node(&alloc.node_id)) {
-            if matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected) {
-                return Err(NodeError::NotReady { node: node.id, status: node.status });
-            }
+        if let Some(node) = stored.and_then(|alloc| state.node(&alloc.node_id))
+            && matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected)
+        {
+            return Err(NodeError::NotReady { node: node.id, status: node.status });
         }
         let now = clock::now();
         let evals = caravan_control::client_update::follow_ups(&state, &updates, &mut clock::eval_id, now);

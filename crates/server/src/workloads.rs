@@ -31,7 +31,7 @@ fn invalid(text: impl Into<String>) -> NodeError {
 }
 
 /// The allocation, when it runs on this node.
-fn running<'a>(state: &'a State, node: NodeId, id: AllocId) -> Result<&'a Arc<Allocation>, NodeError> {
+fn running(state: &State, node: NodeId, id: AllocId) -> Result<&Arc<Allocation>, NodeError> {
     let own = state.alloc(&id).filter(|alloc| alloc.node_id == node && !alloc.client_terminal());
     own.ok_or_else(|| invalid(format!("allocation {id} does not run on this node")))
 }

@@ -27,6 +27,9 @@ pub(crate) mod storage;
 mod survey;
 pub(crate) use survey::Survey;
 
+/// Writes what it sees into the node.
+type Look = fn(&ClientConfig, &mut Node);
+
 /// Looks once at what the machine tells at once; the rest is a [`Survey`].
 pub(crate) fn node(
     config: &ClientConfig,
@@ -35,7 +38,7 @@ pub(crate) fn node(
     meta: BTreeMap<String, String>,
 ) -> Node {
     let mut node = bare(config, id, secret, meta);
-    let looks: [(&str, fn(&ClientConfig, &mut Node)); 11] = [
+    let looks: [(&str, Look); 11] = [
         ("arch", arch::look),
         ("bridge", bridge::look),
         ("cgroup", cgroup::look),

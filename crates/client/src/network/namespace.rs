@@ -22,8 +22,11 @@ pub(super) fn path(name: &str) -> PathBuf {
 pub(super) fn exists(path: &Path) -> bool {
     // The magic number of the file system of namespaces.
     const NSFS: i64 = 0x6e73_6673;
+    // Not as wide everywhere.
+    #[allow(clippy::useless_conversion, reason = "only of some machines")]
+    let kind = |word| i64::try_from(word);
     let found = rustix::fs::statfs(path);
-    found.is_ok_and(|found| i64::try_from(found.f_type).is_ok_and(|kind| kind == NSFS))
+    found.is_ok_and(|found| kind(found.f_type).is_ok_and(|kind| kind == NSFS))
 }
 
 /// Makes a namespace; one that is there is kept.

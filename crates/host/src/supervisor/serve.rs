@@ -297,10 +297,8 @@ impl Supervisor {
     }
 
     fn requests(&mut self, ready: &[bool]) {
-        for index in 0..ready.len().min(self.connections.len()) {
-            if !ready[index] {
-                continue;
-            }
+        let there = ready.iter().enumerate().take(self.connections.len());
+        for index in there.filter_map(|(index, ready)| ready.then_some(index)) {
             let connection = &mut self.connections[index];
             let mut alive = connection.inbox.fill(&connection.stream).unwrap_or(false);
             loop {

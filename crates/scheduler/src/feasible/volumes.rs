@@ -1,7 +1,7 @@
 //! Whether a node exposes the volumes that a group mounts (scheduler sheet §8.6).
 
 use crate::planned::Planned;
-use caravan_model::{Allocation, HostVolume, Job, Node, VolumeRequest, volume_type};
+use caravan_model::{Allocation, HostVolume, HostVolumeState, Job, Node, VolumeRequest, volume_type};
 use caravan_state::{JobKey, ScopedKey, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -135,5 +135,5 @@ fn allows(volume: &HostVolume, request: &VolumeRequest) -> bool {
         "single-node-writer" => !request.read_only,
         _ => true,
     };
-    volume.state.to_string() == "ready" && capable && mode_fits
+    volume.state == HostVolumeState::Ready && capable && mode_fits
 }

@@ -15,7 +15,8 @@ fn matching(call: &Call) -> Result<Vec<Keyed<Evaluation>>, ApiError> {
     let prefix = call.request.options.prefix.to_lowercase();
     let status = call.request.query.get("status").unwrap_or_default();
     let job = call.request.query.get("job").unwrap_or_default();
-    if !call.request.options.filter.is_empty() && !(status.is_empty() && job.is_empty()) {
+    let picked = !status.is_empty() || !job.is_empty();
+    if picked && !call.request.options.filter.is_empty() {
         return Err(ApiError::filter_with_others());
     }
     Ok(call

@@ -39,10 +39,10 @@ pub(crate) fn answer<T: Serialize, S: Serialize>(
     let mut shown = Vec::new();
     let mut next = None;
     for Keyed { key, row } in &rows {
-        if let Some(filter) = &filter {
-            if !filter.keep(row.as_ref())? {
-                continue;
-            }
+        if let Some(filter) = &filter
+            && !filter.keep(row.as_ref())?
+        {
+            continue;
         }
         if shown.len() == wanted {
             next = Some(shown_token(key));

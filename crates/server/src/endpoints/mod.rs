@@ -44,7 +44,7 @@ impl Call {
     pub(crate) fn in_scope(&self, namespace: &NamespaceName) -> bool {
         match self.request.namespace() {
             "*" => self.caller.may_in(&self.request, namespace.as_str()),
-            wanted => namespace == &wanted,
+            wanted => *namespace == wanted,
         }
     }
 

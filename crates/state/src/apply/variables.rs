@@ -123,11 +123,11 @@ fn acquire(
     now: UnixNanos,
 ) -> Result<(), ApplyError> {
     check_lock(stored, &given)?;
-    if given.data.is_empty() {
-        if let Some(stored) = stored {
-            given.data.clone_from(&stored.data);
-            given.key_id.clone_from(&stored.key_id);
-        }
+    if given.data.is_empty()
+        && let Some(stored) = stored
+    {
+        given.data.clone_from(&stored.data);
+        given.key_id.clone_from(&stored.key_id);
     }
     write(txn, key, given, now);
     Ok(())

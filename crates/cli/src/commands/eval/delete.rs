@@ -48,7 +48,7 @@ fn run(context: &mut Context) -> Outcome {
     }
     let (body, count) = match filter.is_empty() {
         true => {
-            let eval = find(context, &api, &context.given.arg(0).to_owned())?;
+            let eval = find(context, &api, context.given.arg(0))?;
             (json!({"EvalIDs": [eval.str("ID")]}), 1)
         }
         false => {

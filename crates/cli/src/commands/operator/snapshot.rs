@@ -235,8 +235,11 @@ fn pack(mut files: Vec<(String, Vec<u8>)>) -> std::io::Result<Vec<u8>> {
     archive.into_inner()?.finish()
 }
 
+/// The files of a snapshot, by name.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// The size of a snapshot, and the files in it.
-fn open(path: &str) -> Result<(u64, Vec<(String, Vec<u8>)>), Failure> {
+fn open(path: &str) -> Result<(u64, Files), Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::new(format!(
             "Error opening snapshot file: open {path}: {}",

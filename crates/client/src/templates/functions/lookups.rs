@@ -175,8 +175,8 @@ fn pairs(pass: &Pass, args: &[Value], flat: bool) -> Answer {
     };
     let below = found.iter().filter_map(|(key, value)| {
         let rest = key.strip_prefix(&prefix)?.trim_start_matches('/');
-        let wanted = !rest.is_empty() && !rest.ends_with('/') && !(flat && rest.contains('/'));
-        wanted.then(|| {
+        let passed = rest.is_empty() || rest.ends_with('/') || flat && rest.contains('/');
+        (!passed).then(|| {
             map([
                 ("Key".to_owned(), string(rest)),
                 ("Path".to_owned(), string(key)),

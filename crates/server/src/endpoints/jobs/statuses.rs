@@ -13,14 +13,14 @@ const TABLES: &[Table] = &[Table::Jobs, Table::Allocations, Table::Deployments];
 pub(in super::super) fn statuses(call: &Call) -> Answered {
     let mut children = call.request.query.bool("include_children").map_err(|error| ApiError::bad_request(error.message))?.unwrap_or(false);
     let mut wanted: Option<BTreeSet<JobKey>> = None;
-    if call.request.method != Method::Get {
-        if let Some(body) = picked(call)? {
-            if body.jobs.is_empty() {
-                return Err(ApiError::bad_request("no jobs in request"));
-            }
-            children |= body.include_children;
-            wanted = Some(body.jobs.into_iter().map(|job| JobKey::new(job.namespace, job.id)).collect());
+    if call.request.method != Method::Get
+        && let Some(body) = picked(call)?
+    {
+        if body.jobs.is_empty() {
+            return Err(ApiError::bad_request("no jobs in request"));
         }
+        children |= body.include_children;
+        wanted = Some(body.jobs.into_iter().map(|job| JobKey::new(job.namespace, job.id)).collect());
     }
     let rows: Vec<Keyed<Job>> = call
         .state

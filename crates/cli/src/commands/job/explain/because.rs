@@ -258,8 +258,8 @@ fn remedy_of_constraint(reason: &str) -> String {
     if let Some(property) = reason.strip_prefix("distinct_property: ") {
         return format!("A node with a value that is not used up: {property}.");
     }
-    if reason.starts_with("missing ") {
-        return format!("A node that has what is missing: {}.", &reason["missing ".len()..]);
+    if let Some(missing) = reason.strip_prefix("missing ") {
+        return format!("A node that has what is missing: {missing}.");
     }
     format!("A node for which this holds: {reason}.")
 }
