@@ -125,7 +125,7 @@ pub(super) fn pattern_cost(pattern: Option<&Value>) -> usize {
         Some(Value::Text(pattern)) => plain_regex(pattern).map_or(0, |(_, weight)| weight),
         _ => 0,
     };
-    500 + 4 * weight
+    500 + 8 * weight
 }
 
 /// A pattern in the usual syntax, of bounded size.
