@@ -47,6 +47,8 @@ pub(super) fn space_between(
         | (_, QuotedText | HeredocText | CloseQuote | CloseHeredoc) => false,
         (LineComment | BlockComment, _) | (_, LineComment | BlockComment) => true,
         (Ident, OpenParen) => ["in", "if"].contains(&text),
+        // Together they would be another number.
+        (Number, Dot) => !matches!(before, Some((Dot, _))),
         (Dot, _) | (_, Dot | Comma | Ellipsis) => false,
         (Comma, _) => true,
         (Not, _) => false,
