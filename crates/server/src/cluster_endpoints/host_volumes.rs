@@ -377,7 +377,9 @@ pub(super) fn claims(call: &Call) -> Answered {
         .filter(|row| wanted("volume_name", &row.volume_name))
         .map(|row| Keyed { key: format!("{}.{}", row.namespace, row.id), row: Arc::clone(row) })
         .collect();
-    list::answer(call, CLAIMS, rows, TaskGroupHostVolumeClaim::clone)
+    let mut answer = list::answer(call, CLAIMS, rows, TaskGroupHostVolumeClaim::clone)?;
+    answer.head.meta.index = answer.head.meta.index.map(|index| index.max(1));
+    Ok(answer)
 }
 
 /// Forgets a claim: the group may run on any volume of the name again.
