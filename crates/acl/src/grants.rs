@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use crate::{
     capability::{
-        HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability, VariableCapability,
+        HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability,
+        VariableCapability,
     },
     pattern,
     policy::{NamedRule, NamespaceRule, PlainRule, Policy},
@@ -54,11 +55,16 @@ pub struct Workload {
 impl Workload {
     /// Whether these variables are the workload's own to read: its job's, its group's, its task's, and those of all jobs.
     fn owns(&self, namespace: &str, path: &str) -> bool {
-        let Some(rest) = path.strip_prefix("nomad/jobs") else { return false };
+        let Some(rest) = path.strip_prefix("nomad/jobs") else {
+            return false;
+        };
         if namespace != self.namespace {
             return false;
         }
-        let (job, group) = (format!("/{}", self.job), format!("/{}/{}", self.job, self.group));
+        let (job, group) = (
+            format!("/{}", self.job),
+            format!("/{}/{}", self.job, self.group),
+        );
         rest.is_empty() || rest == job || rest == group || rest == format!("{group}/{}", self.task)
     }
 }
@@ -73,7 +79,9 @@ fn add<T: Ord + Copy + FromStr>(held: &mut BTreeSet<T>, words: &[String], deny: 
 
 /// A denial wins, then the word that gives most.
 fn raise(held: &mut Option<CoarseRule>, policy: &str) {
-    let Ok(rule) = policy.parse::<CoarseRule>() else { return };
+    let Ok(rule) = policy.parse::<CoarseRule>() else {
+        return;
+    };
     *held = Some(held.map_or(rule, |held| held.max(rule)));
 }
 
@@ -93,7 +101,11 @@ impl Grants {
         }
         let pools = |rule: &NamedRule| rule.name.clone();
         for rule in &policy.node_pools {
-            add(self.node_pools.entry(pools(rule)).or_default(), &rule.capabilities, NodePoolCapability::Deny);
+            add(
+                self.node_pools.entry(pools(rule)).or_default(),
+                &rule.capabilities,
+                NodePoolCapability::Deny,
+            );
         }
         for rule in &policy.host_volumes {
             let held = self.host_volumes.entry(pools(rule)).or_default();
@@ -112,22 +124,40 @@ impl Grants {
         }
         if let Some(rule) = &policy.operator {
             raise(&mut self.operator, &rule.policy);
-            add(&mut self.operator_capabilities, &rule.capabilities, OperatorCapability::Deny);
+            add(
+                &mut self.operator_capabilities,
+                &rule.capabilities,
+                OperatorCapability::Deny,
+            );
         }
     }
 
     fn include_namespace(&mut self, rule: &NamespaceRule) {
         let grant = self.namespaces.entry(rule.name.clone()).or_default();
-        add(&mut grant.capabilities, &rule.capabilities, NamespaceCapability::Deny);
+        add(
+            &mut grant.capabilities,
+            &rule.capabilities,
+            NamespaceCapability::Deny,
+        );
         for path in rule.variables.iter().flat_map(|variables| &variables.paths) {
-            let held = grant.variables.paths.entry(path.path_spec.clone()).or_default();
+            let held = grant
+                .variables
+                .paths
+                .entry(path.path_spec.clone())
+                .or_default();
             add(held, &path.capabilities, VariableCapability::Deny);
         }
     }
 
     /// Whether there is any rule at all.
     pub(crate) fn any(&self) -> bool {
-        let plain = [self.node, self.agent, self.operator, self.plugin, self.quota];
+        let plain = [
+            self.node,
+            self.agent,
+            self.operator,
+            self.plugin,
+            self.quota,
+        ];
         !self.namespaces.is_empty()
             || !self.node_pools.is_empty()
             || !self.host_volumes.is_empty()
@@ -138,7 +168,8 @@ impl Grants {
 
     pub(crate) fn in_namespace(&self, namespace: &str, need: NamespaceCapability) -> bool {
         let has = |grant: &NamespaceGrant| {
-            !grant.capabilities.contains(&NamespaceCapability::Deny) && grant.capabilities.contains(&need)
+            !grant.capabilities.contains(&NamespaceCapability::Deny)
+                && grant.capabilities.contains(&need)
         };
         if namespace == "*" {
             return self.namespaces.values().any(has);
@@ -169,21 +200,36 @@ impl Grants {
 
     /// The rule that names the variable decides; else what is the workload's own; else the closest pattern, of
     /// namespace and path together.
-    pub(crate) fn on_variable(&self, namespace: &str, path: &str, need: VariableCapability) -> bool {
+    pub(crate) fn on_variable(
+        &self,
+        namespace: &str,
+        path: &str,
+        need: VariableCapability,
+    ) -> bool {
         let has = |held: &BTreeSet<VariableCapability>| {
-            let implied = need == VariableCapability::List && held.contains(&VariableCapability::Read);
+            let implied =
+                need == VariableCapability::List && held.contains(&VariableCapability::Read);
             !held.contains(&VariableCapability::Deny) && (held.contains(&need) || implied)
         };
-        let denied = |grant: &NamespaceGrant| grant.capabilities.contains(&NamespaceCapability::Deny);
+        let denied =
+            |grant: &NamespaceGrant| grant.capabilities.contains(&NamespaceCapability::Deny);
         if named(&self.namespaces, namespace).is_some_and(denied) {
             return false;
         }
-        let exact = self.namespaces.get(namespace).and_then(|grant| grant.variables.paths.get(path));
+        let exact = self
+            .namespaces
+            .get(namespace)
+            .and_then(|grant| grant.variables.paths.get(path));
         if let Some(held) = exact {
             return has(held);
         }
         let reads = matches!(need, VariableCapability::Read | VariableCapability::List);
-        if reads && self.workload.as_ref().is_some_and(|workload| workload.owns(namespace, path)) {
+        if reads
+            && self
+                .workload
+                .as_ref()
+                .is_some_and(|workload| workload.owns(namespace, path))
+        {
             return true;
         }
         let both: Vec<(String, &BTreeSet<VariableCapability>)> = self
@@ -191,7 +237,11 @@ impl Grants {
             .iter()
             .filter(|(pattern, _)| pattern::covers(pattern, namespace))
             .flat_map(|(space, grant)| {
-                grant.variables.paths.iter().map(move |(path, held)| (format!("{space}\0{path}"), held))
+                grant
+                    .variables
+                    .paths
+                    .iter()
+                    .map(move |(path, held)| (format!("{space}\0{path}"), held))
             })
             .collect();
         let both = both.iter().map(|(pattern, held)| (pattern.as_str(), *held));
@@ -200,14 +250,19 @@ impl Grants {
 
     /// Whether any rule lets one see variables of the namespace.
     pub(crate) fn any_variable_of(&self, namespace: &str) -> bool {
-        self.workload.as_ref().is_some_and(|workload| namespace == "*" || workload.namespace == namespace)
+        self.workload
+            .as_ref()
+            .is_some_and(|workload| namespace == "*" || workload.namespace == namespace)
             || self.namespaces.iter().any(|(space, grant)| {
-                (namespace == "*" || pattern::covers(space, namespace)) && !grant.variables.paths.is_empty()
+                (namespace == "*" || pattern::covers(space, namespace))
+                    && !grant.variables.paths.is_empty()
             })
     }
 
     pub(crate) fn operator_capability(&self, need: OperatorCapability) -> bool {
-        !self.operator_capabilities.contains(&OperatorCapability::Deny)
+        !self
+            .operator_capabilities
+            .contains(&OperatorCapability::Deny)
             && self.operator != Some(CoarseRule::Deny)
             && self.operator_capabilities.contains(&need)
     }
@@ -224,7 +279,10 @@ impl Grants {
 }
 
 fn named<'a, T>(rules: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
-    pattern::best(rules.iter().map(|(pattern, rule)| (pattern.as_str(), rule)), name)
+    pattern::best(
+        rules.iter().map(|(pattern, rule)| (pattern.as_str(), rule)),
+        name,
+    )
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ pub mod view;
 
 pub use access::{Access, Target};
 pub use capability::{
-    HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability, SentinelCapability,
-    UnknownWord, VariableCapability,
+    HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability,
+    SentinelCapability, UnknownWord, VariableCapability,
 };
 pub use grants::{Grants, NamespaceGrant, VariableGrant, Workload};
 pub use policy::{Policy, PolicyError};

@@ -41,7 +41,10 @@ pub(crate) fn best<'a, T>(
 }
 
 /// The pattern that covers `name` most closely; exact names count as patterns.
-pub(crate) fn closest<'a, T>(rules: impl Iterator<Item = (&'a str, &'a T)>, name: &str) -> Option<&'a T> {
+pub(crate) fn closest<'a, T>(
+    rules: impl Iterator<Item = (&'a str, &'a T)>,
+    name: &str,
+) -> Option<&'a T> {
     rules
         .filter(|(pattern, _)| covers(pattern, name))
         .max_by(|(a, _), (b, _)| own_characters(a).cmp(&own_characters(b)).then(b.cmp(a)))

@@ -116,7 +116,10 @@ impl Policy {
     /// # Errors
     /// See [`PolicyError`].
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let mut policy = Self { raw: text.to_owned(), ..Self::default() };
+        let mut policy = Self {
+            raw: text.to_owned(),
+            ..Self::default()
+        };
         if text.trim().is_empty() {
             return Ok(policy);
         }
@@ -133,9 +136,14 @@ impl Policy {
     }
 
     fn is_empty(&self) -> bool {
-        let lists = self.namespaces.is_empty() && self.node_pools.is_empty() && self.host_volumes.is_empty();
+        let lists = self.namespaces.is_empty()
+            && self.node_pools.is_empty()
+            && self.host_volumes.is_empty();
         let plain = [&self.agent, &self.node, &self.quota, &self.plugin];
-        lists && plain.iter().all(|rule| rule.is_none()) && self.operator.is_none() && self.sentinel.is_none()
+        lists
+            && plain.iter().all(|rule| rule.is_none())
+            && self.operator.is_none()
+            && self.sentinel.is_none()
     }
 }
 

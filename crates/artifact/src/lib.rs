@@ -12,8 +12,8 @@
 mod archive;
 mod checksum;
 mod error;
-mod git;
 mod fetcher;
+mod git;
 mod http;
 mod place;
 mod request;

@@ -11,9 +11,20 @@ use std::path::{Path, PathBuf};
 /// The words that could stand at the end of a line.
 pub(crate) fn fitting(line: &str) -> Vec<String> {
     let mut words: Vec<&str> = line.split_whitespace().skip(1).collect();
-    let begun = if line.ends_with(char::is_whitespace) { "" } else { words.pop().unwrap_or_default() };
-    let plain: Vec<&str> = words.iter().copied().take_while(|word| !word.starts_with('-')).collect();
-    let known = (0..=plain.len()).rev().map(|count| plain[..count].join(" ")).find(|name| is_known(name));
+    let begun = if line.ends_with(char::is_whitespace) {
+        ""
+    } else {
+        words.pop().unwrap_or_default()
+    };
+    let plain: Vec<&str> = words
+        .iter()
+        .copied()
+        .take_while(|word| !word.starts_with('-'))
+        .collect();
+    let known = (0..=plain.len())
+        .rev()
+        .map(|count| plain[..count].join(" "))
+        .find(|name| is_known(name));
     let name = resolved(&known.unwrap_or_default());
     let found = if begun.starts_with('-') {
         flags(&name)
@@ -22,7 +33,10 @@ pub(crate) fn fitting(line: &str) -> Vec<String> {
     } else {
         BTreeSet::new()
     };
-    found.into_iter().filter(|word| word.starts_with(begun)).collect()
+    found
+        .into_iter()
+        .filter(|word| word.starts_with(begun))
+        .collect()
 }
 
 fn is_known(name: &str) -> bool {
@@ -38,25 +52,49 @@ fn resolved(name: &str) -> String {
 }
 
 fn is_alias_of(typed: &[&str], name: &str) -> bool {
-    ALIASES.iter().any(|alias| alias.typed == typed.join(" ") && alias.runs == name)
+    ALIASES
+        .iter()
+        .any(|alias| alias.typed == typed.join(" ") && alias.runs == name)
 }
 
 /// What may follow a group's name, or the program's.
 fn next_words(group: &str) -> BTreeSet<String> {
-    let commands = all().map(|command| command.name).chain(GROUPS.iter().map(|group| group.name));
-    let shown = ALIASES.iter().filter(|alias| alias.listed).map(|alias| alias.typed);
+    let commands = all()
+        .map(|command| command.name)
+        .chain(GROUPS.iter().map(|group| group.name));
+    let shown = ALIASES
+        .iter()
+        .filter(|alias| alias.listed)
+        .map(|alias| alias.typed);
     let inside = |name: &'static str| match group {
         "" => name.split(' ').next(),
-        group => name.strip_prefix(group)?.strip_prefix(' ')?.split(' ').next(),
+        group => name
+            .strip_prefix(group)?
+            .strip_prefix(' ')?
+            .split(' ')
+            .next(),
     };
     let agent = group.is_empty().then_some("agent");
-    commands.chain(shown).filter_map(inside).chain(agent).filter(|word| *word != "check").map(str::to_owned).collect()
+    commands
+        .chain(shown)
+        .filter_map(inside)
+        .chain(agent)
+        .filter(|word| *word != "check")
+        .map(str::to_owned)
+        .collect()
 }
 
 fn flags(name: &str) -> BTreeSet<String> {
-    let Some(command) = find(name) else { return BTreeSet::new() };
+    let Some(command) = find(name) else {
+        return BTreeSet::new();
+    };
     let client = if command.client { CLIENT_FLAGS } else { &[] };
-    command.flags.iter().chain(client).map(|flag| format!("-{}", flag.name)).collect()
+    command
+        .flags
+        .iter()
+        .chain(client)
+        .map(|flag| format!("-{}", flag.name))
+        .collect()
 }
 
 /// A file of a shell that has us asked.
@@ -70,10 +108,16 @@ struct Shell {
 fn shells(home: &Path, program: &str) -> Vec<Shell> {
     let shell = |file: PathBuf, line: String, own: bool| Shell { file, line, own };
     vec![
-        shell(home.join(".bashrc"), format!("complete -C {program} nomad"), false),
+        shell(
+            home.join(".bashrc"),
+            format!("complete -C {program} nomad"),
+            false,
+        ),
         shell(
             home.join(".zshrc"),
-            format!("autoload -U +X bashcompinit && bashcompinit\ncomplete -o nospace -C {program} nomad"),
+            format!(
+                "autoload -U +X bashcompinit && bashcompinit\ncomplete -o nospace -C {program} nomad"
+            ),
             false,
         ),
         shell(
@@ -109,21 +153,33 @@ pub(crate) fn set_up(home: &Path, program: &str, install: bool) -> Result<(), St
             (true, true) => Err(format!("already installed in {file}")),
             (false, false) => Err(format!("is not installed in {file}")),
             (true, false) => write(&shell.file, &format!("{}{}\n", ended(&text), shell.line)),
-            (false, true) if shell.own => std::fs::remove_file(&shell.file).map_err(|error| format!("{file}: {error}")),
+            (false, true) if shell.own => {
+                std::fs::remove_file(&shell.file).map_err(|error| format!("{file}: {error}"))
+            }
             (false, true) => write(&shell.file, &text.replace(&format!("{}\n", shell.line), "")),
         };
         problems.extend(changed.err());
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(problems.join("\n"))
+    }
 }
 
 fn ended(text: &str) -> String {
-    if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+    if text.is_empty() || text.ends_with('\n') {
+        text.to_owned()
+    } else {
+        format!("{text}\n")
+    }
 }
 
 fn write(file: &Path, text: &str) -> Result<(), String> {
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder.and_then(|()| std::fs::write(file, text)).map_err(|error| format!("{}: {error}", file.display()))
+    folder
+        .and_then(|()| std::fs::write(file, text))
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]
@@ -137,9 +193,16 @@ mod tests {
         assert!(fitting("nomad job ").contains(&"periodic".to_owned()));
         assert_eq!(fitting("nomad job periodic "), ["force"]);
         assert!(fitting("nomad ").contains(&"agent".to_owned()));
-        assert!(fitting("nomad ").contains(&"plan".to_owned()), "aliases that the help hides");
+        assert!(
+            fitting("nomad ").contains(&"plan".to_owned()),
+            "aliases that the help hides"
+        );
         assert_eq!(fitting("nomad nothing "), Vec::<String>::new());
-        assert_eq!(fitting("nomad job status ex"), Vec::<String>::new(), "what comes behind is the shell's");
+        assert_eq!(
+            fitting("nomad job status ex"),
+            Vec::<String>::new(),
+            "what comes behind is the shell's"
+        );
     }
 
     #[test]
@@ -154,14 +217,26 @@ mod tests {
     fn shells_are_set_up_once_and_put_back() {
         let home = std::env::temp_dir().join(format!("autocomplete-{}", std::process::id()));
         std::fs::create_dir_all(&home).expect("a folder");
-        assert_eq!(set_up(&home, "/bin/nomad", true), Err("Did not find any shells to install".to_owned()));
+        assert_eq!(
+            set_up(&home, "/bin/nomad", true),
+            Err("Did not find any shells to install".to_owned())
+        );
         let rc = home.join(".bashrc");
         std::fs::write(&rc, "alias ll='ls -l'").expect("written");
         set_up(&home, "/bin/nomad", true).expect("installed");
-        assert_eq!(std::fs::read_to_string(&rc).expect("read"), "alias ll='ls -l'\ncomplete -C /bin/nomad nomad\n");
-        assert!(set_up(&home, "/bin/nomad", true).is_err_and(|text| text.starts_with("already installed")));
+        assert_eq!(
+            std::fs::read_to_string(&rc).expect("read"),
+            "alias ll='ls -l'\ncomplete -C /bin/nomad nomad\n"
+        );
+        assert!(
+            set_up(&home, "/bin/nomad", true)
+                .is_err_and(|text| text.starts_with("already installed"))
+        );
         set_up(&home, "/bin/nomad", false).expect("uninstalled");
-        assert_eq!(std::fs::read_to_string(&rc).expect("read"), "alias ll='ls -l'\n");
+        assert_eq!(
+            std::fs::read_to_string(&rc).expect("read"),
+            "alias ll='ls -l'\n"
+        );
         std::fs::remove_dir_all(&home).expect("removed");
     }
 }

@@ -20,7 +20,9 @@ enum Target {
 /// Runs what `args` say.
 pub(crate) fn dispatch(args: Vec<String>) -> u8 {
     if let Ok(line) = std::env::var("COMP_LINE") {
-        let point = std::env::var("COMP_POINT").ok().and_then(|point| point.parse().ok());
+        let point = std::env::var("COMP_POINT")
+            .ok()
+            .and_then(|point| point.parse().ok());
         let line = point.and_then(|point| line.get(..point)).unwrap_or(&line);
         println!("{}", autocomplete::fitting(line).join("\n"));
         return 0;
@@ -37,12 +39,18 @@ pub(crate) fn dispatch(args: Vec<String>) -> u8 {
         ui.out(&version());
         return 0;
     }
-    let says = |flag: &str| leading.iter().any(|word| word.trim_start_matches('-') == flag);
+    let says = |flag: &str| {
+        leading
+            .iter()
+            .any(|word| word.trim_start_matches('-') == flag)
+    };
     match (says("autocomplete-install"), says("autocomplete-uninstall")) {
         _ if wants_help => {}
         (false, false) => {}
         (true, true) => {
-            ui.error("Either the autocomplete install or uninstall flag may be specified, but not both.");
+            ui.error(
+                "Either the autocomplete install or uninstall flag may be specified, but not both.",
+            );
             return 1;
         }
         (install, _) => return set_up_shells(install, &mut ui),
@@ -80,9 +88,15 @@ pub(crate) fn dispatch(args: Vec<String>) -> u8 {
 
 /// Has the shells of this user ask for completions, or not any more.
 fn set_up_shells(install: bool, ui: &mut Ui) -> u8 {
-    let home = std::env::var_os("HOME").map(std::path::PathBuf::from).unwrap_or_default();
-    let program = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_else(|_| "nomad".to_owned());
-    let Err(problem) = autocomplete::set_up(&home, &program, install) else { return 0 };
+    let home = std::env::var_os("HOME")
+        .map(std::path::PathBuf::from)
+        .unwrap_or_default();
+    let program = std::env::current_exe()
+        .map(|path| path.display().to_string())
+        .unwrap_or_else(|_| "nomad".to_owned());
+    let Err(problem) = autocomplete::set_up(&home, &program, install) else {
+        return 0;
+    };
     ui.error(&problem);
     1
 }
@@ -176,7 +190,11 @@ mod tests {
         for command in all() {
             let group = command.name.split(' ').next().unwrap_or_default();
             let listed = manual.contains(&format!("| `nomad {}", command.name));
-            assert!(listed || elsewhere.contains(&group), "docs/commands.md lacks {}", command.name);
+            assert!(
+                listed || elsewhere.contains(&group),
+                "docs/commands.md lacks {}",
+                command.name
+            );
         }
     }
 

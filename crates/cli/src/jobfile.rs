@@ -72,7 +72,9 @@ impl Context {
             var_files: self.var_files(path).map_err(Unread::Text)?,
             // What is no text cannot be the value of a variable.
             env: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .filter(|(name, _)| name.starts_with("NOMAD_VAR_"))
                 .collect(),
             strict: self.given.on("hcl2-strict"),

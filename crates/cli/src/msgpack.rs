@@ -34,9 +34,14 @@ impl Packed {
 
     /// A member of a map.
     pub(crate) fn member(&mut self, name: &str) -> Option<&mut Self> {
-        let Self::Map(members) = self else { return None };
+        let Self::Map(members) = self else {
+            return None;
+        };
         let named = |key: &Self| matches!(key, Self::Text(text) if text == name);
-        members.iter_mut().find(|(key, _)| named(key)).map(|(_, value)| value)
+        members
+            .iter_mut()
+            .find(|(key, _)| named(key))
+            .map(|(_, value)| value)
     }
 
     /// As JSON; bytes become base64.
@@ -48,15 +53,19 @@ impl Packed {
             Self::Unsigned(value) => (*value).into(),
             Self::Float(value) => (*value).into(),
             Self::Text(value) => value.as_str().into(),
-            Self::Bytes(value) => base64::engine::general_purpose::STANDARD.encode(value).into(),
+            Self::Bytes(value) => base64::engine::general_purpose::STANDARD
+                .encode(value)
+                .into(),
             Self::List(items) => items.iter().map(Self::json).collect(),
             Self::Map(members) => {
                 let name = |key: &Self| match key {
                     Self::Text(text) => text.clone(),
                     other => other.json().to_string(),
                 };
-                let members: Map<String, Value> =
-                    members.iter().map(|(key, value)| (name(key), value.json())).collect();
+                let members: Map<String, Value> = members
+                    .iter()
+                    .map(|(key, value)| (name(key), value.json()))
+                    .collect();
                 members.into()
             }
         }

@@ -132,9 +132,21 @@ fn in_consul(group: &mut Group<'_>, shared: &Shared, runners: &[Arc<Runner>]) {
     let (mut services, mut checks) = (0, 0);
     for runner in runners.iter().filter(|_| shared.consul.is_some()) {
         let view = runner.view();
-        let Some(job) = view.alloc.job.as_ref().filter(|_| view.status == ClientStatus::Running) else { continue };
-        let Some(of_alloc) = job.lookup_task_group(&view.alloc.task_group) else { continue };
-        let own = of_alloc.services.iter().chain(of_alloc.tasks.iter().flat_map(|task| &task.services));
+        let Some(job) = view
+            .alloc
+            .job
+            .as_ref()
+            .filter(|_| view.status == ClientStatus::Running)
+        else {
+            continue;
+        };
+        let Some(of_alloc) = job.lookup_task_group(&view.alloc.task_group) else {
+            continue;
+        };
+        let own = of_alloc
+            .services
+            .iter()
+            .chain(of_alloc.tasks.iter().flat_map(|task| &task.services));
         for service in own.filter(|service| service.provider == "consul") {
             services += 1;
             checks += service.checks.len();
@@ -234,7 +246,10 @@ async fn tasks(found: &mut Vec<MetricGauge>, runner: &Runner, meta: Option<&[Str
         if let Some(keys) = meta {
             label_meta(&mut labels, &view.alloc, name, keys);
         }
-        let mut group = Group { labels: &labels, found };
+        let mut group = Group {
+            labels: &labels,
+            found,
+        };
         task(&mut group, &used.resource_usage);
         let given = view.alloc.allocated_resources.as_ref();
         if let Some(given) = given.and_then(|all| all.tasks.get(name)) {
@@ -309,11 +324,26 @@ mod tests {
     #[test]
     fn meta_becomes_labels_as_far_as_its_keys_are_wanted_and_never_hides_what_is_known() {
         let meta = |pairs: &[(&str, &str)]| -> Labels {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect()
         };
-        let task = Task { name: "t".into(), meta: meta(&[("team", "b"), ("job", "x")]), ..Task::default() };
-        let group = TaskGroup { name: "g".into(), tasks: vec![task], ..TaskGroup::default() };
-        let job = Job { meta: meta(&[("team", "a"), ("tier", "1")]), task_groups: vec![group], ..Job::default() };
+        let task = Task {
+            name: "t".into(),
+            meta: meta(&[("team", "b"), ("job", "x")]),
+            ..Task::default()
+        };
+        let group = TaskGroup {
+            name: "g".into(),
+            tasks: vec![task],
+            ..TaskGroup::default()
+        };
+        let job = Job {
+            meta: meta(&[("team", "a"), ("tier", "1")]),
+            task_groups: vec![group],
+            ..Job::default()
+        };
         let alloc = Allocation {
             job_id: "web".into(),
             task_group: "g".into(),
@@ -327,7 +357,14 @@ mod tests {
             labels
         };
         let all = labelled(&[]);
-        assert_eq!((all["team"].as_str(), all["tier"].as_str(), all["job"].as_str()), ("b", "1", "web"));
+        assert_eq!(
+            (
+                all["team"].as_str(),
+                all["tier"].as_str(),
+                all["job"].as_str()
+            ),
+            ("b", "1", "web")
+        );
         assert_eq!(labelled(&["tier"]).get("team"), None);
     }
 }

@@ -107,7 +107,9 @@ impl Vault {
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<String>, VaultError> {
         let path = format!("{}?list=true", path.trim_end_matches('/'));
         match self.ask(reqwest::Method::GET, &path, None).await {
-            Ok(found) => Ok(serde_json::from_value(found["data"]["keys"].clone()).unwrap_or_default()),
+            Ok(found) => {
+                Ok(serde_json::from_value(found["data"]["keys"].clone()).unwrap_or_default())
+            }
             Err(VaultError::Refused(404, _)) => Ok(Vec::new()),
             Err(error) => Err(error),
         }

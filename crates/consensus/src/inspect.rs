@@ -63,10 +63,16 @@ pub fn read_snapshot(dir: &Path) -> Result<Option<LogSnapshot>, StartError> {
     if !path.exists() {
         return Ok(None);
     }
-    let broken = |error: std::io::Error| StartError::Log { path: path.clone(), reason: error.to_string() };
+    let broken = |error: std::io::Error| StartError::Log {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
     let Some((meta, body)) = SnapshotStore::open(&path)?.current().map_err(broken)? else {
         return Ok(None);
     };
     let index = meta.last_log_id.map_or(0, |id| id.index);
-    Ok(Some(LogSnapshot { index, data: body.load().map_err(broken)? }))
+    Ok(Some(LogSnapshot {
+        index,
+        data: body.load().map_err(broken)?,
+    }))
 }

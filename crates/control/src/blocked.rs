@@ -321,10 +321,7 @@ impl Blocked {
     /// The oldest state that some evaluation here was judged on; none when nobody waits.
     #[must_use]
     pub fn oldest_seen(&self) -> Option<u64> {
-        self.evals
-            .values()
-            .map(|waiting| seen(&waiting.eval))
-            .min()
+        self.evals.values().map(|waiting| seen(&waiting.eval)).min()
     }
 
     /// Counters for metrics.

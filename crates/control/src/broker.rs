@@ -377,7 +377,8 @@ impl Broker {
             held.filter(|eval| eval.r#type == name).count()
         };
         let rows = self.ready.iter();
-        rows.map(|(name, queue)| (name.clone(), queue.len(), unacked(name))).collect()
+        rows.map(|(name, queue)| (name.clone(), queue.len(), unacked(name)))
+            .collect()
     }
 
     /// Counters for metrics.

@@ -71,7 +71,11 @@ fn reason(state: &State, stored: &Allocation, update: &Allocation) -> Option<&'s
 
 /// Delayed evaluations that have nothing left to do because the allocation they wait for came back or ended: to be
 /// canceled.
-fn moot_evals(state: &State, updates: &[Allocation], now: UnixNanos) -> BTreeMap<EvalId, Evaluation> {
+fn moot_evals(
+    state: &State,
+    updates: &[Allocation],
+    now: UnixNanos,
+) -> BTreeMap<EvalId, Evaluation> {
     let mut moot = BTreeMap::new();
     for update in updates {
         let Some(stored) = state.alloc(&update.id) else {

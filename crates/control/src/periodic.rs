@@ -35,7 +35,10 @@ pub fn forced_child(state: &State, job: &Job, now: UnixNanos) -> Job {
     loop {
         let child = child(job, launch);
         if state.job(&key_of(&child)).is_none() {
-            return Job { submit_time: now, ..child };
+            return Job {
+                submit_time: now,
+                ..child
+            };
         }
         launch.0 += SECOND;
     }

@@ -19,7 +19,9 @@ pub struct Queues {
 }
 
 fn is_paused(state: &State) -> bool {
-    state.scheduler_config().is_some_and(|config| config.pause_eval_broker)
+    state
+        .scheduler_config()
+        .is_some_and(|config| config.pause_eval_broker)
 }
 
 impl Queues {
@@ -95,9 +97,13 @@ impl Queues {
         for eval in state.evals().filter(|eval| !eval.is_terminal()) {
             self.take_up(eval, state, now);
         }
-        let Some(oldest) = self.blocked.oldest_seen() else { return };
+        let Some(oldest) = self.blocked.oldest_seen() else {
+            return;
+        };
         for node in state.nodes() {
-            let allocs = state.allocs_of_node(&node.id).map(|alloc| alloc.modify_index);
+            let allocs = state
+                .allocs_of_node(&node.id)
+                .map(|alloc| alloc.modify_index);
             let newest = allocs.max().unwrap_or(0).max(node.modify_index);
             if newest > oldest {
                 self.blocked.freed(node.id, newest, now);
@@ -112,7 +118,9 @@ impl Queues {
             // Whoever holds it says at the end whether it goes on waiting.
             EvalStatus::Blocked if self.broker.knows(eval.id) => {}
             EvalStatus::Blocked => self.block(eval, state),
-            EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => self.blocked.untrack(&key_of_eval(eval)),
+            EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => {
+                self.blocked.untrack(&key_of_eval(eval))
+            }
             EvalStatus::Complete | EvalStatus::Failed | EvalStatus::Canceled => {
                 // One that waits for its time has nothing left to do then.
                 self.broker.drop_waiting(eval.id);
@@ -122,7 +130,8 @@ impl Queues {
     }
 
     fn block(&mut self, eval: &Arc<Evaluation>, state: &State) {
-        self.blocked.block(Arc::clone(eval), least_asked(state, eval));
+        self.blocked
+            .block(Arc::clone(eval), least_asked(state, eval));
     }
 
     /// Whoever may be served by what is free now goes to the broker.
@@ -145,7 +154,8 @@ impl Queues {
                 self.blocked.forget(eval.id);
             }
             Change::JobRemoved(job) => {
-                self.blocked.untrack(&JobKey::new(job.namespace.clone(), job.id.clone()));
+                self.blocked
+                    .untrack(&JobKey::new(job.namespace.clone(), job.id.clone()));
             }
             Change::Node(node) if node.is_ready() => self.blocked.freed(node.id, index, now),
             Change::HostVolume(volume) => self.blocked.freed(volume.node_id, index, now),

@@ -34,7 +34,12 @@ impl Rejections {
     /// No node has rejected anything yet.
     #[must_use]
     pub fn new(limit: RejectionLimit, now: UnixNanos) -> Self {
-        Self { limit, by_node: BTreeMap::new(), allowed: BURST, refilled: now }
+        Self {
+            limit,
+            by_node: BTreeMap::new(),
+            allowed: BURST,
+            refilled: now,
+        }
     }
 
     /// A node has rejected its part of a plan. Whether it takes no more from now on; if so, it begins anew with none.
@@ -66,7 +71,10 @@ impl Rejections {
         if self.by_node.len() <= MOST_NODES {
             return;
         }
-        let oldest = self.by_node.iter().min_by_key(|(_, times)| times.back().copied());
+        let oldest = self
+            .by_node
+            .iter()
+            .min_by_key(|(_, times)| times.back().copied());
         if let Some(node) = oldest.map(|(node, _)| *node) {
             self.by_node.remove(&node);
         }
@@ -77,7 +85,10 @@ impl Rejections {
 mod tests {
     use super::*;
 
-    const LIMIT: RejectionLimit = RejectionLimit { threshold: 3, window: Duration::from_secs(60) };
+    const LIMIT: RejectionLimit = RejectionLimit {
+        threshold: 3,
+        window: Duration::from_secs(60),
+    };
 
     fn at(seconds: i64) -> UnixNanos {
         UnixNanos(1_700_000_000_000_000_000) + Duration::from_secs(seconds)
@@ -90,18 +101,28 @@ mod tests {
     /// What each rejection at these seconds comes to, all of one node.
     fn told(seconds: &[i64]) -> Vec<bool> {
         let mut rejections = Rejections::new(LIMIT, at(0));
-        seconds.iter().map(|second| rejections.add(node(1), at(*second))).collect()
+        seconds
+            .iter()
+            .map(|second| rejections.add(node(1), at(*second)))
+            .collect()
     }
 
     #[test]
     fn so_many_within_the_window_are_too_many() {
         assert_eq!(told(&[0, 10, 59]), [false, false, true]);
-        assert_eq!(told(&[0, 10, 60, 61]), [false, false, false, true], "the first is forgotten by then");
+        assert_eq!(
+            told(&[0, 10, 60, 61]),
+            [false, false, false, true],
+            "the first is forgotten by then"
+        );
     }
 
     #[test]
     fn a_node_that_was_given_up_begins_anew() {
-        assert_eq!(told(&[0, 1, 2, 3, 4, 5]), [false, false, true, false, false, true]);
+        assert_eq!(
+            told(&[0, 1, 2, 3, 4, 5]),
+            [false, false, true, false, false, true]
+        );
     }
 
     #[test]
@@ -116,10 +137,15 @@ mod tests {
 
     #[test]
     fn only_so_many_nodes_are_given_up_in_a_while() {
-        let once = RejectionLimit { threshold: 1, ..LIMIT };
+        let once = RejectionLimit {
+            threshold: 1,
+            ..LIMIT
+        };
         let mut rejections = Rejections::new(once, at(0));
         let given_up = |rejections: &mut Rejections, second| {
-            (0..20).filter(|number| rejections.add(node(*number), at(second))).count()
+            (0..20)
+                .filter(|number| rejections.add(node(*number), at(second)))
+                .count()
         };
         assert_eq!(given_up(&mut rejections, 0), 10);
         assert_eq!(given_up(&mut rejections, 359), 0);
@@ -131,7 +157,10 @@ mod tests {
     fn a_crowd_of_nodes_is_not_remembered() {
         let mut rejections = Rejections::new(LIMIT, at(0));
         for number in 0..1000 {
-            rejections.add(node(number), at(i64::try_from(number).expect("small") / 100));
+            rejections.add(
+                node(number),
+                at(i64::try_from(number).expect("small") / 100),
+            );
         }
         assert_eq!(rejections.by_node.len(), MOST_NODES);
     }

@@ -1,9 +1,9 @@
 //! The service mesh's part of a service (plan sheet §9, ConsulConnect).
 
 use crate::flatten::Fields;
-use crate::plain::plain;
 use crate::order::sort_objects;
 use crate::parts;
+use crate::plain::plain;
 use crate::primitive::{Contextual, nested, object, object_set, paired, presence, text_set};
 use crate::task::config;
 use caravan_model::*;

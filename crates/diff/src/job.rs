@@ -1,7 +1,7 @@
 //! The difference of two jobs (plan sheet §6).
 
-use crate::plain::plain;
 use crate::parts;
+use crate::plain::plain;
 use crate::primitive::{Contextual, by_place, fields, nested, object, paired, presence, text_set};
 use caravan_model::*;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Parts that several kinds of objects have (plan sheet §9).
 
-use crate::plain::plain;
 use crate::network;
+use crate::plain::plain;
 use crate::primitive::{Contextual, nested, object, object_set, paired, presence, text_set};
 use caravan_model::*;
 

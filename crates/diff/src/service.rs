@@ -1,7 +1,7 @@
 //! Services and their checks (plan sheet §9).
 
-use crate::plain::plain;
 use crate::order::sort_objects;
+use crate::plain::plain;
 use crate::primitive::{Contextual, nested, object, paired, presence, text_set};
 use crate::{connect, parts};
 use caravan_model::*;

@@ -139,12 +139,18 @@ impl Answer {
 
     /// An object, as JSON.
     pub fn json<T: Serialize + ?Sized>(value: &T, meta: Meta) -> Result<Self, ApiError> {
-        Ok(Self::json_bytes(json::encode(value).map_err(unwritable)?, meta))
+        Ok(Self::json_bytes(
+            json::encode(value).map_err(unwritable)?,
+            meta,
+        ))
     }
 
     /// An object that was never stored, as JSON: numbers in its free-form members stay as they are.
     pub fn json_literal<T: Serialize + ?Sized>(value: &T, meta: Meta) -> Result<Self, ApiError> {
-        Ok(Self::json_bytes(json::encode_literal(value).map_err(unwritable)?, meta))
+        Ok(Self::json_bytes(
+            json::encode_literal(value).map_err(unwritable)?,
+            meta,
+        ))
     }
 
     /// JSON that is written already.

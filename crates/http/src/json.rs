@@ -30,9 +30,14 @@ pub fn encode_literal<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_j
     write(value, write::Compact::literal())
 }
 
-fn write<T: Serialize + ?Sized>(value: &T, format: write::Compact) -> Result<Bytes, serde_json::Error> {
+fn write<T: Serialize + ?Sized>(
+    value: &T,
+    format: write::Compact,
+) -> Result<Bytes, serde_json::Error> {
     let mut out = Vec::with_capacity(256);
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, format))?;
+    value.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut out, format,
+    ))?;
     Ok(Bytes::from(out))
 }
 

@@ -130,7 +130,8 @@ impl ApiRequest {
 
     /// The same for types that the reference keeps in another package, such as `api`.
     pub fn json_from<T: serde::de::DeserializeOwned>(&self, package: &str) -> Result<T, ApiError> {
-        crate::json::decode_from(&self.body, package).map_err(|error| ApiError::bad_request(error.to_string()))
+        crate::json::decode_from(&self.body, package)
+            .map_err(|error| ApiError::bad_request(error.to_string()))
     }
 
     /// Decodes the JSON body; `None` when there is none.

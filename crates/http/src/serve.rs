@@ -173,7 +173,9 @@ impl Shared {
         match path {
             "/" | "/ui" => respond::moved(&with_query("/ui/", request), method, style),
             "/debug/pprof/cmdline" if self.settings.debug => {
-                let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+                let words: Vec<String> = std::env::args_os()
+                    .map(|word| word.to_string_lossy().into_owned())
+                    .collect();
                 respond::response(Ok(Answer::text(words.join("\0"))), style)
             }
             _ => match (path.strip_prefix("/ui/"), &self.settings.ui) {
@@ -220,9 +222,13 @@ impl Shared {
             tracing::debug!(method = %parts.method, path = parts.uri.path(), status = error.status, %error, "request failed");
         }
         let result = match result {
-            Err(error) if route.op == Op::EventStream && matches!(error.status, 403 | 500) => Ok(crate::events::refusal()),
+            Err(error) if route.op == Op::EventStream && matches!(error.status, 403 | 500) => {
+                Ok(crate::events::refusal())
+            }
             // To who reads a file, an error is what is in it.
-            Err(error) if matches!(route.op, Op::ClientFsCat | Op::ClientFsReadAt) => Ok(Answer::text(error.message)),
+            Err(error) if matches!(route.op, Op::ClientFsCat | Op::ClientFsReadAt) => {
+                Ok(Answer::text(error.message))
+            }
             result => result,
         };
         respond::response(result.map(|answer| ending(answer, origin.closing)), &style)

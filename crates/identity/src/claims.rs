@@ -107,7 +107,13 @@ impl NodeClaims {
     /// The claims of a node's identity that lasts `seconds`.
     #[must_use]
     pub fn new(region: &str, node: &Node, jti: String, now: UnixNanos, seconds: i64) -> Self {
-        let Node { id, node_pool, node_class, datacenter, .. } = node;
+        let Node {
+            id,
+            node_pool,
+            node_class,
+            datacenter,
+            ..
+        } = node;
         Self {
             sub: format!("node:{region}:{node_pool}:{id}:default"),
             aud: Audience::One(DEFAULT_AUDIENCE.to_owned()),

@@ -2,8 +2,8 @@
 //!
 //! Requests that carry a job carry it as users write it: see [`crate::api`].
 
-use crate::query::QueryMeta;
 use crate::api::ApiJob;
+use crate::query::QueryMeta;
 use crate::{
     AllocMetric, EvalId, Evaluation, JobDiff, JobId, JobSubmission, JobVersionTag, NamespaceName,
     Object, PlanAnnotations, Rollout, StringMap, Timestamp, UnixNanos, shape,
@@ -249,7 +249,10 @@ impl JobTagResponse {
             name: tag.name.clone(),
             description: tag.description.clone(),
             tagged_time: tag.tagged_time,
-            meta: QueryMeta { index, ..QueryMeta::default() },
+            meta: QueryMeta {
+                index,
+                ..QueryMeta::default()
+            },
         }
     }
 }

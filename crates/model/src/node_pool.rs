@@ -26,7 +26,10 @@ pub struct NodePool {
     /// What differs from the cluster's scheduler configuration.
     pub scheduler_configuration: Option<NodePoolSchedulerConfiguration>,
     /// How long the identities of its nodes live.
-    #[serde(rename = "NodeIdentityTTL", deserialize_with = "Duration::deserialize_lenient")]
+    #[serde(
+        rename = "NodeIdentityTTL",
+        deserialize_with = "Duration::deserialize_lenient"
+    )]
     pub node_identity_ttl: Duration,
     /// Digest of what users set.
     #[serde(with = "shape::base64_bytes")]

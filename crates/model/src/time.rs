@@ -202,7 +202,9 @@ impl Duration {
     ///
     /// # Errors
     /// Text that is not a duration.
-    pub fn deserialize_lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    pub fn deserialize_lenient<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
         deserializer.deserialize_any(DurationVisitor)
     }
 }

@@ -55,7 +55,9 @@ pub fn main(args: Vec<String>) -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => runtime.block_on(run(config, args)),
-        Err(error) => refused(&format!("the agent's threads could not be started: {error}")),
+        Err(error) => refused(&format!(
+            "the agent's threads could not be started: {error}"
+        )),
     }
 }
 
@@ -79,7 +81,10 @@ async fn run(config: AgentConfig, args: Vec<String>) -> ExitCode {
         Ok(rooms) => rooms,
         Err(why) => return refused(&why),
     };
-    println!("{}", announce::configuration(&config, caravan_cli::VERSION, rooms.server_id.as_deref()));
+    println!(
+        "{}",
+        announce::configuration(&config, caravan_cli::VERSION, rooms.server_id.as_deref())
+    );
     println!("{}", announce::STARTED);
     let giving_back = tokio::spawn(memory::give_back());
     let stop = signals::wait(&config, &rooms.reloader).await;

@@ -12,15 +12,23 @@ pub fn look_into(look: Look, folder: &Path) -> Result<Found, String> {
     let text = |error: inspect::InspectError| error.to_string();
     match look {
         Look::ClientState => caravan_client::client_state(folder).map(Found::Json),
-        Look::RaftInfo => inspect::log_info(&log_of(folder)?).map(Found::Json).map_err(text),
-        Look::RaftLogs => inspect::log_entries(&log_of(folder)?).map(Found::Json).map_err(text),
-        Look::RaftState(last) => inspect::state_dump(&log_of(folder)?, last).map(Found::Packed).map_err(text),
+        Look::RaftInfo => inspect::log_info(&log_of(folder)?)
+            .map(Found::Json)
+            .map_err(text),
+        Look::RaftLogs => inspect::log_entries(&log_of(folder)?)
+            .map(Found::Json)
+            .map_err(text),
+        Look::RaftState(last) => inspect::state_dump(&log_of(folder)?, last)
+            .map(Found::Packed)
+            .map_err(text),
     }
 }
 
 /// The folder of the log: named itself, or within a server's or an agent's.
 fn log_of(folder: &Path) -> Result<PathBuf, String> {
     let inside = ["", "raft", "server/raft"].map(|inside| folder.join(inside));
-    let found = inside.into_iter().find(|path| path.join("raft.redb").exists());
+    let found = inside
+        .into_iter()
+        .find(|path| path.join("raft.redb").exists());
     found.ok_or_else(|| "there is no log of a server".to_owned())
 }

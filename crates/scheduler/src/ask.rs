@@ -134,7 +134,9 @@ impl GroupAsk {
 
     /// Whether which nodes can take an allocation depends on its name, or on where those before it went.
     pub(crate) fn differs_by_allocation(&self) -> bool {
-        self.volumes.values().any(|volume| volume.per_alloc || volume.sticky)
+        self.volumes
+            .values()
+            .any(|volume| volume.per_alloc || volume.sticky)
     }
 }
 

@@ -464,7 +464,11 @@ impl Placing<'_> {
         self.decision
             .failed_groups
             .insert(placement.group.clone(), metric);
-        if let Some(previous) = placement.previous.as_ref().filter(|_| placement.destructive) {
+        if let Some(previous) = placement
+            .previous
+            .as_ref()
+            .filter(|_| placement.destructive)
+        {
             self.draft.keep(previous);
         }
         self.keep_failed(placement);

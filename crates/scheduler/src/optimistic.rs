@@ -48,8 +48,7 @@ impl Optimistic {
     ) -> (PlanResult, Option<PlanApply>) {
         let state = self.state();
         let result = verify(state, plan);
-        let command =
-            (!result.is_no_op()).then(|| to_command(plan, &result, state, seed, now));
+        let command = (!result.is_no_op()).then(|| to_command(plan, &result, state, seed, now));
         self.accepted.extend(command.clone());
         (result, command)
     }

@@ -37,7 +37,8 @@ fn accepted(state: &State, mut plan: Plan) -> PlanResult {
     for evicted in plan.node_preemptions.values_mut() {
         evicted.retain(|alloc| runs(&alloc.id));
     }
-    plan.node_preemptions.retain(|_, evicted| !evicted.is_empty());
+    plan.node_preemptions
+        .retain(|_, evicted| !evicted.is_empty());
     PlanResult {
         node_update: plan.node_update,
         node_allocation: plan.node_allocation,
@@ -62,7 +63,11 @@ pub fn without(state: &State, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Plan {
         };
     }
     let mut left = plan.clone();
-    for of in [&mut left.node_update, &mut left.node_allocation, &mut left.node_preemptions] {
+    for of in [
+        &mut left.node_update,
+        &mut left.node_allocation,
+        &mut left.node_preemptions,
+    ] {
         of.retain(|node, _| !nodes.contains(node));
     }
     // Where an allocation is not stopped after all, its replacement would run beside it under the same name.
@@ -70,7 +75,11 @@ pub fn without(state: &State, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Plan {
     let stays: BTreeSet<AllocId> = stops
         .flatten()
         .map(|alloc| alloc.id)
-        .filter(|id| state.alloc(id).is_some_and(|alloc| !alloc.client_terminal()))
+        .filter(|id| {
+            state
+                .alloc(id)
+                .is_some_and(|alloc| !alloc.client_terminal())
+        })
         .collect();
     for allocs in left.node_allocation.values_mut() {
         allocs.retain(|alloc| !stays.contains(&alloc.previous_allocation));
@@ -84,7 +93,10 @@ pub fn without(state: &State, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Plan {
     for evicted in left.node_preemptions.values_mut() {
         evicted.retain(|alloc| !dropped.contains(&alloc.preempted_by_allocation));
     }
-    let groups = left.deployment.iter_mut().flat_map(|deployment| deployment.task_groups.values_mut());
+    let groups = left
+        .deployment
+        .iter_mut()
+        .flat_map(|deployment| deployment.task_groups.values_mut());
     for group in groups {
         group.placed_canaries.retain(|id| !dropped.contains(id));
     }

@@ -187,7 +187,10 @@ fn what_is_not_stopped_after_all_is_not_replaced_elsewhere() {
     let plan = schedule(&world.state, &eval, &settings).plan;
     let stopped: usize = plan.node_update[&node(0).id].len();
     assert_eq!(stopped, 2, "both are replaced");
-    assert!(plan.node_allocation.contains_key(&node(1).id), "one of them on the other node");
+    assert!(
+        plan.node_allocation.contains_key(&node(1).id),
+        "one of them on the other node"
+    );
     let left = without(&world.state, &plan, &[node(0).id].into());
     assert!(left.node_allocation.is_empty(), "neither is placed");
     assert!(left.node_update.is_empty());

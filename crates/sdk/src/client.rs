@@ -181,7 +181,9 @@ impl Client {
         for (name, value) in self.headers().into_iter().chain(request.headers.clone()) {
             builder = builder.header(name, value);
         }
-        builder.body(Sending::new(request.body.clone())).map_err(|e| e.to_string())
+        builder
+            .body(Sending::new(request.body.clone()))
+            .map_err(|e| e.to_string())
     }
 
     /// Headers that every call has.

@@ -33,7 +33,10 @@ impl Payload {
     /// Its length cannot be told.
     pub fn file(file: File) -> io::Result<Self> {
         let size = file.metadata()?.len();
-        Ok(Self::File { file: Arc::new(file), size })
+        Ok(Self::File {
+            file: Arc::new(file),
+            size,
+        })
     }
 }
 
@@ -52,7 +55,10 @@ pub(crate) struct Sending {
 
 impl Sending {
     pub(crate) fn new(payload: Option<Payload>) -> Self {
-        Self { payload: payload.unwrap_or(Payload::Bytes(Bytes::new())), at: 0 }
+        Self {
+            payload: payload.unwrap_or(Payload::Bytes(Bytes::new())),
+            at: 0,
+        }
     }
 
     fn size(&self) -> u64 {
@@ -66,7 +72,8 @@ impl Sending {
         let piece = match &self.payload {
             Payload::Bytes(bytes) => bytes.clone(),
             Payload::File { file, size } => {
-                let mut piece = vec![0; usize::try_from((size - self.at).min(CHUNK)).unwrap_or_default()];
+                let mut piece =
+                    vec![0; usize::try_from((size - self.at).min(CHUNK)).unwrap_or_default()];
                 file.read_exact_at(&mut piece, self.at)?;
                 piece.into()
             }
@@ -80,7 +87,10 @@ impl Body for Sending {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.is_end_stream() {
             return Poll::Ready(None);
         }
@@ -119,6 +129,9 @@ mod tests {
     async fn nothing_is_sent_as_nothing() {
         let sending = Sending::new(None);
         assert!(sending.is_end_stream());
-        assert_eq!(sending.collect().await.expect("read").to_bytes(), Bytes::new());
+        assert_eq!(
+            sending.collect().await.expect("read").to_bytes(),
+            Bytes::new()
+        );
     }
 }

@@ -19,7 +19,9 @@ const JOBS: usize = 1000;
 const COUNT: i64 = 100;
 
 fn now() -> UnixNanos {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(0))
 }
 
@@ -30,7 +32,11 @@ fn tell(name: &str, value: f64, unit: &str) {
 /// Memory that the process holds, in MiB.
 fn resident() -> f64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: f64 = text.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0.0);
+    let pages: f64 = text
+        .split(' ')
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0.0);
     pages * 4096.0 / 1_048_576.0
 }
 
@@ -38,9 +44,17 @@ fn resident() -> f64 {
 async fn propose_all(proposer: &Proposer, commands: impl Iterator<Item = Command>) {
     let proposals = commands.map(|command| {
         let proposer = proposer.clone();
-        async move { proposer.propose(&command).await.expect("the state takes the command") }
+        async move {
+            proposer
+                .propose(&command)
+                .await
+                .expect("the state takes the command")
+        }
     });
-    stream::iter(proposals).buffer_unordered(256).for_each(|_| async {}).await;
+    stream::iter(proposals)
+        .buffer_unordered(256)
+        .for_each(|_| async {})
+        .await;
 }
 
 async fn until(server: &Server, done: impl Fn(&State) -> bool) {
@@ -52,11 +66,22 @@ async fn until(server: &Server, done: impl Fn(&State) -> bool) {
 
 fn registration(number: usize, job: Job) -> Command {
     let eval = Some(evaluation(number as u128 + 1, &job, trigger::JOB_REGISTER));
-    Command::RegisterJob { job: Arc::new(job), submission: None, eval, policy_ids: Vec::new(), now: now() }
+    Command::RegisterJob {
+        job: Arc::new(job),
+        submission: None,
+        eval,
+        policy_ids: Vec::new(),
+        now: now(),
+    }
 }
 
 fn arrival(number: u32) -> Command {
-    Command::RegisterNode { node: Box::new(node(number)), create_pool: false, evals: Vec::new(), now: now() }
+    Command::RegisterNode {
+        node: Box::new(node(number)),
+        create_pool: false,
+        evals: Vec::new(),
+        now: now(),
+    }
 }
 
 async fn placements(server: &Server) {
@@ -65,7 +90,8 @@ async fn placements(server: &Server) {
     tell("idle-memory-of-10000-nodes", resident(), "MiB");
     let total = JOBS * usize::try_from(COUNT).unwrap_or(0);
     let start = Instant::now();
-    let jobs = (0..JOBS).map(|number| registration(number, service(&format!("job-{number}"), COUNT)));
+    let jobs =
+        (0..JOBS).map(|number| registration(number, service(&format!("job-{number}"), COUNT)));
     propose_all(proposer, jobs).await;
     until(server, |state| state.alloc_count() >= total).await;
     let seconds = start.elapsed().as_secs_f64();
@@ -78,11 +104,26 @@ async fn placements(server: &Server) {
 async fn collect(server: &Server) {
     let proposer = server.proposer();
     let state = server.store().snapshot();
-    let keys: Vec<JobKey> =
-        state.jobs().map(|job| JobKey::new(job.namespace.clone(), job.id.clone())).collect();
-    let removal = |job| JobRemoval { job, purge: false, no_shutdown_delay: false };
+    let keys: Vec<JobKey> = state
+        .jobs()
+        .map(|job| JobKey::new(job.namespace.clone(), job.id.clone()))
+        .collect();
+    let removal = |job| JobRemoval {
+        job,
+        purge: false,
+        no_shutdown_delay: false,
+    };
     let jobs = keys.into_iter().map(removal).collect();
-    propose_all(proposer, [Command::DeregisterJobs { jobs, evals: Vec::new(), now: now() }].into_iter()).await;
+    propose_all(
+        proposer,
+        [Command::DeregisterJobs {
+            jobs,
+            evals: Vec::new(),
+            now: now(),
+        }]
+        .into_iter(),
+    )
+    .await;
     let ended: Vec<Allocation> = state
         .allocs()
         .map(|alloc| Allocation {
@@ -92,19 +133,32 @@ async fn collect(server: &Server) {
         })
         .collect();
     drop(state);
-    let updates = ended.chunks(1000).map(|allocs| Command::UpdateAllocsFromClient {
-        allocs: allocs.to_vec(),
-        evals: Vec::new(),
-        now: now(),
-    });
+    let updates = ended
+        .chunks(1000)
+        .map(|allocs| Command::UpdateAllocsFromClient {
+            allocs: allocs.to_vec(),
+            evals: Vec::new(),
+            now: now(),
+        });
     propose_all(proposer, updates).await;
     let start = Instant::now();
     let later = now() + Duration::from_secs(60);
     for command in caravan_control::gc::force_gc(&server.store().snapshot(), later) {
-        proposer.propose(&command).await.expect("the state takes the command");
+        proposer
+            .propose(&command)
+            .await
+            .expect("the state takes the command");
     }
-    tell("collecting-100000-allocations", start.elapsed().as_secs_f64() * 1000.0, "ms");
-    assert_eq!(server.store().snapshot().alloc_count(), 0, "everything was collected");
+    tell(
+        "collecting-100000-allocations",
+        start.elapsed().as_secs_f64() * 1000.0,
+        "ms",
+    );
+    assert_eq!(
+        server.store().snapshot().alloc_count(),
+        0,
+        "everything was collected"
+    );
     tell("memory-after-collecting", resident(), "MiB");
 }
 
@@ -122,28 +176,60 @@ async fn crowd() {
         registration(number, job)
     });
     propose_all(proposer, jobs).await;
-    let waiting = |state: &State| state.evals().filter(|eval| eval.status == EvalStatus::Blocked).count();
-    until(&server, |state| state.evals().all(|eval| eval.status != EvalStatus::Pending)).await;
-    tell("crowd-waiting", waiting(&server.store().snapshot()) as f64, "evaluations");
+    let waiting = |state: &State| {
+        state
+            .evals()
+            .filter(|eval| eval.status == EvalStatus::Blocked)
+            .count()
+    };
+    until(&server, |state| {
+        state.evals().all(|eval| eval.status != EvalStatus::Pending)
+    })
+    .await;
+    tell(
+        "crowd-waiting",
+        waiting(&server.store().snapshot()) as f64,
+        "evaluations",
+    );
     let start = Instant::now();
     for number in 0..ARRIVALS {
-        proposer.propose(&arrival(number)).await.expect("the state takes the command");
+        proposer
+            .propose(&arrival(number))
+            .await
+            .expect("the state takes the command");
     }
     let room = usize::try_from(ARRIVALS).unwrap_or(0) * 8;
     until(&server, |state| state.alloc_count() >= room).await;
-    tell("crowd-placed", room as f64 / start.elapsed().as_secs_f64(), "1/s");
-    tell("crowd-woken-for-each-placement", server.woken() as f64 / room as f64, "evaluations");
+    tell(
+        "crowd-placed",
+        room as f64 / start.elapsed().as_secs_f64(),
+        "1/s",
+    );
+    tell(
+        "crowd-woken-for-each-placement",
+        server.woken() as f64 / room as f64,
+        "evaluations",
+    );
     server.shutdown().await;
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"))
+        .collect();
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         if wanted("placements") || wanted("collect") {
             let folder = std::env::temp_dir().join(format!("caravan-bench-{}", std::process::id()));
-            let config = ServerConfig { data_dir: Some(folder.clone()), ..ServerConfig::default() };
+            let config = ServerConfig {
+                data_dir: Some(folder.clone()),
+                ..ServerConfig::default()
+            };
             let server = start(config).await;
             placements(&server).await;
             if wanted("collect") {

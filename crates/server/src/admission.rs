@@ -38,7 +38,9 @@ impl Cluster for Here<'_> {
     }
 
     fn namespace(&self, name: &str) -> Option<Namespace> {
-        self.state.namespace(&name.to_owned()).map(|row| Namespace::clone(row))
+        self.state
+            .namespace(&name.to_owned())
+            .map(|row| Namespace::clone(row))
     }
 
     fn has_node_pool(&self, name: &str) -> bool {
@@ -46,7 +48,9 @@ impl Cluster for Here<'_> {
     }
 
     fn has_consul(&self) -> bool {
-        self.state.nodes().any(|node| node.is_ready() && node.attributes.contains_key("consul.version"))
+        self.state
+            .nodes()
+            .any(|node| node.is_ready() && node.attributes.contains_key("consul.version"))
     }
 
     fn has_vault(&self, cluster: &str) -> bool {
@@ -54,7 +58,9 @@ impl Cluster for Here<'_> {
     }
 
     fn oversubscribes_memory(&self) -> bool {
-        self.state.scheduler_config().is_some_and(|config| config.memory_oversubscription_enabled)
+        self.state
+            .scheduler_config()
+            .is_some_and(|config| config.memory_oversubscription_enabled)
     }
 }
 
@@ -63,10 +69,22 @@ fn judge(state: &State, config: &ServerConfig, api: ApiJob) -> Admission {
 }
 
 /// Makes a job canonical and checks it.
-pub(crate) fn admit(state: &State, config: &ServerConfig, api: ApiJob) -> Result<Admitted, ApiError> {
+pub(crate) fn admit(
+    state: &State,
+    config: &ServerConfig,
+    api: ApiJob,
+) -> Result<Admitted, ApiError> {
     // exhaustive
-    let Admission { job, errors, warnings } = judge(state, config, api);
-    if errors.is_empty() { Ok(Admitted { job, warnings }) } else { Err(ApiError::internal(error_text(&errors))) }
+    let Admission {
+        job,
+        errors,
+        warnings,
+    } = judge(state, config, api);
+    if errors.is_empty() {
+        Ok(Admitted { job, warnings })
+    } else {
+        Err(ApiError::internal(error_text(&errors)))
+    }
 }
 
 /// Warnings as one text; empty without any.
@@ -81,9 +99,14 @@ pub(crate) fn enforce_index(existing: Option<&Job>, index: u64) -> Result<(), Ap
         (None, 0) => return Ok(()),
         (None, _) => "job does not exist".to_owned(),
         (Some(job), index) if job.job_modify_index == index => return Ok(()),
-        (Some(job), _) => format!("job exists with conflicting job modify index: {}", job.job_modify_index),
+        (Some(job), _) => format!(
+            "job exists with conflicting job modify index: {}",
+            job.job_modify_index
+        ),
     };
-    Err(ApiError::internal(format!("Enforcing job modify index {index}: {text}")))
+    Err(ApiError::internal(format!(
+        "Enforcing job modify index {index}: {text}"
+    )))
 }
 
 /// Checks that a job stays what it was.
@@ -96,18 +119,28 @@ pub(crate) fn check_transition(old: &Job, new: &Job) -> Result<(), ApiError> {
     }
     let changes = [
         (old.is_periodic(), new.is_periodic(), "periodic"),
-        (old.is_parameterized(), new.is_parameterized(), "parameterized"),
+        (
+            old.is_parameterized(),
+            new.is_parameterized(),
+            "parameterized",
+        ),
     ];
     for (was, is, kind) in changes {
         if was && !is {
-            return Err(ApiError::internal(format!("cannot update {kind} job to being non-{kind}")));
+            return Err(ApiError::internal(format!(
+                "cannot update {kind} job to being non-{kind}"
+            )));
         }
         if !was && is {
-            return Err(ApiError::internal(format!("cannot update non-{kind} job to being {kind}")));
+            return Err(ApiError::internal(format!(
+                "cannot update non-{kind} job to being {kind}"
+            )));
         }
     }
     if new.dispatched {
-        return Err(ApiError::internal("job can't be submitted with 'Dispatched' set"));
+        return Err(ApiError::internal(
+            "job can't be submitted with 'Dispatched' set",
+        ));
     }
     Ok(())
 }
@@ -124,7 +157,9 @@ pub(crate) fn preserve_counts(old: &Job, new: &mut Job) {
 /// Keeps the resources of tasks that are there already.
 pub(crate) fn preserve_resources(old: &Job, new: &mut Job) {
     for group in &mut new.task_groups {
-        let Some(known) = old.lookup_task_group(&group.name) else { continue };
+        let Some(known) = old.lookup_task_group(&group.name) else {
+            continue;
+        };
         for task in &mut group.tasks {
             if let Some(known) = known.lookup_task(&task.name) {
                 task.resources.clone_from(&known.resources);
@@ -135,10 +170,18 @@ pub(crate) fn preserve_resources(old: &Job, new: &mut Job) {
 
 /// What validation says of a job.
 pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> JobValidateResponse {
-    let Admission { job: _, errors, warnings } = judge(state, config, api);
+    let Admission {
+        job: _,
+        errors,
+        warnings,
+    } = judge(state, config, api);
     JobValidateResponse {
         driver_config_validated: true,
-        error: if errors.is_empty() { String::new() } else { error_text(&errors) },
+        error: if errors.is_empty() {
+            String::new()
+        } else {
+            error_text(&errors)
+        },
         validation_errors: errors,
         warnings: caravan_jobspec::warning_text(&warnings),
     }
@@ -147,10 +190,16 @@ pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> J
 /// Parses a job file; nothing of this machine is read.
 pub(crate) fn parse(request: &JobParseRequest) -> Result<ApiJob, String> {
     let source = caravan_jobspec::Source::new("input.hcl", request.job_hcl.as_str());
-    let mut inputs = caravan_jobspec::Inputs { seed: crate::clock::seed_bytes(), ..Default::default() };
+    let mut inputs = caravan_jobspec::Inputs {
+        seed: crate::clock::seed_bytes(),
+        ..Default::default()
+    };
     if !request.variables.is_empty() {
         let name = "input.hcl".to_owned();
-        inputs.var_files.push(caravan_jobspec::VarFile { name, text: request.variables.clone() });
+        inputs.var_files.push(caravan_jobspec::VarFile {
+            name,
+            text: request.variables.clone(),
+        });
     }
     let parsed = caravan_jobspec::parse(&source, &inputs).map_err(|errors| errors.to_string())?;
     let mut job = parsed.job;

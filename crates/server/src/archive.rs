@@ -42,7 +42,11 @@ pub(crate) fn pack(state: &State, term: u64, now: UnixNanos) -> std::io::Result<
         let _ = writeln!(sums, "{}  {name}", sum(content));
     }
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-    for (name, content) in [(META, &meta[..]), (STATE, &dump[..]), (SUMS, sums.as_bytes())] {
+    for (name, content) in [
+        (META, &meta[..]),
+        (STATE, &dump[..]),
+        (SUMS, sums.as_bytes()),
+    ] {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o600);
@@ -67,20 +71,32 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
         entry.read_to_end(&mut content).map_err(broken)?;
         files.insert(name, content);
     }
-    let sums = files.get(SUMS).ok_or("failed to read snapshot: there are no checksums")?;
+    let sums = files
+        .get(SUMS)
+        .ok_or("failed to read snapshot: there are no checksums")?;
     let sums = String::from_utf8_lossy(sums).into_owned();
     for name in [META, STATE] {
-        let content = files.get(name).ok_or_else(|| format!("failed to read snapshot: there is no {name}"))?;
+        let content = files
+            .get(name)
+            .ok_or_else(|| format!("failed to read snapshot: there is no {name}"))?;
         let wanted = format!("{}  {name}", sum(content));
         if !sums.lines().any(|line| line == wanted) {
-            return Err(format!("failed to read snapshot: the checksum of {name:?} does not match"));
+            return Err(format!(
+                "failed to read snapshot: the checksum of {name:?} does not match"
+            ));
         }
     }
-    files.remove(STATE).ok_or_else(|| "failed to read snapshot".to_owned())
+    files
+        .remove(STATE)
+        .ok_or_else(|| "failed to read snapshot".to_owned())
 }
 
 fn sum(content: &[u8]) -> String {
-    digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, content)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -109,7 +109,11 @@ impl Caller {
             return true;
         }
         let target = Target {
-            namespace: if route.by_id { "*" } else { request.namespace() },
+            namespace: if route.by_id {
+                "*"
+            } else {
+                request.namespace()
+            },
             node_pool: request.param("name"),
             variable: request.param("path"),
         };
@@ -196,7 +200,10 @@ impl Caller {
 
     /// The accessor of the token, to note with what it makes; empty without one.
     pub(crate) fn accessor(&self) -> String {
-        self.token.as_ref().map(|token| token.accessor_id.clone()).unwrap_or_default()
+        self.token
+            .as_ref()
+            .map(|token| token.accessor_id.clone())
+            .unwrap_or_default()
     }
 
     /// Whom to note as author of a change.

@@ -66,7 +66,11 @@ pub struct RaftTuning {
 
 impl Default for RaftTuning {
     fn default() -> Self {
-        Self { multiplier: 1, snapshot_threshold: 8192, trailing_logs: 10_240 }
+        Self {
+            multiplier: 1,
+            snapshot_threshold: 8192,
+            trailing_logs: 10_240,
+        }
     }
 }
 
@@ -105,7 +109,10 @@ impl Default for ServerConfig {
             vault_clusters: BTreeSet::new(),
             event_buffer_size: 100,
             acl_enabled: false,
-            token_life: (caravan_model::Duration::from_secs(60), caravan_model::Duration::from_secs(24 * 3600)),
+            token_life: (
+                caravan_model::Duration::from_secs(60),
+                caravan_model::Duration::from_secs(24 * 3600),
+            ),
             gc: GcThresholds::default(),
             raft: RaftTuning::default(),
         }

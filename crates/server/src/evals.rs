@@ -42,7 +42,11 @@ impl Evals {
     }
 
     /// Hands out the next evaluation of these types, waiting for one.
-    pub(crate) async fn dequeue(&self, types: &[&str], clock: fn() -> UnixNanos) -> (Arc<Evaluation>, String) {
+    pub(crate) async fn dequeue(
+        &self,
+        types: &[&str],
+        clock: fn() -> UnixNanos,
+    ) -> (Arc<Evaluation>, String) {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);

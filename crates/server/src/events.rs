@@ -26,16 +26,28 @@ pub(crate) struct EventBatch {
 
 impl Events {
     pub(crate) fn new(kept: usize) -> Self {
-        Self { kept, buffer: Mutex::default(), sender: broadcast::Sender::new(SUBSCRIBER_LAG) }
+        Self {
+            kept,
+            buffer: Mutex::default(),
+            sender: broadcast::Sender::new(SUBSCRIBER_LAG),
+        }
     }
 
     /// Takes in what was applied; commands without an event type make no events. `state` is not older than the batch.
     pub(crate) fn observe(&self, batch: &[Applied], state: &State) {
-        for applied in batch.iter().filter(|applied| !applied.event_type.is_empty() && !applied.changes.is_empty()) {
+        for applied in batch
+            .iter()
+            .filter(|applied| !applied.event_type.is_empty() && !applied.changes.is_empty())
+        {
             let events = Arc::new(EventBatch {
                 index: applied.index,
                 event_type: applied.event_type,
-                changes: applied.changes.iter().cloned().chain(telling_nodes(applied, state)).collect(),
+                changes: applied
+                    .changes
+                    .iter()
+                    .cloned()
+                    .chain(telling_nodes(applied, state))
+                    .collect(),
             });
             let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
             buffer.push_back(Arc::clone(&events));
@@ -48,10 +60,17 @@ impl Events {
     }
 
     /// The kept batches from an index on (all that are kept for 0), and everything after them.
-    pub(crate) fn subscribe(&self, from: u64) -> (Vec<Arc<EventBatch>>, broadcast::Receiver<Arc<EventBatch>>) {
+    pub(crate) fn subscribe(
+        &self,
+        from: u64,
+    ) -> (Vec<Arc<EventBatch>>, broadcast::Receiver<Arc<EventBatch>>) {
         let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = self.sender.subscribe();
-        let kept = buffer.iter().filter(|batch| batch.index >= from).cloned().collect();
+        let kept = buffer
+            .iter()
+            .filter(|batch| batch.index >= from)
+            .cloned()
+            .collect();
         (kept, receiver)
     }
 }
@@ -67,5 +86,7 @@ fn telling_nodes<'a>(applied: &'a Applied, state: &'a State) -> impl Iterator<It
         _ => None,
     };
     let nodes: BTreeSet<NodeId> = applied.changes.iter().filter_map(told).collect();
-    nodes.into_iter().filter_map(|id| state.node(&id).cloned().map(Change::Node))
+    nodes
+        .into_iter()
+        .filter_map(|id| state.node(&id).cloned().map(Change::Node))
 }

@@ -11,7 +11,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The frame of a command in the log. Version 1 is a msgpack map of `caravan_state::Command`.
-const COMMAND: Format = Format { name: "command", kind: 0x4301, version: 1, limit: 64 << 20 };
+const COMMAND: Format = Format {
+    name: "command",
+    kind: 0x4301,
+    version: 1,
+    limit: 64 << 20,
+};
 
 /// What became of one command.
 pub type Reply = Result<Arc<Applied>, ApplyError>;
@@ -40,7 +45,11 @@ impl Fsm {
     /// A state machine that begins with what the store publishes.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { state: State::clone(&store.snapshot()), store, log_size: Arc::default() }
+        Self {
+            state: State::clone(&store.snapshot()),
+            store,
+            log_size: Arc::default(),
+        }
     }
 
     pub(crate) fn log_size(&self) -> Arc<LogSize> {
@@ -50,7 +59,10 @@ impl Fsm {
     fn apply_one(&mut self, committed: &Committed) -> Reply {
         let command: Command = COMMAND.decode(&committed.command).unwrap_or_else(|error| {
             // A server that skips what it cannot read would silently disagree with its peers.
-            panic!("the log's entry {} cannot be read by this version: {error}", committed.index)
+            panic!(
+                "the log's entry {} cannot be read by this version: {error}",
+                committed.index
+            )
         });
         let (timer, began) = (crate::measured::of_command(&command), Instant::now());
         let reply = self.state.apply(committed.index, command).map(Arc::new);
@@ -64,11 +76,17 @@ impl StateMachine for Fsm {
 
     fn apply(&mut self, batch: Vec<Committed>) -> Vec<Reply> {
         let began = Instant::now();
-        let replies: Vec<Reply> = batch.iter().map(|committed| self.apply_one(committed)).collect();
-        let applied = replies.iter().filter_map(|reply| reply.as_ref().ok().map(|applied| Applied::clone(applied)));
+        let replies: Vec<Reply> = batch
+            .iter()
+            .map(|committed| self.apply_one(committed))
+            .collect();
+        let applied = replies
+            .iter()
+            .filter_map(|reply| reply.as_ref().ok().map(|applied| Applied::clone(applied)));
         self.store.publish(self.state.clone(), applied.collect());
         telemetry::took("nomad.raft.fsm.apply", began);
-        self.log_size.add(batch.iter().map(|committed| committed.command.len()).sum());
+        self.log_size
+            .add(batch.iter().map(|committed| committed.command.len()).sum());
         replies
     }
 

@@ -47,7 +47,10 @@ fn shown(entry: &LogEntry) -> Value {
         Logged::Blank => ("Noop", Value::Null),
         Logged::Members(members) => ("Configuration", json!(members)),
         Logged::Command(bytes) => match fsm::decode(bytes) {
-            Ok(command) => ("Command", serde_json::to_value(&command).unwrap_or_else(|_| json!(format!("{command:?}")))),
+            Ok(command) => (
+                "Command",
+                serde_json::to_value(&command).unwrap_or_else(|_| json!(format!("{command:?}"))),
+            ),
             Err(error) => ("Unreadable", json!(error.to_string())),
         },
     };

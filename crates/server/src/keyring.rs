@@ -62,8 +62,11 @@ impl Keyring {
 
     /// The public halves of all keys that may have signed what is still valid.
     pub(crate) fn public(&self, state: &State) -> Result<Vec<Jwk>, KeyringError> {
-        let rows = state.root_keys().filter(|row| row.meta.state != KeyState::Deprecated);
-        rows.map(|row| Ok(self.key(state, &row.meta.key_id.to_string())?.jwk())).collect()
+        let rows = state
+            .root_keys()
+            .filter(|row| row.meta.state != KeyState::Deprecated);
+        rows.map(|row| Ok(self.key(state, &row.meta.key_id.to_string())?.jwk()))
+            .collect()
     }
 
     /// The key that new things are encrypted and signed with.

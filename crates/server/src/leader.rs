@@ -51,7 +51,9 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
     }
 }
 
-async fn until_deposed(leadership: &mut tokio::sync::watch::Receiver<caravan_consensus::Leadership>) {
+async fn until_deposed(
+    leadership: &mut tokio::sync::watch::Receiver<caravan_consensus::Leadership>,
+) {
     // An error means that the log has stopped, and that this server leads no more.
     let _ = leadership.wait_for(|now| !now.is_leader).await;
 }
@@ -89,9 +91,13 @@ async fn lead(shared: &Arc<Shared>) {
     duties.spawn(make_first_key(Arc::clone(shared)));
     duties.spawn(crate::variable_timers::expire(Arc::clone(shared)));
     let applier = Arc::clone(shared);
-    duties.spawn(async move { let limit = applier.config.plan_rejections;
-        applier.plans.apply_all(&applier.store, &applier.proposer, limit).await;
-     });
+    duties.spawn(async move {
+        let limit = applier.config.plan_rejections;
+        applier
+            .plans
+            .apply_all(&applier.store, &applier.proposer, limit)
+            .await;
+    });
     for _ in 0..shared.config.schedulers {
         let worker = Worker {
             store: shared.store.clone(),
@@ -117,27 +123,52 @@ async fn initialize(shared: &Shared) -> Result<(), crate::propose::ProposeError>
     let state = shared.store.snapshot();
     if state.scheduler_config().is_none() {
         let config = Box::new(shared.config.default_scheduler_config.clone());
-        shared.proposer.propose(&Command::SetSchedulerConfig { config, check_index: Some(0) }).await?;
+        shared
+            .proposer
+            .propose(&Command::SetSchedulerConfig {
+                config,
+                check_index: Some(0),
+            })
+            .await?;
     }
     if state.autopilot_config().is_none() {
         let config = Box::new(AutopilotConfiguration::initial());
-        shared.proposer.propose(&Command::SetAutopilotConfig { config, check_index: Some(0) }).await?;
+        shared
+            .proposer
+            .propose(&Command::SetAutopilotConfig {
+                config,
+                check_index: Some(0),
+            })
+            .await?;
     }
     if state.cluster_metadata().is_none() {
-        let metadata = ClusterMetadata { cluster_id: clock::uuid(), create_time: clock::now() };
-        shared.proposer.propose(&Command::SetClusterMetadata { metadata }).await?;
+        let metadata = ClusterMetadata {
+            cluster_id: clock::uuid(),
+            create_time: clock::now(),
+        };
+        shared
+            .proposer
+            .propose(&Command::SetClusterMetadata { metadata })
+            .await?;
     }
     Ok(())
 }
 
 /// Gives the queues everything that is applied.
-async fn feed(shared: Arc<Shared>, mut changes: tokio::sync::broadcast::Receiver<crate::store::AppliedBatch>) {
+async fn feed(
+    shared: Arc<Shared>,
+    mut changes: tokio::sync::broadcast::Receiver<crate::store::AppliedBatch>,
+) {
     loop {
         match changes.recv().await {
-            Ok(batch) => shared.evals.observe(&batch, &shared.store.snapshot(), clock::now()),
+            Ok(batch) => shared
+                .evals
+                .observe(&batch, &shared.store.snapshot(), clock::now()),
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "evaluations are taken up from the state anew");
-                shared.evals.establish(&shared.store.snapshot(), clock::now());
+                shared
+                    .evals
+                    .establish(&shared.store.snapshot(), clock::now());
             }
             Err(RecvError::Closed) => return,
         }
@@ -157,7 +188,9 @@ async fn tick_evals(shared: Arc<Shared>) {
 }
 
 fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
-    wake.map_or(LONGEST_PAUSE, |at| at.since(clock::now()).to_std().min(LONGEST_PAUSE))
+    wake.map_or(LONGEST_PAUSE, |at| {
+        at.since(clock::now()).to_std().min(LONGEST_PAUSE)
+    })
 }
 
 /// Cancels evaluations that newer ones of their job made superfluous.
@@ -168,18 +201,33 @@ async fn reap_superfluous(shared: Arc<Shared>) {
         moved.as_mut().enable();
         let (cancelable, duplicates) = {
             let mut queues = shared.evals.lock();
-            (queues.broker.take_cancelable(CANCEL_BATCH), queues.blocked.take_duplicates(CANCEL_BATCH))
+            (
+                queues.broker.take_cancelable(CANCEL_BATCH),
+                queues.blocked.take_duplicates(CANCEL_BATCH),
+            )
         };
         let superseded = "canceled after more recent eval was processed".to_owned();
-        let mut evals: Vec<Evaluation> = cancelable.iter().map(|eval| ended(eval, superseded.clone())).collect();
+        let mut evals: Vec<Evaluation> = cancelable
+            .iter()
+            .map(|eval| ended(eval, superseded.clone()))
+            .collect();
         evals.extend(duplicates.iter().map(|eval| {
-            ended(eval, format!("existing blocked evaluation exists for job {:?}", eval.job_id.as_str()))
+            ended(
+                eval,
+                format!(
+                    "existing blocked evaluation exists for job {:?}",
+                    eval.job_id.as_str()
+                ),
+            )
         }));
         if evals.is_empty() {
             moved.await;
             continue;
         }
-        let command = Command::UpsertEvals { evals, now: clock::now() };
+        let command = Command::UpsertEvals {
+            evals,
+            now: clock::now(),
+        };
         if let Err(error) = shared.proposer.propose(&command).await {
             tracing::warn!(%error, "superfluous evaluations could not be canceled");
         }
@@ -187,14 +235,22 @@ async fn reap_superfluous(shared: Arc<Shared>) {
 }
 
 fn ended(eval: &Evaluation, why: String) -> Evaluation {
-    Evaluation { status: EvalStatus::Canceled, status_description: why, ..eval.clone() }
+    Evaluation {
+        status: EvalStatus::Canceled,
+        status_description: why,
+        ..eval.clone()
+    }
 }
 
 /// Gives up evaluations that were delivered too often, and has their jobs looked at again later.
 async fn reap_undeliverable(shared: Arc<Shared>) {
     loop {
         let token = clock::uuid();
-        let failed = shared.evals.lock().broker.dequeue_failed(token.clone(), clock::now());
+        let failed = shared
+            .evals
+            .lock()
+            .broker
+            .dequeue_failed(token.clone(), clock::now());
         let Some(eval) = failed else {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             continue;
@@ -218,9 +274,18 @@ async fn reap_undeliverable(shared: Arc<Shared>) {
             next_eval: follow_up.id,
             ..Evaluation::clone(&eval)
         };
-        let command = Command::UpsertEvals { evals: vec![given_up, follow_up], now: clock::now() };
+        let command = Command::UpsertEvals {
+            evals: vec![given_up, follow_up],
+            now: clock::now(),
+        };
         let outcome = match shared.proposer.propose(&command).await {
-            Ok(_) => shared.evals.ack(eval.id, &token, None, &shared.store.snapshot(), clock::now()),
+            Ok(_) => shared.evals.ack(
+                eval.id,
+                &token,
+                None,
+                &shared.store.snapshot(),
+                clock::now(),
+            ),
             Err(_) => shared.evals.nack(eval.id, &token, clock::now()),
         };
         if let Err(error) = outcome {

@@ -139,7 +139,9 @@ pub(crate) fn of_command(command: &Command) -> &'static str {
         Command::UpdateNodeStatus { .. } => "nomad.nomad.fsm.node_status_update",
         Command::AppendNodeEvents { .. } => "nomad.nomad.fsm.upsert_node_events",
         Command::RegisterJob { .. } => "nomad.nomad.fsm.register_job",
-        Command::DeregisterJobs { jobs, .. } if jobs.len() > 1 => "nomad.nomad.fsm.batch_deregister_job",
+        Command::DeregisterJobs { jobs, .. } if jobs.len() > 1 => {
+            "nomad.nomad.fsm.batch_deregister_job"
+        }
         Command::DeregisterJobs { .. } => "nomad.nomad.fsm.deregister_job",
         Command::SetJobStability { .. } => "nomad.nomad.fsm.job_stability",
         Command::TagJobVersion { .. } => "nomad.nomad.fsm.update_job_version_tag",
@@ -150,7 +152,9 @@ pub(crate) fn of_command(command: &Command) -> &'static str {
         Command::DeleteEvals { .. } => "nomad.nomad.fsm.delete_eval",
         Command::ApplyPlan(_) => "nomad.nomad.fsm.apply_plan_results",
         Command::UpdateAllocsFromClient { .. } => "nomad.nomad.fsm.alloc_client_update",
-        Command::UpdateDesiredTransitions { .. } => "nomad.nomad.fsm.alloc_update_desired_transition",
+        Command::UpdateDesiredTransitions { .. } => {
+            "nomad.nomad.fsm.alloc_update_desired_transition"
+        }
         Command::UpdateDeploymentStatus { .. } => "nomad.nomad.fsm.apply_deployment_status_update",
         Command::PromoteDeployment { .. } => "nomad.nomad.fsm.apply_deployment_promotion",
         Command::SetAllocHealth { .. } => "nomad.nomad.fsm.apply_deployment_alloc_health",
@@ -164,7 +168,9 @@ pub(crate) fn of_command(command: &Command) -> &'static str {
         Command::ApplyVariable { .. } => "nomad.nomad.fsm.apply_sv_set",
         Command::UpsertHostVolumes { .. } => "nomad.nomad.fsm.apply_host_volume_register",
         Command::DeleteHostVolumes { .. } => "nomad.nomad.fsm.apply_host_volume_delete",
-        Command::DeleteVolumeClaims { .. } => "nomad.nomad.fsm.apply_task_group_host_volume_claim_delete",
+        Command::DeleteVolumeClaims { .. } => {
+            "nomad.nomad.fsm.apply_task_group_host_volume_claim_delete"
+        }
         Command::UpsertAclPolicies { .. } => "nomad.nomad.fsm.apply_acl_policy_upsert",
         Command::DeleteAclPolicies { .. } => "nomad.nomad.fsm.apply_acl_policy_delete",
         Command::UpsertAclTokens { .. } => "nomad.nomad.fsm.apply_acl_token_upsert",

@@ -48,7 +48,10 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn new(pace: Pace) -> Self {
-        Self { liveness: Mutex::new(Liveness::new(pace)), beaten: Notify::new() }
+        Self {
+            liveness: Mutex::new(Liveness::new(pace)),
+            beaten: Notify::new(),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Liveness> {
@@ -70,7 +73,9 @@ impl Nodes {
     /// Marks a node whose heartbeat was missed.
     pub(crate) async fn mark_silent(shared: &Shared, id: NodeId) -> Result<(), ProposeError> {
         let state = shared.store.snapshot();
-        let Some(node) = state.node(&id) else { return Ok(()) };
+        let Some(node) = state.node(&id) else {
+            return Ok(());
+        };
         let status = status_of_silent(&state, node, clock::now());
         tracing::warn!(node = %id, %status, "node heartbeat missed");
         let event = cluster_event(subsystem::CLUSTER, node_event::HEARTBEAT_MISSED);
@@ -105,7 +110,13 @@ async fn set_status(
     } else {
         Vec::new()
     };
-    let command = Command::UpdateNodeStatus { node: node.id, status, event, evals, now };
+    let command = Command::UpdateNodeStatus {
+        node: node.id,
+        status,
+        event,
+        evals,
+        now,
+    };
     shared.proposer.propose(&command).await?;
     Ok(())
 }
@@ -155,7 +166,12 @@ impl NodeService {
         } else if node.status == NodeStatus::Ready {
             evals = node_update_evals(&state, &node, &mut clock::eval_id, now);
         }
-        let command = Command::RegisterNode { node: Box::new(node), create_pool: true, evals, now };
+        let command = Command::RegisterNode {
+            node: Box::new(node),
+            create_pool: true,
+            evals,
+            now,
+        };
         self.shared.proposer.propose(&command).await?;
         Ok(self.shared.nodes.beat(id))
     }
@@ -171,7 +187,8 @@ impl NodeService {
         let status = admitted_status(&state, node, status);
         if status != node.status {
             let back = matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected);
-            let event = back.then(|| cluster_event(subsystem::CLUSTER, node_event::REREGISTERED_BY_HEARTBEAT));
+            let event = back
+                .then(|| cluster_event(subsystem::CLUSTER, node_event::REREGISTERED_BY_HEARTBEAT));
             set_status(&self.shared, &state, node, status, event).await?;
         }
         note("nomad.nomad.client.update_status", began);
@@ -209,11 +226,18 @@ impl NodeService {
             let table = state.index_of(Table::Allocations);
             if table > seen || after == 0 {
                 seen = table;
-                let newest = state.allocs_of_node(&id).map(|alloc| alloc.alloc_modify_index).max().unwrap_or(0);
+                let newest = state
+                    .allocs_of_node(&id)
+                    .map(|alloc| alloc.alloc_modify_index)
+                    .max()
+                    .unwrap_or(0);
                 let forgotten = self.newest_forgotten(&state, id);
                 if after == 0 || newest > after || forgotten > after {
                     // The next call begins after what was forgotten, too: else it would be told again at once.
-                    return (newest.max(forgotten).max(after).max(1), state.allocs_of_node(&id).cloned().collect());
+                    return (
+                        newest.max(forgotten).max(after).max(1),
+                        state.allocs_of_node(&id).cloned().collect(),
+                    );
                 }
             }
             tokio::select! {
@@ -229,7 +253,12 @@ impl NodeService {
     /// When an allocation of this node was last forgotten, so that the node must drop it; 0 when that is newer
     /// than this state.
     fn newest_forgotten(&self, state: &State, id: NodeId) -> u64 {
-        self.shared.store.forgotten().newest(id).filter(|index| *index <= state.index()).unwrap_or(0)
+        self.shared
+            .store
+            .forgotten()
+            .newest(id)
+            .filter(|index| *index <= state.index())
+            .unwrap_or(0)
     }
 
     /// Takes in what a client says of its allocations.
@@ -239,16 +268,26 @@ impl NodeService {
     pub async fn update_allocations(&self, updates: Vec<Allocation>) -> Result<u64, NodeError> {
         let began = Instant::now();
         let state = self.shared.store.snapshot();
-        let Some(first) = updates.first() else { return Ok(state.index()) };
+        let Some(first) = updates.first() else {
+            return Ok(state.index());
+        };
         let stored = state.alloc(&first.id);
         if let Some(node) = stored.and_then(|alloc| state.node(&alloc.node_id))
             && matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected)
         {
-            return Err(NodeError::NotReady { node: node.id, status: node.status });
+            return Err(NodeError::NotReady {
+                node: node.id,
+                status: node.status,
+            });
         }
         let now = clock::now();
-        let evals = caravan_control::client_update::follow_ups(&state, &updates, &mut clock::eval_id, now);
-        let command = Command::UpdateAllocsFromClient { allocs: updates, evals, now };
+        let evals =
+            caravan_control::client_update::follow_ups(&state, &updates, &mut clock::eval_id, now);
+        let command = Command::UpdateAllocsFromClient {
+            allocs: updates,
+            evals,
+            now,
+        };
         let index = self.shared.proposer.propose(&command).await?.index;
         note("nomad.nomad.client.update_alloc", began);
         telemetry::count("nomad.nomad.rpc.alloc.write");
@@ -264,13 +303,27 @@ impl NodeService {
         let node = state.node(&id).ok_or(NodeError::Unknown(id))?;
         let now = clock::now();
         let meta = BTreeMap::from([("message".to_owned(), "shutting down".to_owned())]);
-        let (update, evals) = drain_update(&state, node, Some(&spec), false, meta, now, &mut Ids(&mut clock::fresh));
+        let (update, evals) = drain_update(
+            &state,
+            node,
+            Some(&spec),
+            false,
+            meta,
+            now,
+            &mut Ids(&mut clock::fresh),
+        );
         let updates = BTreeMap::from([(id, update)]);
-        let command = Command::UpdateNodeDrains { updates, evals, now };
+        let command = Command::UpdateNodeDrains {
+            updates,
+            evals,
+            now,
+        };
         let mut at = self.shared.proposer.propose(&command).await?.index;
         loop {
             let state = self.shared.store.at_least(at).await;
-            let over = state.node(&id).is_none_or(|node| node.drain_strategy.is_none());
+            let over = state
+                .node(&id)
+                .is_none_or(|node| node.drain_strategy.is_none());
             // A drain is over when all that must go has been told to; that it is stopped comes later.
             let stopped = |alloc: &Arc<Allocation>| {
                 let goes = alloc.server_terminal() || alloc.desired_transition.should_migrate();
@@ -291,7 +344,10 @@ impl NodeService {
     /// See [`NodeError`].
     pub async fn events(&self, node: NodeId, events: Vec<NodeEvent>) -> Result<(), NodeError> {
         let events = BTreeMap::from([(node, events)]);
-        self.shared.proposer.propose(&Command::AppendNodeEvents { events }).await?;
+        self.shared
+            .proposer
+            .propose(&Command::AppendNodeEvents { events })
+            .await?;
         Ok(())
     }
 
@@ -299,8 +355,14 @@ impl NodeService {
     ///
     /// # Errors
     /// See [`NodeError`].
-    pub async fn register_services(&self, services: Vec<ServiceRegistration>) -> Result<(), NodeError> {
-        self.shared.proposer.propose(&Command::UpsertServices { services }).await?;
+    pub async fn register_services(
+        &self,
+        services: Vec<ServiceRegistration>,
+    ) -> Result<(), NodeError> {
+        self.shared
+            .proposer
+            .propose(&Command::UpsertServices { services })
+            .await?;
         Ok(())
     }
 
@@ -308,10 +370,23 @@ impl NodeService {
     ///
     /// # Errors
     /// See [`NodeError`].
-    pub async fn deregister_services(&self, services: Vec<(NamespaceName, String)>) -> Result<(), NodeError> {
-        let services = services.into_iter().map(|(namespace, id)| ScopedKey::new(namespace, id)).collect();
-        match self.shared.proposer.propose(&Command::DeleteServices { services }).await {
-            Err(ProposeError::Refused(caravan_state::ApplyError::ServiceNotFound)) | Ok(_) => Ok(()),
+    pub async fn deregister_services(
+        &self,
+        services: Vec<(NamespaceName, String)>,
+    ) -> Result<(), NodeError> {
+        let services = services
+            .into_iter()
+            .map(|(namespace, id)| ScopedKey::new(namespace, id))
+            .collect();
+        match self
+            .shared
+            .proposer
+            .propose(&Command::DeleteServices { services })
+            .await
+        {
+            Err(ProposeError::Refused(caravan_state::ApplyError::ServiceNotFound)) | Ok(_) => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -337,7 +412,9 @@ impl NodeService {
     #[must_use]
     pub fn service_names(&self, namespace: &str) -> Vec<String> {
         let state = self.shared.store.snapshot();
-        let own = state.services().filter(|service| service.namespace == *namespace);
+        let own = state
+            .services()
+            .filter(|service| service.namespace == *namespace);
         let mut names: Vec<String> = own.map(|service| service.service_name.clone()).collect();
         names.sort_unstable();
         names.dedup();
@@ -408,8 +485,14 @@ fn admitted_status(state: &State, node: &Node, wanted: NodeStatus) -> NodeStatus
         NodeStatus::Disconnected => NodeStatus::Initializing,
         NodeStatus::Initializing => {
             let told = node.last_alloc_update_index > node.last_missed_heartbeat_index;
-            let idle = !state.allocs_of_node(&node.id).any(|alloc| !alloc.terminal_status());
-            if told || idle { NodeStatus::Ready } else { NodeStatus::Initializing }
+            let idle = !state
+                .allocs_of_node(&node.id)
+                .any(|alloc| !alloc.terminal_status());
+            if told || idle {
+                NodeStatus::Ready
+            } else {
+                NodeStatus::Initializing
+            }
         }
         NodeStatus::Ready | NodeStatus::Down => NodeStatus::Ready,
     }

@@ -50,7 +50,10 @@ pub(crate) struct Plans {
 impl Default for Plans {
     fn default() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_PLANS);
-        Self { sender, receiver: Mutex::new(receiver) }
+        Self {
+            sender,
+            receiver: Mutex::new(receiver),
+        }
     }
 }
 
@@ -63,17 +66,31 @@ impl Plans {
     /// Submits a plan and waits for what was accepted of it.
     pub(crate) async fn submit(&self, plan: Plan) -> Answer {
         let (answer, result) = oneshot::channel();
-        self.sender.send(Submitted { plan, answer }).await.map_err(|_| ProposeError::NoLeader)?;
+        self.sender
+            .send(Submitted { plan, answer })
+            .await
+            .map_err(|_| ProposeError::NoLeader)?;
         result.await.map_err(|_| ProposeError::NoLeader)?
     }
 
     /// Applies plans until dropped: the leader's duty.
-    pub(crate) async fn apply_all(&self, store: &Store, proposer: &Proposer, limit: Option<RejectionLimit>) {
+    pub(crate) async fn apply_all(
+        &self,
+        store: &Store,
+        proposer: &Proposer,
+        limit: Option<RejectionLimit>,
+    ) {
         let mut receiver = self.receiver.lock().await;
         // What an earlier leadership left behind has nobody who waits for it.
         while receiver.try_recv().is_ok() {}
         let rejections = limit.map(|limit| Rejections::new(limit, clock::now()));
-        let mut pipeline = Pipeline { store, view: None, committing: None, newest: 0, rejections };
+        let mut pipeline = Pipeline {
+            store,
+            view: None,
+            committing: None,
+            newest: 0,
+            rejections,
+        };
         loop {
             let first = tokio::select! {
                 biased;
@@ -88,11 +105,17 @@ impl Plans {
                 group.push(next);
             }
             group.sort_by_key(|submitted| std::cmp::Reverse(submitted.plan.priority));
-            let Some(verified) = pipeline.verify(group).await else { continue };
+            let Some(verified) = pipeline.verify(group).await else {
+                continue;
+            };
             let began = Instant::now();
             pipeline.settle().await;
             telemetry::took("nomad.nomad.plan.outstanding_apply", began);
-            pipeline.committing = Some(Commit(tokio::spawn(commit(proposer.clone(), verified, pipeline.newest))));
+            pipeline.committing = Some(Commit(tokio::spawn(commit(
+                proposer.clone(),
+                verified,
+                pipeline.newest,
+            ))));
         }
     }
 }
@@ -127,7 +150,9 @@ struct View {
 impl Pipeline<'_> {
     /// Resolves when the group on its way is committed; never, when there is none.
     async fn committed(&mut self) {
-        let Some(commit) = &mut self.committing else { return std::future::pending().await };
+        let Some(commit) = &mut self.committing else {
+            return std::future::pending().await;
+        };
         // A group that failed has told those who wait for it.
         let index = (&mut commit.0).await.unwrap_or(0);
         self.newest = self.newest.max(index);
@@ -157,12 +182,20 @@ impl Pipeline<'_> {
         self.settle().await;
         let committed = self.store.at_least(self.newest.max(needed)).await;
         self.newest = committed.index();
-        View { plans: Optimistic::new(&committed), committed, since: clock::now() }
+        View {
+            plans: Optimistic::new(&committed),
+            committed,
+            since: clock::now(),
+        }
     }
 
     /// Verifies a group, off the event loop.
     async fn verify(&mut self, group: Vec<Submitted>) -> Option<Vec<Verified>> {
-        let needed = group.iter().map(|submitted| submitted.plan.snapshot_index).max().unwrap_or(0);
+        let needed = group
+            .iter()
+            .map(|submitted| submitted.plan.snapshot_index)
+            .max()
+            .unwrap_or(0);
         let began = Instant::now();
         let mut view = self.view(needed).await;
         telemetry::took("nomad.nomad.plan.wait_for_index", began);
@@ -172,7 +205,12 @@ impl Pipeline<'_> {
                 let (result, command) = view.plans.accept(&plan, clock::seed(), clock::now());
                 telemetry::took("nomad.nomad.plan.evaluate", began);
                 telemetry::took("nomad.nomad.plan.optimistic_apply", began);
-                Verified { eval: plan.eval_id, result, command, answer }
+                Verified {
+                    eval: plan.eval_id,
+                    result,
+                    command,
+                    answer,
+                }
             };
             let verified: Vec<Verified> = group.into_iter().map(accept).collect();
             (view, verified)
@@ -195,13 +233,23 @@ impl Pipeline<'_> {
 
 /// Has nodes that rejected too many plans take no more, with the plan that was one too many.
 fn give_nodes_up(rejections: &mut Rejections, group: &mut [Verified], now: UnixNanos) {
-    for Verified { eval, result, command, .. } in group {
+    for Verified {
+        eval,
+        result,
+        command,
+        ..
+    } in group
+    {
         for node in result.rejected_nodes.iter().copied() {
             if !rejections.add(node, now) {
                 continue;
             }
             tracing::warn!(%node, %eval, "a node takes no more allocations: it rejected too many plans");
-            let command = command.get_or_insert_with(|| PlanApply { eval: *eval, now, ..PlanApply::default() });
+            let command = command.get_or_insert_with(|| PlanApply {
+                eval: *eval,
+                now,
+                ..PlanApply::default()
+            });
             command.ineligible_nodes.push(node);
         }
     }
@@ -213,7 +261,13 @@ type Proposal = Pin<Box<dyn Future<Output = Result<Arc<Applied>, ProposeError>> 
 async fn commit(proposer: Proposer, group: Vec<Verified>, mut newest: u64) -> u64 {
     let began = Instant::now();
     let mut pending = Vec::with_capacity(group.len());
-    for Verified { result, command, answer, .. } in group {
+    for Verified {
+        result,
+        command,
+        answer,
+        ..
+    } in group
+    {
         let proposal = command.map(|command| begin(proposer.clone(), command));
         let proposal = match proposal {
             Some(proposal) => Some(proposal.await),
@@ -266,18 +320,34 @@ mod tests {
     use super::*;
 
     fn rejected_by(node: NodeId) -> Verified {
-        let result = PlanResult { rejected_nodes: vec![node], ..PlanResult::default() };
-        Verified { eval: EvalId::from_u128(7), result, command: None, answer: oneshot::channel().0 }
+        let result = PlanResult {
+            rejected_nodes: vec![node],
+            ..PlanResult::default()
+        };
+        Verified {
+            eval: EvalId::from_u128(7),
+            result,
+            command: None,
+            answer: oneshot::channel().0,
+        }
     }
 
     #[test]
     fn a_node_that_rejects_too_much_is_given_up_even_where_nothing_of_the_plan_is_left() {
         let (node, now) = (NodeId::from_u128(1), clock::now());
-        let limit = RejectionLimit { threshold: 2, window: Duration::from_secs(60) };
+        let limit = RejectionLimit {
+            threshold: 2,
+            window: Duration::from_secs(60),
+        };
         let mut rejections = Rejections::new(limit, now);
-        let mut group = [rejected_by(node), rejected_by(node), rejected_by(NodeId::from_u128(2))];
+        let mut group = [
+            rejected_by(node),
+            rejected_by(node),
+            rejected_by(NodeId::from_u128(2)),
+        ];
         give_nodes_up(&mut rejections, &mut group, now);
-        let given_up = group.map(|verified| verified.command.map(|command| command.ineligible_nodes));
+        let given_up =
+            group.map(|verified| verified.command.map(|command| command.ineligible_nodes));
         assert_eq!(given_up, [None, Some(vec![node]), None]);
     }
 }

@@ -61,20 +61,35 @@ impl Rules {
 /// The policies of a token, its roles' among them, each once. Those that are not there are passed over.
 pub(crate) fn policies_of(state: &State, token: &AclToken) -> Vec<Arc<AclPolicy>> {
     let of_roles = roles_of(state, token);
-    let of_roles = of_roles.iter().flat_map(|role| role.policies.iter().map(|policy| &policy.name));
+    let of_roles = of_roles
+        .iter()
+        .flat_map(|role| role.policies.iter().map(|policy| &policy.name));
     let mut names: Vec<&String> = token.policy_names().chain(of_roles).collect();
     names.sort();
     names.dedup();
-    names.into_iter().filter_map(|name| state.acl_policy(name)).cloned().collect()
+    names
+        .into_iter()
+        .filter_map(|name| state.acl_policy(name))
+        .cloned()
+        .collect()
 }
 
 /// The roles of a token that are still there.
 pub(crate) fn roles_of(state: &State, token: &AclToken) -> Vec<Arc<AclRole>> {
-    token.roles.iter().filter_map(|role| state.acl_role(&role.id)).cloned().collect()
+    token
+        .roles
+        .iter()
+        .filter_map(|role| state.acl_role(&role.id))
+        .cloned()
+        .collect()
 }
 
 pub(crate) fn anonymous_policies(state: &State) -> Vec<Arc<AclPolicy>> {
-    state.acl_policy(&ANONYMOUS.to_owned()).cloned().into_iter().collect()
+    state
+        .acl_policy(&ANONYMOUS.to_owned())
+        .cloned()
+        .into_iter()
+        .collect()
 }
 
 /// The policies that are attached to a job, group or task.
@@ -86,5 +101,9 @@ pub(crate) fn policies_of_workload(state: &State, workload: &Workload) -> Vec<Ar
             && fits(&acl.group, &workload.group)
             && fits(&acl.task, &workload.task)
     };
-    state.acl_policies().filter(|policy| policy.job_acl.as_ref().is_some_and(covers)).cloned().collect()
+    state
+        .acl_policies()
+        .filter(|policy| policy.job_acl.as_ref().is_some_and(covers))
+        .cloned()
+        .collect()
 }

@@ -40,13 +40,18 @@ impl Proposer {
     /// # Errors
     /// See [`ProposeError`].
     pub async fn propose(&self, command: &Command) -> Result<Arc<Applied>, ProposeError> {
-        let bytes = fsm::encode(command).map_err(|error| ProposeError::TooLarge(error.to_string()))?;
+        let bytes =
+            fsm::encode(command).map_err(|error| ProposeError::TooLarge(error.to_string()))?;
         let began = Instant::now();
-        let applied = self.consensus.propose(bytes).await.map_err(|error| match error {
-            LogError::NotLeader { .. } => ProposeError::NoLeader,
-            LogError::TooLarge { .. } => ProposeError::TooLarge(error.to_string()),
-            other => ProposeError::Log(other.to_string()),
-        })?;
+        let applied = self
+            .consensus
+            .propose(bytes)
+            .await
+            .map_err(|error| match error {
+                LogError::NotLeader { .. } => ProposeError::NoLeader,
+                LogError::TooLarge { .. } => ProposeError::TooLarge(error.to_string()),
+                other => ProposeError::Log(other.to_string()),
+            })?;
         telemetry::count("nomad.raft.apply");
         telemetry::took("nomad.raft.commitTime", began);
         applied.reply.map_err(ProposeError::Refused)

@@ -87,10 +87,16 @@ impl Server {
         };
         let fsm = Fsm::new(store.clone());
         let log_size = fsm.log_size();
-        let consensus = Consensus::start(log_config(&config, node_id, storage), fsm, transport).await?;
+        let consensus =
+            Consensus::start(log_config(&config, node_id, storage), fsm, transport).await?;
         if config.bootstrap_expect == 1 && !consensus.is_bootstrapped() {
-            let own = PeerInfo { address: config.rpc_address.clone(), name: config.name.clone() };
-            consensus.bootstrap(BTreeMap::from([(node_id, own)])).await?;
+            let own = PeerInfo {
+                address: config.rpc_address.clone(),
+                name: config.name.clone(),
+            };
+            consensus
+                .bootstrap(BTreeMap::from([(node_id, own)]))
+                .await?;
         }
         let shared = Arc::new(Shared {
             nodes: Nodes::new(config.pace),
@@ -163,7 +169,11 @@ impl Server {
     pub fn numbers(&self) -> Numbers {
         let (broker, blocked, by_type) = {
             let evals = self.shared.evals.lock();
-            (evals.broker.stats(), evals.blocked.stats(), evals.broker.stats_by_type())
+            (
+                evals.broker.stats(),
+                evals.blocked.stats(),
+                evals.broker.stats_by_type(),
+            )
         };
         Numbers {
             broker,

@@ -32,7 +32,9 @@ pub(crate) enum SignInError {
     #[error("unable to parse signed token: {0}")]
     Malformed(String),
     /// It is signed in a way that is not accepted.
-    #[error("invalid signing algorithm: token is signed with {0}, which is not among the accepted ones")]
+    #[error(
+        "invalid signing algorithm: token is signed with {0}, which is not among the accepted ones"
+    )]
     Algorithm(String),
     /// What it claims does not hold: its time, its audience, its issuer.
     #[error("invalid claims: {0}")]
@@ -58,19 +60,34 @@ pub(crate) async fn claimed(
 /// The keys of a method, each with the id that tokens name it by, and the issuer that goes with them.
 async fn keys(config: &AclAuthMethodConfig) -> Result<(signed::Keys, Option<String>), SignInError> {
     if !config.jwt_validation_pub_keys.is_empty() {
-        return Ok((signed::Keys::Pem(config.jwt_validation_pub_keys.clone()), None));
+        return Ok((
+            signed::Keys::Pem(config.jwt_validation_pub_keys.clone()),
+            None,
+        ));
     }
     if !config.jwks_url.is_empty() {
         let fetcher = Fetcher::new([&config.jwks_ca_cert])?;
-        return Ok((signed::Keys::Set(fetcher.keys(&config.jwks_url).await?), None));
+        return Ok((
+            signed::Keys::Set(fetcher.keys(&config.jwks_url).await?),
+            None,
+        ));
     }
     let fetcher = Fetcher::new(&config.discovery_ca_pem)?;
     let found = fetcher.discover(&config.oidc_discovery_url).await?;
-    Ok((signed::Keys::Set(fetcher.keys(&found.jwks_uri).await?), Some(found.issuer)))
+    Ok((
+        signed::Keys::Set(fetcher.keys(&found.jwks_uri).await?),
+        Some(found.issuer),
+    ))
 }
 
 /// The keys of a set that may have signed a token which names this key.
-fn candidates<'a>(set: &'a JwkSet, named: Option<&'a str>) -> impl Iterator<Item = DecodingKey> + 'a {
+fn candidates<'a>(
+    set: &'a JwkSet,
+    named: Option<&'a str>,
+) -> impl Iterator<Item = DecodingKey> + 'a {
     let fits = move |id: &Option<String>| named.is_none() || id.is_none() || id.as_deref() == named;
-    set.keys.iter().filter(move |key| fits(&key.common.key_id)).filter_map(|key| DecodingKey::from_jwk(key).ok())
+    set.keys
+        .iter()
+        .filter(move |key| fits(&key.common.key_id))
+        .filter_map(|key| DecodingKey::from_jwk(key).ok())
 }

@@ -107,5 +107,8 @@ impl Store {
 
 /// Whether a batch changed any row for which `wanted` holds.
 pub(crate) fn any_change(batch: &[Applied], wanted: impl Fn(&Change) -> bool) -> bool {
-    batch.iter().flat_map(|applied| &applied.changes).any(wanted)
+    batch
+        .iter()
+        .flat_map(|applied| &applied.changes)
+        .any(wanted)
 }

@@ -21,7 +21,10 @@ pub(crate) struct Locks {
 impl Locks {
     /// How many locks' time runs.
     pub(crate) fn active(&self) -> usize {
-        self.deadlines.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.deadlines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Begins a lock's time anew.

@@ -13,8 +13,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The types of jobs that workers schedule.
-pub(crate) const SCHEDULED_TYPES: &[&str] =
-    &[job_type::SERVICE, job_type::BATCH, job_type::SYSTEM, job_type::SYSBATCH];
+pub(crate) const SCHEDULED_TYPES: &[&str] = &[
+    job_type::SERVICE,
+    job_type::BATCH,
+    job_type::SYSTEM,
+    job_type::SYSBATCH,
+];
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -72,7 +76,11 @@ impl Worker {
     }
 
     /// Carries an evaluation out. Returns it when it goes on waiting for room.
-    async fn process(&self, eval: Arc<Evaluation>, token: &str) -> Result<Option<Evaluation>, WorkError> {
+    async fn process(
+        &self,
+        eval: Arc<Evaluation>,
+        token: &str,
+    ) -> Result<Option<Evaluation>, WorkError> {
         let id = eval.id;
         // What is placed has identities, which the cluster's first key must sign.
         crate::keyring::ready(&self.store).await;
@@ -95,7 +103,10 @@ impl Worker {
                     telemetry::took("nomad.nomad.worker.submit_plan", began);
                     self.evals.lock().broker.reset(id, token, clock::now())?;
                     let result = result?;
-                    state = self.store.at_least(result.refresh_index.max(result.alloc_index)).await;
+                    state = self
+                        .store
+                        .at_least(result.refresh_index.max(result.alloc_index))
+                        .await;
                     run.submitted(&result);
                 }
                 Step::Done(updates) => {
@@ -111,7 +122,11 @@ impl Worker {
     async fn fresh_enough(&self, eval: &Evaluation) -> Arc<State> {
         let state = self.store.at_least(eval.modify_index).await;
         let job = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
-        let newest = state.open_evals_of_job(&job).map(|other| other.modify_index).max().unwrap_or(0);
+        let newest = state
+            .open_evals_of_job(&job)
+            .map(|other| other.modify_index)
+            .max()
+            .unwrap_or(0);
         self.store.at_least(newest).await
     }
 
@@ -121,9 +136,18 @@ impl Worker {
         }
         let began = Instant::now();
         let made = evals.iter().any(|eval| eval.create_index == 0);
-        self.proposer.propose(&Command::UpsertEvals { evals, now: clock::now() }).await?;
+        self.proposer
+            .propose(&Command::UpsertEvals {
+                evals,
+                now: clock::now(),
+            })
+            .await?;
         telemetry::took("nomad.nomad.eval.update", began);
-        let name = if made { "nomad.nomad.worker.create_eval" } else { "nomad.nomad.worker.update_eval" };
+        let name = if made {
+            "nomad.nomad.worker.create_eval"
+        } else {
+            "nomad.nomad.worker.update_eval"
+        };
         telemetry::took(name, began);
         Ok(())
     }
@@ -136,7 +160,11 @@ async fn decide(
     timer: &'static str,
 ) -> Result<(EvalRun, Step), WorkError> {
     let signing_key = crate::keyring::active_id(&state).unwrap_or_default();
-    let settings = Settings { now: clock::now(), seed: clock::seed(), signing_key };
+    let settings = Settings {
+        now: clock::now(),
+        seed: clock::seed(),
+        signing_key,
+    };
     tokio::task::spawn_blocking(move || {
         let began = Instant::now();
         let mut step = run.step(&state, &settings);

@@ -18,7 +18,10 @@ async fn a_node_is_told_once_what_was_forgotten() {
     let service_of_nodes = server.node_service();
     let node = node(1);
     let id = node.id;
-    service_of_nodes.register(node).await.expect("the node registers");
+    service_of_nodes
+        .register(node)
+        .await
+        .expect("the node registers");
 
     let job = service("web", 1);
     let now = UnixNanos(1_800_000_000_000_000_000);
@@ -30,7 +33,11 @@ async fn a_node_is_told_once_what_was_forgotten() {
         policy_ids: Vec::new(),
         now,
     };
-    server.proposer().propose(&command).await.expect("the job is registered");
+    server
+        .proposer()
+        .propose(&command)
+        .await
+        .expect("the job is registered");
     let (mut index, mut allocs) = (0, Vec::new());
     while allocs.is_empty() {
         (index, allocs) = service_of_nodes.allocations(id, index, PATIENCE).await;
@@ -45,12 +52,19 @@ async fn a_node_is_told_once_what_was_forgotten() {
         evals: Vec::new(),
         now,
     };
-    server.proposer().propose(&command).await.expect("the job is purged");
+    server
+        .proposer()
+        .propose(&command)
+        .await
+        .expect("the job is purged");
     while !allocs.is_empty() {
         (index, allocs) = service_of_nodes.allocations(id, index, PATIENCE).await;
     }
     let again = service_of_nodes.allocations(id, index, PATIENCE);
     let again = tokio::time::timeout(Wall::from_millis(300), again).await;
-    assert!(again.is_err(), "there is nothing new to tell since {index}, so the call waits: {again:?}");
+    assert!(
+        again.is_err(),
+        "there is nothing new to tell since {index}, so the call waits: {again:?}"
+    );
     server.shutdown().await;
 }

@@ -122,7 +122,8 @@ impl Client {
             };
             let kind = alloc.job.as_ref().map_or("", |job| job.r#type.as_str());
             let (batch, judged) = (kind == job_type::BATCH, !alloc.deployment_id.is_nil());
-            let later = |seconds: i64, event| Some((world.now + Duration::from_secs(seconds), event));
+            let later =
+                |seconds: i64, event| Some((world.now + Duration::from_secs(seconds), event));
             let fails = world.random.chance(failing);
             match event {
                 Event::Starts => {
@@ -192,7 +193,12 @@ impl Client {
         }
         let now = world.now;
         let random = &mut world.random;
-        let evals = follow_ups(&world.state, &updates, &mut || EvalId::from_u128(random.id()), now);
+        let evals = follow_ups(
+            &world.state,
+            &updates,
+            &mut || EvalId::from_u128(random.id()),
+            now,
+        );
         world.apply(Command::UpdateAllocsFromClient {
             allocs: updates,
             evals,
@@ -240,7 +246,12 @@ pub(crate) fn set_status(world: &mut World, node: &Node, status: NodeStatus) {
     let now = world.now;
     let evals = if status_matters(node.status, status) {
         let random = &mut world.random;
-        node_update_evals(&world.state, node, &mut || EvalId::from_u128(random.id()), now)
+        node_update_evals(
+            &world.state,
+            node,
+            &mut || EvalId::from_u128(random.id()),
+            now,
+        )
     } else {
         Vec::new()
     };

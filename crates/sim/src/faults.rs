@@ -16,7 +16,11 @@ pub(crate) fn strike(world: &mut World, clients: &mut [Client], most: i64) {
     match world.random.below(10) {
         0 | 1 => {
             client.up = !client.up;
-            let word = if client.up { "comes back" } else { "falls silent" };
+            let word = if client.up {
+                "comes back"
+            } else {
+                "falls silent"
+            };
             world.tell(|| format!("node-{which} {word}"));
         }
         2 => client.slowness = world.random.between(1, 8),
@@ -90,7 +94,12 @@ fn toggle_eligibility(world: &mut World, id: NodeId) {
         Vec::new()
     } else {
         let random = &mut world.random;
-        node_update_evals(&world.state, &node, &mut || EvalId::from_u128(random.id()), now)
+        node_update_evals(
+            &world.state,
+            &node,
+            &mut || EvalId::from_u128(random.id()),
+            now,
+        )
     };
     world.tell(|| format!("{} becomes {eligibility}", node.name));
     world.apply(Command::UpdateNodeEligibility {
@@ -146,7 +155,9 @@ fn change_some_job(world: &mut World, most: i64) {
             group.count = count;
         }
         if destructive {
-            group.tasks[0].env.insert("ROUND".to_owned(), world.now.0.to_string());
+            group.tasks[0]
+                .env
+                .insert("ROUND".to_owned(), world.now.0.to_string());
         }
     }
     world.tell(|| format!("{} becomes {count}, anew: {destructive}", job.id));

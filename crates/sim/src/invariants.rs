@@ -41,9 +41,10 @@ fn no_node_is_oversubscribed(state: &State, id: NodeId) -> Result<(), String> {
         ..Node::clone(node)
     };
     match room_on(state, &ready) {
-        Some(room) if !room.holds(Room::default()) => {
-            Err(format!("{} has given away more than it has: {room:?}", node.name))
-        }
+        Some(room) if !room.holds(Room::default()) => Err(format!(
+            "{} has given away more than it has: {room:?}",
+            node.name
+        )),
         _ => Ok(()),
     }
 }
@@ -56,7 +57,10 @@ fn counters_agree(state: &State, key: &JobKey) -> Result<(), String> {
         .count();
     let counted = state.live_alloc_count(key);
     if live != counted {
-        return Err(format!("{} has {live} live allocations, counted {counted}", key.id));
+        return Err(format!(
+            "{} has {live} live allocations, counted {counted}",
+            key.id
+        ));
     }
     Ok(())
 }
@@ -70,7 +74,10 @@ fn no_name_is_taken_twice(state: &State, key: &JobKey) -> Result<(), String> {
         let kind = alloc.job.as_ref().map_or("", |job| job.r#type.as_str());
         let on_node = state.node(&alloc.node_id);
         let steady = alloc.desired_status == DesiredStatus::Run
-            && matches!(alloc.client_status, ClientStatus::Pending | ClientStatus::Running)
+            && matches!(
+                alloc.client_status,
+                ClientStatus::Pending | ClientStatus::Running
+            )
             && !alloc.desired_transition.migrate.unwrap_or(false)
             && alloc.next_allocation.is_nil()
             && alloc.previous_allocation.is_nil()
@@ -102,7 +109,10 @@ fn no_evaluation_is_lost(world: &World, touched: &Touched) -> Result<(), String>
             continue;
         };
         if !world.queues.broker.knows(*id) && !world.queues.waits(eval) {
-            return Err(format!("evaluation {id} of {} ({}) is lost", eval.job_id, eval.status));
+            return Err(format!(
+                "evaluation {id} of {} ({}) is lost",
+                eval.job_id, eval.status
+            ));
         }
     }
     Ok(())
@@ -115,7 +125,12 @@ pub(crate) fn check_at_rest(world: &World) -> Result<(), String> {
         match eval.status {
             EvalStatus::Blocked => blocked_for_a_reason(world, eval)?,
             _ if eval.wait_until > world.now.into() => {}
-            _ => return Err(format!("evaluation {} of {} is still {}", eval.id, eval.job_id, eval.status)),
+            _ => {
+                return Err(format!(
+                    "evaluation {} of {} is still {}",
+                    eval.id, eval.job_id, eval.status
+                ));
+            }
         }
     }
     for job in state.jobs() {
@@ -164,11 +179,16 @@ fn settled(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
             .is_some_and(|row| row.status == DeploymentStatus::Failed);
         let short = !failed && !job.stop && job.is_service() && running < wanted;
         if short && !waits {
-            return Err(format!("{} wants {wanted}, {running} run, nobody waits", job.id));
+            return Err(format!(
+                "{} wants {wanted}, {running} run, nobody waits",
+                job.id
+            ));
         }
         // Canaries are tried out beside the others until they are promoted.
         let tried = state.latest_deployment(key).filter(|row| row.is_active());
-        let tried = tried.and_then(|row| row.task_groups.get(&group.name)).filter(|group| !group.promoted);
+        let tried = tried
+            .and_then(|row| row.task_groups.get(&group.name))
+            .filter(|group| !group.promoted);
         let canaries = tried.map_or(0, |group| group.placed_canaries.len());
         if job.is_service() && running > wanted + canaries {
             let which = told(state, key);
@@ -180,9 +200,13 @@ fn settled(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
 
 /// The allocations of a job that are not over, for whoever reads a failure.
 fn told(state: &State, key: &JobKey) -> String {
-    let live = state.allocs_of_job(key).filter(|alloc| !alloc.terminal_status());
+    let live = state
+        .allocs_of_job(key)
+        .filter(|alloc| !alloc.terminal_status());
     let one = |alloc: &Allocation| {
-        let node = state.node(&alloc.node_id).map_or("nowhere", |node| node.name.as_str());
+        let node = state
+            .node(&alloc.node_id)
+            .map_or("nowhere", |node| node.name.as_str());
         let kind = alloc.job.as_ref().map_or("", |job| job.r#type.as_str());
         format!(
             "{} {} v{} ({kind}) {} on {node}, canary: {}, reconnecting: {}, was {}, becomes {}, {:?}",
@@ -197,6 +221,11 @@ fn told(state: &State, key: &JobKey) -> String {
             alloc.desired_transition,
         )
     };
-    let rollout = state.latest_deployment(key).map(|row| format!("{} {:?}", row.status, row.task_groups));
-    live.map(|alloc| one(alloc)).chain(rollout).collect::<Vec<_>>().join("; ")
+    let rollout = state
+        .latest_deployment(key)
+        .map(|row| format!("{} {:?}", row.status, row.task_groups));
+    live.map(|alloc| one(alloc))
+        .chain(rollout)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -43,7 +43,9 @@ impl Queue {
             }
             self.view = Some((Optimistic::new(&world.state), nodes));
         }
-        let Some((view, _)) = &mut self.view else { return };
+        let Some((view, _)) = &mut self.view else {
+            return;
+        };
         self.submitted
             .sort_by_key(|(_, plan)| std::cmp::Reverse(plan.priority));
         for (worker, plan) in std::mem::take(&mut self.submitted) {

@@ -244,7 +244,9 @@ impl Simulation {
             let state = world.state.clone();
             let random = &mut world.random;
             let mut fresh = || random.id();
-            let step = duty.controller.step(&state, world.now, &mut Ids(&mut fresh));
+            let step = duty
+                .controller
+                .step(&state, world.now, &mut Ids(&mut fresh));
             duty.wake_at = step.wake_at;
             for command in step.commands {
                 let name = duty.controller.name();
@@ -277,7 +279,10 @@ impl Simulation {
         while let Some(eval) = world.queues.broker.dequeue_failed(token.clone(), world.now) {
             let job = world
                 .state
-                .job(&caravan_state::JobKey::new(eval.namespace.clone(), eval.job_id.clone()))
+                .job(&caravan_state::JobKey::new(
+                    eval.namespace.clone(),
+                    eval.job_id.clone(),
+                ))
                 .cloned();
             let given_up = Evaluation {
                 status: EvalStatus::Failed,
@@ -343,7 +348,11 @@ impl Simulation {
             && !self.clients.iter().any(Client::is_busy)
             && self.world.state.evals().all(|eval| quiet(eval))
             && self.nothing_is_queued()
-            && self.world.state.deployments().all(|row| !row.is_active() || self.is_stuck(row))
+            && self
+                .world
+                .state
+                .deployments()
+                .all(|row| !row.is_active() || self.is_stuck(row))
             && self.world.state.nodes().all(|node| node.is_ready())
             && self.world.state.allocs().all(|alloc| {
                 alloc.terminal_status() || alloc.client_status != ClientStatus::Pending
@@ -376,7 +385,12 @@ impl Simulation {
         let rollouts = state
             .deployments()
             .filter(|row| row.is_active())
-            .map(|row| format!("rollout of {} v{} {:?}", row.job_id, row.job_version, row.task_groups));
+            .map(|row| {
+                format!(
+                    "rollout of {} v{} {:?}",
+                    row.job_id, row.job_version, row.task_groups
+                )
+            });
         let nodes = state
             .nodes()
             .filter(|node| !node.is_ready())
@@ -384,7 +398,12 @@ impl Simulation {
         let versions = state
             .jobs()
             .map(|job| format!("{} is at v{}, stopped: {}", job.id, job.version, job.stop));
-        evals.chain(rollouts).chain(nodes).chain(versions).collect::<Vec<_>>().join("; ")
+        evals
+            .chain(rollouts)
+            .chain(nodes)
+            .chain(versions)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// The state survives its dump, byte for byte.

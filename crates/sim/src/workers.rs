@@ -68,11 +68,21 @@ impl Worker {
                 write(world, create);
                 // It was held a line above.
                 let _ = world.queues.broker.pause(id, &held.token);
-                world.tell(|| format!("worker {number} submits a plan of {id} for {}", held.run.eval().job_id));
+                world.tell(|| {
+                    format!(
+                        "worker {number} submits a plan of {id} for {}",
+                        held.run.eval().job_id
+                    )
+                });
                 plans.submit(number, plan);
             }
             Step::Done(updates) => {
-                world.tell(|| format!("worker {number} is done with {id}: {}", told(&updates.evals)));
+                world.tell(|| {
+                    format!(
+                        "worker {number} is done with {id}: {}",
+                        told(&updates.evals)
+                    )
+                });
                 write(world, updates.evals);
                 let token = std::mem::take(&mut held.token);
                 let (state, now) = (world.state.clone(), world.now);
@@ -87,7 +97,12 @@ impl Worker {
     pub(crate) fn planned(&mut self, result: &PlanResult, world: &mut World) {
         let Some(held) = &mut self.held else { return };
         let id = held.run.eval().id;
-        if world.queues.broker.reset(id, &held.token, world.now).is_err() {
+        if world
+            .queues
+            .broker
+            .reset(id, &held.token, world.now)
+            .is_err()
+        {
             self.held = None;
             return;
         }
@@ -98,8 +113,16 @@ impl Worker {
 
 fn take_up(world: &mut World) -> Option<Held> {
     let token = world.random.bits().to_string();
-    let eval = world.queues.broker.dequeue(TYPES, token.clone(), world.now)?;
-    world.tell(|| format!("{} of {} is taken up ({})", eval.id, eval.job_id, eval.triggered_by));
+    let eval = world
+        .queues
+        .broker
+        .dequeue(TYPES, token.clone(), world.now)?;
+    world.tell(|| {
+        format!(
+            "{} of {} is taken up ({})",
+            eval.id, eval.job_id, eval.triggered_by
+        )
+    });
     Some(Held {
         run: EvalRun::new(eval),
         token,

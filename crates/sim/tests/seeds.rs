@@ -50,7 +50,10 @@ fn run_all(seeds: std::ops::Range<u64>, size: Size) -> Vec<Report> {
 fn a_thousand_small_clusters_come_to_rest() {
     let reports = run_all(0..many(), Size::SMALL);
     let allocs: usize = reports.iter().map(|report| report.allocs).sum();
-    assert!(chosen().is_some() || allocs > reports.len(), "work was done: {allocs}");
+    assert!(
+        chosen().is_some() || allocs > reports.len(),
+        "work was done: {allocs}"
+    );
 }
 
 #[test]

@@ -6,13 +6,13 @@ mod config;
 mod deployments;
 mod evals;
 mod host_volumes;
-mod volume_claims;
 mod jobs;
 mod nodes;
 mod plan;
 mod services;
 mod sign_in;
 mod variables;
+mod volume_claims;
 
 pub(crate) use config::BUILT_IN_POOLS;
 

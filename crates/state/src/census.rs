@@ -16,7 +16,11 @@ pub struct Census {
 }
 
 fn of<T: Serialize>(kind: &'static str, rows: impl IntoIterator<Item = T>) -> Census {
-    let mut census = Census { kind, count: 0, bytes: 0 };
+    let mut census = Census {
+        kind,
+        count: 0,
+        bytes: 0,
+    };
     for row in rows {
         census.count += 1;
         census.bytes += rmp_serde::to_vec_named(&row).map_or(0, |bytes| bytes.len());
@@ -28,7 +32,11 @@ impl State {
     /// Every kind of which there is a row.
     #[must_use]
     pub fn census(&self) -> Vec<Census> {
-        let quotas: BTreeSet<&str> = self.variables.keys().map(|key| key.namespace.as_str()).collect();
+        let quotas: BTreeSet<&str> = self
+            .variables
+            .keys()
+            .map(|key| key.namespace.as_str())
+            .collect();
         let mut all = vec![
             of("Node", self.nodes.values()),
             of("NodePool", self.node_pools.values()),

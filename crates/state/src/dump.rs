@@ -308,11 +308,15 @@ impl State {
             .map(|row| (row.id.to_string(), row))
             .collect();
         let methods = dump.acl_auth_methods.into_iter();
-        state.acl_auth_methods = methods.map(|method| (method.name.clone(), method)).collect();
+        state.acl_auth_methods = methods
+            .map(|method| (method.name.clone(), method))
+            .collect();
         let rules = dump.acl_binding_rules.into_iter();
         state.acl_binding_rules = rules.map(|rule| (rule.id.clone(), rule)).collect();
         let tokens = dump.one_time_tokens.into_iter();
-        state.one_time_tokens = tokens.map(|token| (token.one_time_secret_id.clone(), token)).collect();
+        state.one_time_tokens = tokens
+            .map(|token| (token.one_time_secret_id.clone(), token))
+            .collect();
         state.acl_bootstrap_index = dump.acl_bootstrap_index;
         state.scheduler_config = dump.scheduler_config;
         state.autopilot_config = dump.autopilot_config;

@@ -35,15 +35,24 @@ pub(crate) struct Restoring {
 impl State {
     /// Takes a part in. A first part replaces whatever an earlier restore left behind; the last one puts the state
     /// back.
-    pub(crate) fn take_part(&mut self, index: u64, part: RestorePart) -> Result<Applied, ApplyError> {
+    pub(crate) fn take_part(
+        &mut self,
+        index: u64,
+        part: RestorePart,
+    ) -> Result<Applied, ApplyError> {
         self.index = index;
         if part.number == 0 {
-            self.restoring = Some(Restoring { restore: part.restore.clone(), parts: Vector::new() });
+            self.restoring = Some(Restoring {
+                restore: part.restore.clone(),
+                parts: Vector::new(),
+            });
         }
         let begun = self.restoring.as_mut().filter(|begun| {
             begun.restore == part.restore && begun.parts.len() as u64 == part.number
         });
-        let Some(begun) = begun else { return Err(ApplyError::RestoreInterrupted) };
+        let Some(begun) = begun else {
+            return Err(ApplyError::RestoreInterrupted);
+        };
         begun.parts.push_back(Arc::new(ByteBuf::from(part.bytes)));
         if part.last {
             let parts = self.restoring.take().unwrap_or_default().parts;
@@ -52,20 +61,29 @@ impl State {
             drop(parts);
             return self.put_back(index, &dump);
         }
-        Ok(Applied { index, event_type: "", changes: Vec::new() })
+        Ok(Applied {
+            index,
+            event_type: "",
+            changes: Vec::new(),
+        })
     }
 
     /// Becomes the state that was dumped. Every table counts as written now, so that everyone who waits looks again.
     pub(crate) fn put_back(&mut self, index: u64, dump: &[u8]) -> Result<Applied, ApplyError> {
         self.index = index;
-        let mut state = Self::restore(dump).map_err(|error| ApplyError::NotADump(error.to_string()))?;
+        let mut state =
+            Self::restore(dump).map_err(|error| ApplyError::NotADump(error.to_string()))?;
         for table in Table::ALL {
             state.indexes.set(*table, index);
         }
         state.index = index;
         state.restoring = None;
         *self = state;
-        Ok(Applied { index, event_type: "", changes: Vec::new() })
+        Ok(Applied {
+            index,
+            event_type: "",
+            changes: Vec::new(),
+        })
     }
 }
 
@@ -76,13 +94,23 @@ mod tests {
     use caravan_model::NodePool;
 
     fn part(restore: &str, number: u64, last: bool, bytes: &[u8]) -> Command {
-        Command::RestorePart(RestorePart { restore: restore.into(), number, last, bytes: bytes.to_vec() })
+        Command::RestorePart(RestorePart {
+            restore: restore.into(),
+            number,
+            last,
+            bytes: bytes.to_vec(),
+        })
     }
 
     fn with_pool(name: &str) -> State {
         let mut state = State::initial();
-        let pools = vec![NodePool { name: name.into(), ..NodePool::default() }];
-        state.apply(5, Command::UpsertNodePools { pools }).expect("a pool");
+        let pools = vec![NodePool {
+            name: name.into(),
+            ..NodePool::default()
+        }];
+        state
+            .apply(5, Command::UpsertNodePools { pools })
+            .expect("a pool");
         state
     }
 
@@ -92,7 +120,10 @@ mod tests {
         let mut state = with_pool("other");
         let (first, rest) = dump.split_at(dump.len() / 2);
         state.apply(6, part("r", 0, false, first)).expect("begun");
-        assert!(state.node_pool(&"other".to_owned()).is_some(), "nothing changes before all of it came");
+        assert!(
+            state.node_pool(&"other".to_owned()).is_some(),
+            "nothing changes before all of it came"
+        );
         let mut copy = State::restore(&state.dump()).expect("a snapshot between parts");
         for state in [&mut state, &mut copy] {
             state.apply(7, part("r", 1, true, rest)).expect("whole");
@@ -110,7 +141,10 @@ mod tests {
         state.apply(7, part("r", 0, false, b"x")).expect("begun");
         assert_eq!(state.apply(8, part("s", 1, true, b"x")).err(), refused);
         assert_eq!(state.apply(9, part("r", 2, true, b"x")).err(), refused);
-        assert!(matches!(state.apply(10, part("r", 1, true, b"x")), Err(ApplyError::NotADump(_))));
+        assert!(matches!(
+            state.apply(10, part("r", 1, true, b"x")),
+            Err(ApplyError::NotADump(_))
+        ));
         assert!(state.node_pool(&"edge".to_owned()).is_some());
         assert_eq!(state.restoring, None, "what was refused is not kept");
     }

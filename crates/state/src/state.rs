@@ -160,7 +160,8 @@ impl State {
             volume: String::new(),
         };
         let from = self.volume_claims.range(first..);
-        from.take_while(move |(key, _)| key.job == *job).map(|(_, claim)| claim)
+        from.take_while(move |(key, _)| key.job == *job)
+            .map(|(_, claim)| claim)
     }
 
     /// A kept version of a job.
@@ -288,7 +289,8 @@ impl State {
         if let Some(rows) = self.allocs_by_job.get_mut(&job) {
             rows.insert(alloc.id, alloc);
         } else {
-            self.allocs_by_job.insert(job, OrdMap::unit(alloc.id, alloc));
+            self.allocs_by_job
+                .insert(job, OrdMap::unit(alloc.id, alloc));
         }
     }
 

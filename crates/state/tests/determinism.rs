@@ -299,13 +299,27 @@ fn check_derived(state: &State) {
         assert_eq!(open, state.open_evals_of_job(&key).count(), "{}", job.id);
     }
     for alloc in state.allocs() {
-        assert!(state.allocs_of_node(&alloc.node_id).any(|other| other.id == alloc.id));
-        assert!(state.allocs_of_eval(&alloc.eval_id).any(|other| other.id == alloc.id));
+        assert!(
+            state
+                .allocs_of_node(&alloc.node_id)
+                .any(|other| other.id == alloc.id)
+        );
+        assert!(
+            state
+                .allocs_of_eval(&alloc.eval_id)
+                .any(|other| other.id == alloc.id)
+        );
     }
     for deployment in state.deployments() {
         let placed = state.allocs_of_deployment(&deployment.id).count();
         assert!(
-            placed == 0 || state.job(&JobKey::new(deployment.namespace.clone(), deployment.job_id.clone())).is_some(),
+            placed == 0
+                || state
+                    .job(&JobKey::new(
+                        deployment.namespace.clone(),
+                        deployment.job_id.clone()
+                    ))
+                    .is_some(),
             "a deployment of a purged job keeps allocations"
         );
     }

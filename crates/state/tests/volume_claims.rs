@@ -9,7 +9,9 @@ const VOLUME: &str = "5364b51c-f770-84e1-3459-54af14b6ff6c";
 
 fn apply(state: &mut State, command: Command) {
     let index = state.index() + 1;
-    state.apply(index, command).expect("the state takes the command");
+    state
+        .apply(index, command)
+        .expect("the state takes the command");
 }
 
 fn node() -> NodeId {
@@ -19,8 +21,17 @@ fn node() -> NodeId {
 /// A node that shows a dynamic volume, and a job with a group that wants to keep to it.
 fn cluster() -> State {
     let mut state = State::initial();
-    let mut node = Node { id: node(), name: "n".into(), node_pool: "default".into(), ..Node::default() };
-    let shown = HostVolumeInfo { name: "data".into(), id: VOLUME.into(), ..HostVolumeInfo::default() };
+    let mut node = Node {
+        id: node(),
+        name: "n".into(),
+        node_pool: "default".into(),
+        ..Node::default()
+    };
+    let shown = HostVolumeInfo {
+        name: "data".into(),
+        id: VOLUME.into(),
+        ..HostVolumeInfo::default()
+    };
     node.host_volumes.insert("data".to_owned(), shown);
     let volume = HostVolume {
         namespace: "default".into(),
@@ -29,9 +40,26 @@ fn cluster() -> State {
         node_id: node.id,
         ..HostVolume::default()
     };
-    apply(&mut state, Command::RegisterNode { node: Box::new(node), create_pool: false, evals: vec![], now: NOW });
-    apply(&mut state, Command::UpsertHostVolumes { volumes: vec![volume] });
-    let request = VolumeRequest { source: "data".into(), sticky: true, ..VolumeRequest::default() };
+    apply(
+        &mut state,
+        Command::RegisterNode {
+            node: Box::new(node),
+            create_pool: false,
+            evals: vec![],
+            now: NOW,
+        },
+    );
+    apply(
+        &mut state,
+        Command::UpsertHostVolumes {
+            volumes: vec![volume],
+        },
+    );
+    let request = VolumeRequest {
+        source: "data".into(),
+        sticky: true,
+        ..VolumeRequest::default()
+    };
     let group = TaskGroup {
         name: "g".into(),
         count: 1,
@@ -46,7 +74,16 @@ fn cluster() -> State {
         ..Job::default()
     };
     let job = Arc::new(job);
-    apply(&mut state, Command::RegisterJob { job, submission: None, eval: None, policy_ids: vec![], now: NOW });
+    apply(
+        &mut state,
+        Command::RegisterJob {
+            job,
+            submission: None,
+            eval: None,
+            policy_ids: vec![],
+            now: NOW,
+        },
+    );
     state
 }
 
@@ -61,12 +98,20 @@ fn place(state: &mut State, number: u128) {
         ..Allocation::default()
     };
     let job = state.job(&JobKey::new("default", "web")).cloned();
-    let plan = PlanApply { job, allocs: vec![alloc], now: NOW, ..PlanApply::default() };
+    let plan = PlanApply {
+        job,
+        allocs: vec![alloc],
+        now: NOW,
+        ..PlanApply::default()
+    };
     apply(state, Command::ApplyPlan(Box::new(plan)));
 }
 
 fn claims(state: &State) -> Vec<TaskGroupHostVolumeClaim> {
-    state.volume_claims().map(|claim| TaskGroupHostVolumeClaim::clone(claim)).collect()
+    state
+        .volume_claims()
+        .map(|claim| TaskGroupHostVolumeClaim::clone(claim))
+        .collect()
 }
 
 #[test]
@@ -89,13 +134,23 @@ fn a_claim_goes_over_to_whoever_comes_next() {
 #[test]
 fn a_claim_is_forgotten_with_its_job_its_volume_or_by_an_operator() {
     let job = JobKey::new("default", "web");
-    let purge = JobRemoval { job, purge: true, no_shutdown_delay: false };
+    let purge = JobRemoval {
+        job,
+        purge: true,
+        no_shutdown_delay: false,
+    };
     let mut placed = cluster();
     place(&mut placed, 7);
     let id = claims(&placed)[0].id.clone();
     let commands = [
-        Command::DeregisterJobs { jobs: vec![purge], evals: vec![], now: NOW },
-        Command::DeleteHostVolumes { volumes: vec![ScopedKey::new("default", VOLUME)] },
+        Command::DeregisterJobs {
+            jobs: vec![purge],
+            evals: vec![],
+            now: NOW,
+        },
+        Command::DeleteHostVolumes {
+            volumes: vec![ScopedKey::new("default", VOLUME)],
+        },
         Command::DeleteVolumeClaims { ids: vec![id] },
     ];
     for command in commands {

@@ -19,7 +19,11 @@ static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
 /// Begins to keep what is told, summed up over intervals of this length. The names given exist from now on, with
 /// nothing counted.
-pub fn start(interval: Duration, counts: &[&'static str], samples: &[&'static str]) -> &'static Registry {
+pub fn start(
+    interval: Duration,
+    counts: &[&'static str],
+    samples: &[&'static str],
+) -> &'static Registry {
     let registry = REGISTRY.get_or_init(Registry::default);
     registry.begin(interval);
     registry.declare(Kind::Count, counts);

@@ -1,7 +1,7 @@
 //! All names and what was told under them.
 
-use crate::series::{Aggregate, Kind, Series};
 use crate::Labels;
+use crate::series::{Aggregate, Kind, Series};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -57,7 +57,9 @@ pub struct Registry {
 
 /// Which interval of this length it is.
 fn number(interval: Duration) -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     since.as_secs() / interval.as_secs().max(1)
 }
 
@@ -100,16 +102,30 @@ impl Registry {
     }
 
     pub(crate) fn tell(&self, kind: Kind, name: &'static str, labels: Labels<'_>, value: f64) {
-        let series = if labels.is_empty() { self.plain(kind, name) } else { self.labelled(kind, name, labels) };
+        let series = if labels.is_empty() {
+            self.plain(kind, name)
+        } else {
+            self.labelled(kind, name, labels)
+        };
         lock(&series.1).add(kind, value, self.now());
         if let Some(listener) = self.listener.get() {
             // A full channel: the listener is slow or gone.
-            let _ = listener.try_send(Event { kind, name, labels: owned(labels), value });
+            let _ = listener.try_send(Event {
+                kind,
+                name,
+                labels: owned(labels),
+                value,
+            });
         }
     }
 
     fn plain(&self, kind: Kind, name: &'static str) -> Shared {
-        if let Some(known) = self.plain.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(known) = self
+            .plain
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
             return Arc::clone(known);
         }
         let mut plain = self.plain.write().unwrap_or_else(PoisonError::into_inner);
@@ -142,17 +158,27 @@ impl Registry {
             Reading {
                 kind: series.0,
                 name,
-                labels: labels.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+                labels: labels
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                    .collect(),
                 interval,
                 total: inner.total,
                 quantiles: inner.quantiles([0.5, 0.9, 0.99]),
             }
         };
         let plain = self.plain.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<Reading> = plain.iter().map(|(name, series)| read(name, &[], series)).collect();
+        let mut all: Vec<Reading> = plain
+            .iter()
+            .map(|(name, series)| read(name, &[], series))
+            .collect();
         drop(plain);
         let labelled = lock(&self.labelled);
-        all.extend(labelled.iter().map(|((name, labels), series)| read(name, labels, series)));
+        all.extend(
+            labelled
+                .iter()
+                .map(|((name, labels), series)| read(name, labels, series)),
+        );
         drop(labelled);
         all.sort_by(|a, b| (a.name, &a.labels).cmp(&(b.name, &b.labels)));
         all
@@ -160,8 +186,10 @@ impl Registry {
 }
 
 fn owned(labels: Labels<'_>) -> Vec<(&'static str, String)> {
-    let mut labels: Vec<(&'static str, String)> =
-        labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let mut labels: Vec<(&'static str, String)> = labels
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()))
+        .collect();
     labels.sort_unstable();
     labels
 }
@@ -176,7 +204,10 @@ mod tests {
         registry.declare(Kind::Count, &["b"]);
         registry.declare(Kind::Sample, &["a"]);
         let read = registry.read();
-        let names: Vec<_> = read.iter().map(|one| (one.name, one.kind, one.interval.count)).collect();
+        let names: Vec<_> = read
+            .iter()
+            .map(|one| (one.name, one.kind, one.interval.count))
+            .collect();
         assert_eq!(names, [("a", Kind::Sample, 0), ("b", Kind::Count, 0)]);
     }
 
@@ -198,7 +229,13 @@ mod tests {
         for value in [1.0, 2.0, 3.0] {
             registry.tell(Kind::Sample, "t", &[], value);
         }
-        assert_eq!(heard.try_iter().map(|event| event.value).collect::<Vec<_>>(), [1.0, 2.0]);
+        assert_eq!(
+            heard
+                .try_iter()
+                .map(|event| event.value)
+                .collect::<Vec<_>>(),
+            [1.0, 2.0]
+        );
         assert_eq!(registry.read()[0].total.count, 3);
     }
 }

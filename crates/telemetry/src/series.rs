@@ -43,7 +43,11 @@ impl Aggregate {
     /// Their mean; 0 when there are none.
     #[must_use]
     pub fn mean(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum / self.count as f64 }
+        if self.count == 0 {
+            0.0
+        } else {
+            self.sum / self.count as f64
+        }
     }
 
     /// How far they stray from their mean.
@@ -51,7 +55,11 @@ impl Aggregate {
     pub fn deviation(&self) -> f64 {
         let count = self.count as f64;
         let square = count * self.squares - self.sum * self.sum;
-        if self.count < 2 || square <= 0.0 { 0.0 } else { (square / (count * (count - 1.0))).sqrt() }
+        if self.count < 2 || square <= 0.0 {
+            0.0
+        } else {
+            (square / (count * (count - 1.0))).sqrt()
+        }
     }
 }
 
@@ -81,13 +89,21 @@ impl Series {
     /// The sum of one interval, the running one or the one before.
     pub(crate) fn of(&mut self, wanted: u64, now: u64) -> Aggregate {
         self.turn(now);
-        if wanted == now { self.current } else { self.before }
+        if wanted == now {
+            self.current
+        } else {
+            self.before
+        }
     }
 
     fn turn(&mut self, interval: u64) {
         if interval > self.interval {
             let follows = interval == self.interval + 1;
-            self.before = if follows { self.current } else { Aggregate::default() };
+            self.before = if follows {
+                self.current
+            } else {
+                Aggregate::default()
+            };
             self.current = Aggregate::default();
             self.interval = interval;
         }
@@ -102,7 +118,11 @@ impl Series {
     pub(crate) fn quantiles<const N: usize>(&self, at: [f64; N]) -> [Option<f64>; N] {
         let mut sorted: Vec<f64> = self.newest.iter().copied().collect();
         sorted.sort_by(f64::total_cmp);
-        at.map(|part| sorted.get(((sorted.len() as f64 * part) as usize).min(sorted.len().max(1) - 1)).copied())
+        at.map(|part| {
+            sorted
+                .get(((sorted.len() as f64 * part) as usize).min(sorted.len().max(1) - 1))
+                .copied()
+        })
     }
 }
 
@@ -118,7 +138,10 @@ mod tests {
         }
         assert_eq!(series.of(7, 7).count, 3);
         let shown = series.of(7, 8);
-        assert_eq!((shown.count, shown.sum, shown.min, shown.max, shown.mean()), (3, 9.0, 1.0, 6.0, 3.0));
+        assert_eq!(
+            (shown.count, shown.sum, shown.min, shown.max, shown.mean()),
+            (3, 9.0, 1.0, 6.0, 3.0)
+        );
         assert!((shown.deviation() - 7.0_f64.sqrt()).abs() < 1e-9);
         assert_eq!(series.of(8, 9), Aggregate::default());
         assert!(series.is_idle());
@@ -139,6 +162,9 @@ mod tests {
         for value in 0..1000 {
             series.add(Kind::Sample, f64::from(value), 1);
         }
-        assert_eq!(series.quantiles([0.0, 0.5, 0.99, 1.0]), [Some(744.0), Some(872.0), Some(997.0), Some(999.0)]);
+        assert_eq!(
+            series.quantiles([0.0, 0.5, 0.99, 1.0]),
+            [Some(744.0), Some(872.0), Some(997.0), Some(999.0)]
+        );
     }
 }

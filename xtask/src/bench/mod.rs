@@ -93,9 +93,7 @@ fn room_bench(package: &str, bench: &str, tsv: Option<&str>) -> Result<()> {
         let file = std::path::absolute(file).context("the path of --tsv")?;
         cargo.args(["--", "matrix", "--tsv"]).arg(file);
     }
-    let status = cargo
-        .status()
-        .context("running cargo bench")?;
+    let status = cargo.status().context("running cargo bench")?;
     if !status.success() {
         bail!("the benchmark {bench} of {package} failed");
     }

@@ -5,7 +5,10 @@ use crate::{Access, AclView, Target};
 use NamespaceCapability::{ListJobs, ReadJob, SubmitJob};
 
 fn merged(texts: &[&str]) -> Grants {
-    let policies: Vec<Policy> = texts.iter().map(|text| Policy::parse(text).expect(text)).collect();
+    let policies: Vec<Policy> = texts
+        .iter()
+        .map(|text| Policy::parse(text).expect(text))
+        .collect();
     Grants::of(&policies)
 }
 
@@ -34,7 +37,11 @@ fn the_closest_pattern_decides_alone() {
         ("prod-api", ReadJob, true),
         ("*", SubmitJob, true),
     ] {
-        assert_eq!(grants.in_namespace(namespace, need), allowed, "{namespace} {need}");
+        assert_eq!(
+            grants.in_namespace(namespace, need),
+            allowed,
+            "{namespace} {need}"
+        );
     }
 }
 
@@ -46,17 +53,32 @@ fn coarse_rules_take_the_strongest_word() {
         (vec!["write", "deny", "read"], false, false),
         (vec![], false, false),
     ] {
-        let texts: Vec<String> = words.iter().map(|word| format!("node {{ policy = \"{word}\" }}")).collect();
+        let texts: Vec<String> = words
+            .iter()
+            .map(|word| format!("node {{ policy = \"{word}\" }}"))
+            .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let view = AclView::Client(Box::new(merged(&texts)));
-        assert_eq!(view.allows(Access::Node(CoarseRule::Read), Target::default()), reads, "{words:?}");
-        assert_eq!(view.allows(Access::Node(CoarseRule::Write), Target::default()), writes, "{words:?}");
+        assert_eq!(
+            view.allows(Access::Node(CoarseRule::Read), Target::default()),
+            reads,
+            "{words:?}"
+        );
+        assert_eq!(
+            view.allows(Access::Node(CoarseRule::Write), Target::default()),
+            writes,
+            "{words:?}"
+        );
     }
 }
 
 #[test]
 fn writing_plugins_includes_neither_reading_nor_listing() {
-    for (word, lists, reads) in [("read", true, true), ("list", true, false), ("write", false, false)] {
+    for (word, lists, reads) in [
+        ("read", true, true),
+        ("list", true, false),
+        ("write", false, false),
+    ] {
         let grants = merged(&[&format!("plugin {{ policy = \"{word}\" }}")]);
         assert_eq!(grants.on_plugins(CoarseRule::List), lists, "{word}");
         assert_eq!(grants.on_plugins(CoarseRule::Read), reads, "{word}");
@@ -69,12 +91,19 @@ fn operator_rules_come_with_capabilities() {
     for (text, needs) in [
         ("operator { policy = \"read\" }", [true, false, false]),
         ("operator { policy = \"write\" }", [true, true, true]),
-        ("operator { capabilities = [\"snapshot-save\"] }", [false, false, true]),
-        ("operator { policy = \"write\" capabilities = [\"deny\"] }", [false, false, false]),
+        (
+            "operator { capabilities = [\"snapshot-save\"] }",
+            [false, false, true],
+        ),
+        (
+            "operator { policy = \"write\" capabilities = [\"deny\"] }",
+            [false, false, false],
+        ),
         ("operator { policy = \"deny\" }", [false, false, false]),
     ] {
         let grants = merged(&[text]);
-        let has = [KeyringRead, KeyringRotate, SnapshotSave].map(|need| grants.operator_capability(need));
+        let has =
+            [KeyringRead, KeyringRotate, SnapshotSave].map(|need| grants.operator_capability(need));
         assert_eq!(has, needs, "{text}");
     }
 }
@@ -98,7 +127,11 @@ fn variables_are_matched_by_namespace_and_path_together() {
         ("dev", "app/x", List, true),
         ("elsewhere", "app/x", Read, false),
     ] {
-        assert_eq!(grants.on_variable(namespace, path, need), allowed, "{namespace} {path} {need}");
+        assert_eq!(
+            grants.on_variable(namespace, path, need),
+            allowed,
+            "{namespace} {path} {need}"
+        );
     }
 }
 
@@ -127,7 +160,11 @@ fn a_workload_reads_its_own_variables_unless_they_are_denied_by_name() {
         ("default", "nomad/jobsx", Read, false),
         ("other", "nomad/jobs/web", Read, false),
     ] {
-        assert_eq!(grants.on_variable(namespace, path, need), allowed, "{namespace} {path} {need}");
+        assert_eq!(
+            grants.on_variable(namespace, path, need),
+            allowed,
+            "{namespace} {path} {need}"
+        );
     }
     let view = AclView::Client(Box::new(grants));
     assert!(view.allows(Access::Workload, Target::default()));

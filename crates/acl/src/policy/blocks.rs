@@ -4,7 +4,8 @@
 
 use super::text::{Body, Member, Value};
 use super::{
-    NamedRule, NamespaceRule, OperatorRule, PathRule, PlainRule, Policy, PolicyError, SentinelRule, VariablesRule,
+    NamedRule, NamespaceRule, OperatorRule, PathRule, PlainRule, Policy, PolicyError, SentinelRule,
+    VariablesRule,
 };
 
 /// Fills the policy from its blocks; what is returned are the keys that mean nothing or are there twice.
@@ -26,11 +27,26 @@ pub(super) fn fill(policy: &mut Policy, body: Body) -> Result<Vec<String>, Polic
             "plugin" => plain(&mut policy.plugin, member, &mut unknown)?,
             "operator" => {
                 let rule = rule(only(member)?, &mut unknown)?;
-                once(&mut policy.operator, OperatorRule { policy: rule.0, capabilities: rule.1 }, &kind, &mut unknown);
+                once(
+                    &mut policy.operator,
+                    OperatorRule {
+                        policy: rule.0,
+                        capabilities: rule.1,
+                    },
+                    &kind,
+                    &mut unknown,
+                );
             }
             "sentinel" => {
                 let rule = rule(only(member)?, &mut unknown)?;
-                once(&mut policy.sentinel, SentinelRule { capabilities: rule.1 }, &kind, &mut unknown);
+                once(
+                    &mut policy.sentinel,
+                    SentinelRule {
+                        capabilities: rule.1,
+                    },
+                    &kind,
+                    &mut unknown,
+                );
             }
             _ => unknown.push(kind),
         }
@@ -48,32 +64,65 @@ fn once<T>(slot: &mut Option<T>, rule: T, kind: &str, unknown: &mut Vec<String>)
     }
 }
 
-fn plain(slot: &mut Option<PlainRule>, member: Member, unknown: &mut Vec<String>) -> Result<(), PolicyError> {
+fn plain(
+    slot: &mut Option<PlainRule>,
+    member: Member,
+    unknown: &mut Vec<String>,
+) -> Result<(), PolicyError> {
     let kind = member.keys[0].clone();
     let (policy, _) = rule(only(member)?, unknown)?;
     once(slot, PlainRule { policy }, &kind, unknown);
     Ok(())
 }
 
-fn named(rules: &mut Vec<NamedRule>, member: Member, unknown: &mut Vec<String>) -> Result<(), PolicyError> {
+fn named(
+    rules: &mut Vec<NamedRule>,
+    member: Member,
+    unknown: &mut Vec<String>,
+) -> Result<(), PolicyError> {
     for (name, body) in labelled(member)? {
         let (policy, capabilities) = rule(body, unknown)?;
-        rules.push(NamedRule { name, policy, capabilities });
+        rules.push(NamedRule {
+            name,
+            policy,
+            capabilities,
+        });
     }
     Ok(())
 }
 
-fn namespace(name: String, body: Body, unknown: &mut Vec<String>) -> Result<NamespaceRule, PolicyError> {
-    let (variables, rest): (Vec<_>, Vec<_>) =
-        body.0.into_iter().partition(|member| member.keys[0] == "variables");
+fn namespace(
+    name: String,
+    body: Body,
+    unknown: &mut Vec<String>,
+) -> Result<NamespaceRule, PolicyError> {
+    let (variables, rest): (Vec<_>, Vec<_>) = body
+        .0
+        .into_iter()
+        .partition(|member| member.keys[0] == "variables");
     let (policy, capabilities) = rule(Body(rest), unknown)?;
-    let mut rule = NamespaceRule { name, policy, capabilities, variables: None };
+    let mut rule = NamespaceRule {
+        name,
+        policy,
+        capabilities,
+        variables: None,
+    };
     for member in variables {
-        let paths = &mut rule.variables.get_or_insert_with(VariablesRule::default).paths;
-        for member in only(member)?.0.into_iter().filter(|member| member.keys[0] == "path") {
+        let paths = &mut rule
+            .variables
+            .get_or_insert_with(VariablesRule::default)
+            .paths;
+        for member in only(member)?
+            .0
+            .into_iter()
+            .filter(|member| member.keys[0] == "path")
+        {
             for (path_spec, body) in labelled(member)? {
                 let (_, capabilities) = self::rule(body, unknown)?;
-                paths.push(PathRule { path_spec, capabilities });
+                paths.push(PathRule {
+                    path_spec,
+                    capabilities,
+                });
             }
         }
     }
@@ -97,7 +146,9 @@ fn rule(body: Body, unknown: &mut Vec<String>) -> Result<(String, Vec<String>), 
                 }
             }
             ("policy", _) => return Err(wrong("policy must be a text".to_owned())),
-            ("capabilities", _) => return Err(wrong("capabilities must be a list of texts".to_owned())),
+            ("capabilities", _) => {
+                return Err(wrong("capabilities must be a list of texts".to_owned()));
+            }
             _ => continue,
         }
         if seen.contains(&key) {
@@ -146,7 +197,10 @@ fn labelled(member: Member) -> Result<Vec<(String, Body)>, PolicyError> {
         (1, Value::List(items)) => {
             let mut all = Vec::new();
             for value in items {
-                all.extend(labelled(Member { keys: vec![kind.clone()], value })?);
+                all.extend(labelled(Member {
+                    keys: vec![kind.clone()],
+                    value,
+                })?);
             }
             Ok(all)
         }

@@ -2,8 +2,8 @@
 
 use super::{NamedRule, NamespaceRule, Policy, PolicyError};
 use crate::capability::{
-    HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability, SentinelCapability,
-    UnknownWord, VariableCapability,
+    HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability,
+    SentinelCapability, UnknownWord, VariableCapability,
 };
 use crate::rules::{CoarseRule, NamespacePolicy};
 use std::str::FromStr;
@@ -17,10 +17,22 @@ pub(super) fn complete(policy: &mut Policy) -> Result<(), PolicyError> {
         namespace(rule)?;
     }
     for rule in &mut policy.node_pools {
-        named::<NodePoolCapability>("node pool", "acl.NodePoolPolicy", "_-", rule, CoarseRule::node_pool)?;
+        named::<NodePoolCapability>(
+            "node pool",
+            "acl.NodePoolPolicy",
+            "_-",
+            rule,
+            CoarseRule::node_pool,
+        )?;
     }
     for rule in &mut policy.host_volumes {
-        named::<HostVolumeCapability>("host volume", "acl.HostVolumePolicy", "-", rule, CoarseRule::host_volume)?;
+        named::<HostVolumeCapability>(
+            "host volume",
+            "acl.HostVolumePolicy",
+            "-",
+            rule,
+            CoarseRule::host_volume,
+        )?;
     }
     let plain = [
         ("agent", "acl.AgentPolicy", &policy.agent),
@@ -32,13 +44,17 @@ pub(super) fn complete(policy: &mut Policy) -> Result<(), PolicyError> {
         if let Some(rule) = rule
             && coarse(&rule.policy, kind == "plugin").is_none()
         {
-            return Err(wrong(format!("{kind} policy: &{go_type}{{Policy:{}}}", quoted(&rule.policy))));
+            return Err(wrong(format!(
+                "{kind} policy: &{go_type}{{Policy:{}}}",
+                quoted(&rule.policy)
+            )));
         }
     }
     operator(policy)?;
     if let Some(rule) = &policy.sentinel {
         for word in &rule.capabilities {
-            known::<SentinelCapability>(word).map_err(|_| wrong(format!("sentinel capability '{word}'")))?;
+            known::<SentinelCapability>(word)
+                .map_err(|_| wrong(format!("sentinel capability '{word}'")))?;
         }
     }
     Ok(())
@@ -54,7 +70,9 @@ fn known<T: FromStr<Err = UnknownWord>>(word: &str) -> Result<T, UnknownWord> {
 
 /// A coarse word that rules of this kind have.
 fn coarse(word: &str, lists: bool) -> Option<CoarseRule> {
-    word.parse().ok().filter(|rule| lists || *rule != CoarseRule::List)
+    word.parse()
+        .ok()
+        .filter(|rule| lists || *rule != CoarseRule::List)
 }
 
 /// A text as the reference prints it inside of its own values.
@@ -65,7 +83,14 @@ fn quoted(text: &str) -> String {
 fn quoted_list(words: &[String]) -> String {
     match words {
         [] => "[]string(nil)".to_owned(),
-        words => format!("[]string{{{}}}", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ")),
+        words => format!(
+            "[]string{{{}}}",
+            words
+                .iter()
+                .map(|word| quoted(word))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
@@ -75,7 +100,11 @@ fn valid_name(name: &str, marks: &str) -> bool {
 }
 
 fn shown(rule: &NamespaceRule) -> String {
-    let variables = if rule.variables.is_none() { "nil" } else { "…" };
+    let variables = if rule.variables.is_none() {
+        "nil"
+    } else {
+        "…"
+    };
     format!(
         "&acl.NamespacePolicy{{Name:{}, Policy:{}, Capabilities:{}, Variables:(*acl.VariablesPolicy)({variables})}}",
         quoted(&rule.name),
@@ -90,14 +119,18 @@ fn namespace(rule: &mut NamespaceRule) -> Result<(), PolicyError> {
     }
     let shorthand: Option<NamespacePolicy> = match rule.policy.as_str() {
         "" => None,
-        word => Some(word.parse().map_err(|_| wrong(format!("namespace policy: {}", shown(rule))))?),
+        word => Some(
+            word.parse()
+                .map_err(|_| wrong(format!("namespace policy: {}", shown(rule))))?,
+        ),
     };
     for word in &rule.capabilities {
         known::<NamespaceCapability>(word)
             .map_err(|_| wrong(format!("namespace capability '{word}': {}", shown(rule))))?;
     }
     if let Some(shorthand) = shorthand {
-        rule.capabilities.extend(shorthand.capabilities().iter().map(ToString::to_string));
+        rule.capabilities
+            .extend(shorthand.capabilities().iter().map(ToString::to_string));
     }
     let implied: Vec<String> = rule
         .capabilities
@@ -107,10 +140,15 @@ fn namespace(rule: &mut NamespaceRule) -> Result<(), PolicyError> {
         .map(ToString::to_string)
         .collect();
     rule.capabilities.extend(implied);
-    let Some(variables) = &mut rule.variables else { return Ok(()) };
+    let Some(variables) = &mut rule.variables else {
+        return Ok(());
+    };
     for path in &mut variables.paths {
         if path.path_spec.is_empty() {
-            return Err(wrong(format!("variables policy: missing path in namespace {}", rule.name)));
+            return Err(wrong(format!(
+                "variables policy: missing path in namespace {}",
+                rule.name
+            )));
         }
         if path.path_spec.starts_with('/') {
             return Err(wrong(format!(
@@ -120,8 +158,12 @@ fn namespace(rule: &mut NamespaceRule) -> Result<(), PolicyError> {
             )));
         }
         for word in &path.capabilities {
-            known::<VariableCapability>(word)
-                .map_err(|_| wrong(format!("variable capability '{word}' in namespace {}", rule.name)))?;
+            known::<VariableCapability>(word).map_err(|_| {
+                wrong(format!(
+                    "variable capability '{word}' in namespace {}",
+                    rule.name
+                ))
+            })?;
         }
         let has = |word: &str| path.capabilities.iter().any(|held| held == word);
         if has("read") && !has("list") {
@@ -151,31 +193,39 @@ fn named<T: FromStr<Err = UnknownWord> + ToString + 'static>(
     }
     let shorthand = match rule.policy.as_str() {
         "" => None,
-        word => Some(coarse(word, false).ok_or_else(|| wrong(format!("{kind} policy: {}", shown(rule))))?),
+        word => Some(
+            coarse(word, false).ok_or_else(|| wrong(format!("{kind} policy: {}", shown(rule))))?,
+        ),
     };
     for word in &rule.capabilities {
-        known::<T>(word).map_err(|_| wrong(format!("{kind} capability '{word}': {}", shown(rule))))?;
+        known::<T>(word)
+            .map_err(|_| wrong(format!("{kind} capability '{word}': {}", shown(rule))))?;
     }
     if let Some(shorthand) = shorthand {
-        rule.capabilities.extend(of(shorthand).iter().map(ToString::to_string));
+        rule.capabilities
+            .extend(of(shorthand).iter().map(ToString::to_string));
     }
     Ok(())
 }
 
 fn operator(policy: &mut Policy) -> Result<(), PolicyError> {
-    let Some(rule) = &mut policy.operator else { return Ok(()) };
+    let Some(rule) = &mut policy.operator else {
+        return Ok(());
+    };
     let shown = format!(
         "&acl.OperatorPolicy{{Policy:{}, Capabilities:{}}}",
         quoted(&rule.policy),
         quoted_list(&rule.capabilities)
     );
     for word in &rule.capabilities {
-        known::<OperatorCapability>(word).map_err(|_| wrong(format!("operator capability '{word}': {shown}")))?;
+        known::<OperatorCapability>(word)
+            .map_err(|_| wrong(format!("operator capability '{word}': {shown}")))?;
     }
     if !rule.policy.is_empty() {
-        let shorthand =
-            coarse(&rule.policy, false).ok_or_else(|| wrong(format!("operator policy: {shown}")))?;
-        rule.capabilities.extend(shorthand.operator().iter().map(ToString::to_string));
+        let shorthand = coarse(&rule.policy, false)
+            .ok_or_else(|| wrong(format!("operator policy: {shown}")))?;
+        rule.capabilities
+            .extend(shorthand.operator().iter().map(ToString::to_string));
     }
     Ok(())
 }

@@ -48,7 +48,12 @@ pub(super) fn read(text: &str) -> Result<Body, TextError> {
     if text.trim_start().starts_with('{') {
         return json(text);
     }
-    let mut reader = Reader { text, at: 0, line: 1, line_start: 0 };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        line: 1,
+        line_start: 0,
+    };
     let body = reader.members(0)?;
     match reader.token()? {
         Token::End => Ok(body),
@@ -64,7 +69,11 @@ fn json(text: &str) -> Result<Body, TextError> {
     })?;
     match from_json(value) {
         Value::Block(body) => Ok(body),
-        _ => Err(TextError { line: 1, column: 1, what: "object expected".to_owned() }),
+        _ => Err(TextError {
+            line: 1,
+            column: 1,
+            what: "object expected".to_owned(),
+        }),
     }
 }
 
@@ -73,7 +82,13 @@ fn from_json(value: serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::Text(text),
         serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_json).collect()),
         serde_json::Value::Object(members) => Value::Block(Body(
-            members.into_iter().map(|(key, value)| Member { keys: vec![key], value: from_json(value) }).collect(),
+            members
+                .into_iter()
+                .map(|(key, value)| Member {
+                    keys: vec![key],
+                    value: from_json(value),
+                })
+                .collect(),
         )),
         other => Value::Other(other.to_string()),
     }
@@ -123,11 +138,18 @@ impl Reader<'_> {
     fn error(&self, what: String) -> TextError {
         let read = self.text[self.line_start..self.at].chars().count();
         let end = usize::from(self.rest().is_empty());
-        TextError { line: self.line, column: read + 1 + end, what }
+        TextError {
+            line: self.line,
+            column: read + 1 + end,
+            what,
+        }
     }
 
     fn skip(&mut self, bytes: usize) {
-        for (offset, byte) in self.text.as_bytes()[self.at..self.at + bytes].iter().enumerate() {
+        for (offset, byte) in self.text.as_bytes()[self.at..self.at + bytes]
+            .iter()
+            .enumerate()
+        {
             if *byte == b'\n' {
                 self.line += 1;
                 self.line_start = self.at + offset + 1;
@@ -158,7 +180,9 @@ impl Reader<'_> {
 
     fn token(&mut self) -> Result<Token, TextError> {
         self.skip_space_and_comments()?;
-        let Some(first) = self.rest().chars().next() else { return Ok(Token::End) };
+        let Some(first) = self.rest().chars().next() else {
+            return Ok(Token::End);
+        };
         if "{}[],=".contains(first) {
             self.skip(1);
             return Ok(Token::Mark(first));
@@ -177,7 +201,11 @@ impl Reader<'_> {
         let text = self.rest()[..length].to_owned();
         self.skip(length);
         let number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
-        Ok(if number || text == "true" || text == "false" { Token::Other(text) } else { Token::Word(text) })
+        Ok(if number || text == "true" || text == "false" {
+            Token::Other(text)
+        } else {
+            Token::Word(text)
+        })
     }
 
     fn quoted(&mut self) -> Result<String, TextError> {
@@ -235,17 +263,24 @@ impl Reader<'_> {
                     Token::Word(key) | Token::Text(key) => keys.push(key),
                     Token::Mark(',') if keys.is_empty() => {}
                     Token::Mark('=') if !keys.is_empty() => break Some(self.value(depth)?),
-                    Token::Mark('{') if !keys.is_empty() => break Some(Value::Block(self.block(depth)?)),
+                    Token::Mark('{') if !keys.is_empty() => {
+                        break Some(Value::Block(self.block(depth)?));
+                    }
                     Token::End | Token::Mark('}') if keys.is_empty() => {
                         (self.at, self.line, self.line_start) = (at, line, line_start);
                         break None;
                     }
                     Token::End => {
                         let keys: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
-                        return Err(self.error(format!("end of file reached after the key {}", keys.join(" "))));
+                        return Err(self.error(format!(
+                            "end of file reached after the key {}",
+                            keys.join(" ")
+                        )));
                     }
                     other => {
-                        return Err(self.error(format!("expected an object key, got: {}", other.name())));
+                        return Err(
+                            self.error(format!("expected an object key, got: {}", other.name()))
+                        );
                     }
                 }
             };
@@ -263,7 +298,10 @@ impl Reader<'_> {
         let body = self.members(depth + 1)?;
         match self.token()? {
             Token::Mark('}') => Ok(body),
-            other => Err(self.error(format!("object expected closing RBRACE got: {}", other.name()))),
+            other => Err(self.error(format!(
+                "object expected closing RBRACE got: {}",
+                other.name()
+            ))),
         }
     }
 
@@ -303,7 +341,8 @@ mod tests {
 
     #[test]
     fn blocks_may_share_a_line_and_members_may_have_commas() {
-        let body = read("node { policy = \"read\" } agent { policy = \"write\", }\n# end").expect("a policy");
+        let body = read("node { policy = \"read\" } agent { policy = \"write\", }\n# end")
+            .expect("a policy");
         let keys: Vec<_> = body.0.iter().map(|member| member.keys.join(" ")).collect();
         assert_eq!(keys, ["node", "agent"]);
     }
@@ -318,7 +357,10 @@ mod tests {
     #[test]
     fn faults_are_placed() {
         let cases = [
-            ("namespace {", "At 1:13: object expected closing RBRACE got: EOF"),
+            (
+                "namespace {",
+                "At 1:13: object expected closing RBRACE got: EOF",
+            ),
             ("node { policy = \"re", "At 1:17: literal not terminated"),
             ("node { policy = read }", "At 1:21: Unknown token: IDENT"),
             ("\n}", "At 2:3: object expected, got: RBRACE"),

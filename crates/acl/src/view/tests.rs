@@ -3,8 +3,8 @@
 use super::*;
 use crate::VariableCapability;
 use crate::pattern::covers as glob;
-use std::collections::BTreeSet;
 use crate::rules::NamespacePolicy;
+use std::collections::BTreeSet;
 
 fn client(rules: &[(&str, NamespacePolicy)]) -> AclView {
     let mut grants = Grants::default();

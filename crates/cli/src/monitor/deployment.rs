@@ -38,7 +38,10 @@ impl Screen<'_> {
             lines => format!("\x1b[{lines}A\x1b[J"),
         };
         let wide = width();
-        self.drawn = text.lines().map(|line| crate::table::width(line).div_ceil(wide).max(1)).sum();
+        self.drawn = text
+            .lines()
+            .map(|line| crate::table::width(line).div_ceil(wide).max(1))
+            .sum();
         self.ui.out(&format!("{up}{text}"));
     }
 }
@@ -46,7 +49,10 @@ impl Screen<'_> {
 /// Columns of the terminal.
 fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(std::io::stdout());
-    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80)
+    size.ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(80)
 }
 
 /// Follows a deployment to its end, and the one that reverts it; the last status.

@@ -296,9 +296,18 @@ mod tests {
     #[test]
     fn children_of_one_second_stand_as_they_were_launched() {
         let child = |id: &str, index: u64| json!({"ID": id, "ParentID": "p", "Status": "dead", "CreateIndex": index});
-        let jobs = json!([child("p/dispatch-5-aa", 12), child("p/dispatch-5-cc", 9), child("p/dispatch-5-bb", 10)]);
+        let jobs = json!([
+            child("p/dispatch-5-aa", 12),
+            child("p/dispatch-5-cc", 9),
+            child("p/dispatch-5-bb", 10)
+        ]);
         let text = children(&Ui::plain(), "Dispatched Jobs", "none", "p", &jobs);
-        let places: Vec<_> = ["cc", "bb", "aa"].map(|name| text.find(&format!("p/dispatch-5-{name}"))).into();
-        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{text}");
+        let places: Vec<_> = ["cc", "bb", "aa"]
+            .map(|name| text.find(&format!("p/dispatch-5-{name}")))
+            .into();
+        assert!(
+            places.iter().all(Option::is_some) && places.is_sorted(),
+            "{text}"
+        );
     }
 }

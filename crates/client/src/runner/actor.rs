@@ -218,8 +218,19 @@ impl Actor {
             Action::Stop { timeout } => self.stop_task(task, timeout),
             Action::Clean => self.clean(&task),
             Action::Finish => {
-                let failed = self.machine.task(&task).is_some_and(|task| task.state.failed);
-                tallies::task(&self.alloc, &task, if failed { Happened::Failed } else { Happened::Completed });
+                let failed = self
+                    .machine
+                    .task(&task)
+                    .is_some_and(|task| task.state.failed);
+                tallies::task(
+                    &self.alloc,
+                    &task,
+                    if failed {
+                        Happened::Failed
+                    } else {
+                        Happened::Completed
+                    },
+                );
             }
         }
     }

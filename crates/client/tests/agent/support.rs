@@ -226,7 +226,10 @@ impl ServerLink for Servers {
             return Err(LinkError::Refused("No path to node".into()));
         };
         // In pieces, as it comes over a network.
-        let pieces: Vec<_> = data.chunks(700).map(|piece| Ok(piece.to_vec().into())).collect();
+        let pieces: Vec<_> = data
+            .chunks(700)
+            .map(|piece| Ok(piece.to_vec().into()))
+            .collect();
         Ok(futures::stream::iter(pieces).boxed())
     }
 

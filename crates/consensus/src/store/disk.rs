@@ -341,7 +341,10 @@ fn open_database(path: &Path) -> Result<Database, StartError> {
 
 /// Reads the entries of a log that no server uses; nothing is written.
 pub(crate) fn read_all(path: &Path) -> Result<Vec<EntryRecord>, StartError> {
-    let broken = |reason: String| StartError::Log { path: path.to_owned(), reason };
+    let broken = |reason: String| StartError::Log {
+        path: path.to_owned(),
+        reason,
+    };
     if !path.exists() {
         return Err(broken("no such file".to_owned()));
     }

@@ -99,7 +99,9 @@ pub fn least_asked(state: &State, eval: &Evaluation) -> Vec<(Room, i64)> {
         .keys()
         .map(|name| {
             let group = job.and_then(|job| job.lookup_task_group(name));
-            let room = group.filter(|_| !evicts).map_or_else(Room::default, least_of);
+            let room = group
+                .filter(|_| !evicts)
+                .map_or_else(Room::default, least_of);
             let wanted = eval.queued_allocations.get(name).copied().unwrap_or(1);
             (room, wanted.max(1))
         })

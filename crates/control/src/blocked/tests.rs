@@ -97,7 +97,8 @@ impl Tracked {
 
     fn freed(&mut self, node: NodeId) {
         let index = self.cluster.state.index() + 1;
-        self.cluster.apply(caravan_state::Command::ReconcileSummaries);
+        self.cluster
+            .apply(caravan_state::Command::ReconcileSummaries);
         self.blocked.freed(node, index, self.cluster.now);
     }
 
@@ -250,9 +251,19 @@ fn a_crowd_is_woken_in_proportion_to_the_room() {
     let mut tracked = Tracked::new(0);
     tracked.cluster.register(asking("shape", 100));
     let shape = tracked.cluster.job("shape").clone();
-    let asks = vec![(Room { cpu: 100, memory: 100, disk: 0 }, 1)];
+    let asks = vec![(
+        Room {
+            cpu: 100,
+            memory: 100,
+            disk: 0,
+        },
+        1,
+    )];
     assert_eq!(
-        least_asked(&tracked.cluster.state, &waiting(&tracked.cluster, 1, "shape")),
+        least_asked(
+            &tracked.cluster.state,
+            &waiting(&tracked.cluster, 1, "shape")
+        ),
         asks
     );
     for number in 1..=20_000_u128 {

@@ -181,7 +181,9 @@ pub fn set_health(
         .map(|id| (id, false))
         .chain(unhealthy.iter().map(|id| (id, true)))
     {
-        let row = state.alloc(alloc).ok_or(DeploymentError::UnknownAlloc(*alloc))?;
+        let row = state
+            .alloc(alloc)
+            .ok_or(DeploymentError::UnknownAlloc(*alloc))?;
         if row.deployment_id != id {
             return Err(DeploymentError::NotItsAlloc {
                 alloc: *alloc,

@@ -116,7 +116,9 @@ fn a_healthy_verdict_has_the_job_looked_at_once() {
 #[test]
 fn verdicts_on_what_is_placed_whole_have_the_job_looked_at_once_for_all() {
     let mut cluster = rollout(|_| {});
-    let allocs: Vec<AllocId> = (1..=3).map(|number| place(&mut cluster, number, |_| {})).collect();
+    let allocs: Vec<AllocId> = (1..=3)
+        .map(|number| place(&mut cluster, number, |_| {}))
+        .collect();
     for alloc in &allocs[..2] {
         cluster.pass(5);
         cluster.tell(*alloc, ClientStatus::Running, Some(true));
@@ -124,10 +126,17 @@ fn verdicts_on_what_is_placed_whole_have_the_job_looked_at_once_for_all() {
     }
     cluster.tell(allocs[2], ClientStatus::Running, Some(true));
     let mut watcher = DeploymentWatcher::default();
-    assert_eq!(cluster.settle(&mut watcher), (vec![], Some(at(11))), "that it is done is said a moment later");
+    assert_eq!(
+        cluster.settle(&mut watcher),
+        (vec![], Some(at(11))),
+        "that it is done is said a moment later"
+    );
     cluster.pass(1);
     let (commands, _) = cluster.settle(&mut watcher);
-    assert!(matches!(commands[..], [Command::UpsertEvals { .. }]), "{commands:?}");
+    assert!(
+        matches!(commands[..], [Command::UpsertEvals { .. }]),
+        "{commands:?}"
+    );
 }
 
 #[test]

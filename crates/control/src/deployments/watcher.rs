@@ -250,7 +250,8 @@ impl Rollout<'_> {
     /// Whether every group has what it wants, so that the rollout only has to be called successful.
     fn all_healthy(&self) -> bool {
         self.deployment.task_groups.values().all(|group| {
-            group.healthy_allocs >= group.desired_total && (group.desired_canaries == 0 || group.promoted)
+            group.healthy_allocs >= group.desired_total
+                && (group.desired_canaries == 0 || group.promoted)
         })
     }
 
@@ -283,7 +284,8 @@ impl Rollout<'_> {
     fn waits_for_verdicts(&self) -> bool {
         let groups = || self.deployment.task_groups.values();
         let placed = |group: &DeploymentState| {
-            group.placed_allocs >= group.desired_total && (group.desired_canaries == 0 || group.promoted)
+            group.placed_allocs >= group.desired_total
+                && (group.desired_canaries == 0 || group.promoted)
         };
         groups().all(placed) && groups().any(|group| group.healthy_allocs < group.desired_total)
     }

@@ -219,7 +219,10 @@ fn deadline(node: &Node, strategy: &DrainStrategy) -> UnixNanos {
     if strategy.deadline.0 >= 0 {
         return strategy.force_deadline.into();
     }
-    let asked = node.last_drain.as_ref().map_or(strategy.started_at, |last| last.updated_at);
+    let asked = node
+        .last_drain
+        .as_ref()
+        .map_or(strategy.started_at, |last| last.updated_at);
     UnixNanos::from(asked) + SECOND_THOUGHTS
 }
 

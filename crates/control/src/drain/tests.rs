@@ -172,7 +172,11 @@ fn a_forced_drain_has_its_deadline_behind_it() {
     };
     drain(&mut cluster, 1, Some(force), false);
     settle(&mut cluster);
-    assert_eq!(last_event(node(&cluster, 1)), "Node drain strategy set", "it may still be taken back");
+    assert_eq!(
+        last_event(node(&cluster, 1)),
+        "Node drain strategy set",
+        "it may still be taken back"
+    );
     cluster.pass(1);
     settle(&mut cluster);
     assert_eq!(told(&cluster), [alloc_id(1), alloc_id(2)]);
@@ -182,10 +186,16 @@ fn a_forced_drain_has_its_deadline_behind_it() {
 #[test]
 fn a_forced_drain_that_is_softened_at_once_leaves_system_jobs_alone() {
     let mut cluster = batch_and_system(true);
-    let force = DrainSpec { deadline: Duration(-1), ignore_system_jobs: false };
+    let force = DrainSpec {
+        deadline: Duration(-1),
+        ignore_system_jobs: false,
+    };
     drain(&mut cluster, 1, Some(force), false);
     settle(&mut cluster);
-    let soft = DrainSpec { deadline: Duration::from_secs(3600), ignore_system_jobs: true };
+    let soft = DrainSpec {
+        deadline: Duration::from_secs(3600),
+        ignore_system_jobs: true,
+    };
     drain(&mut cluster, 1, Some(soft), false);
     cluster.pass(60);
     settle(&mut cluster);

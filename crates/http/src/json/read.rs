@@ -72,7 +72,9 @@ impl<'v> Reader<'v> {
 
 /// The reference's name of a type: ours for jobs as users send them begin with the name of its package.
 pub(super) fn go_name(name: &str) -> &str {
-    name.strip_prefix("Api").filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())).unwrap_or(name)
+    name.strip_prefix("Api")
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+        .unwrap_or(name)
 }
 
 fn is_number(kind: &str) -> bool {

@@ -234,10 +234,15 @@ fn indentation() {
 fn numbers_in_free_form_members_are_floats() {
     let task = serde_json::json!({"Config": {"a": 1, "deep": [{"b": -2}], "Count": 3}, "CPU": 100, "Meta": {"n": 4}});
     let list = serde_json::json!([{"Policy": {"a": 1}}, {"Max": 4, "Policy": null}, {"Configs": [5], "Config": 6}]);
-    let text = |value: &serde_json::Value| String::from_utf8(encode(value).expect("written").to_vec()).expect("text");
+    let text = |value: &serde_json::Value| {
+        String::from_utf8(encode(value).expect("written").to_vec()).expect("text")
+    };
     assert_eq!(
         text(&task),
         r#"{"Config":{"a":1.0,"deep":[{"b":-2.0}],"Count":3.0},"CPU":100,"Meta":{"n":4.0}}"#
     );
-    assert_eq!(text(&list), r#"[{"Policy":{"a":1.0}},{"Max":4,"Policy":null},{"Configs":[5],"Config":6}]"#);
+    assert_eq!(
+        text(&list),
+        r#"[{"Policy":{"a":1.0}},{"Max":4,"Policy":null},{"Configs":[5],"Config":6}]"#
+    );
 }

@@ -41,14 +41,19 @@ impl Key {
     }
 
     fn is_free(&self) -> bool {
-        self.text.get(..self.len).is_some_and(|text| FREE.iter().any(|name| name.as_bytes() == text))
+        self.text
+            .get(..self.len)
+            .is_some_and(|text| FREE.iter().any(|name| name.as_bytes() == text))
     }
 }
 
 impl Compact {
     /// Output that leaves free-form members as they are.
     pub(super) fn literal() -> Self {
-        Self { literal: true, ..Self::default() }
+        Self {
+            literal: true,
+            ..Self::default()
+        }
     }
 
     fn enter(&mut self) {
@@ -92,17 +97,29 @@ impl Formatter for Compact {
         writer.write_all(float(f64::from(value)).as_bytes())
     }
 
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         if self.key.writing {
             self.key.push(fragment);
         }
         writer.write_all(fragment.as_bytes())
     }
 
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         self.key.len = 0;
         self.key.writing = true;
-        if first { Ok(()) } else { writer.write_all(b",") }
+        if first {
+            Ok(())
+        } else {
+            writer.write_all(b",")
+        }
     }
 
     fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {

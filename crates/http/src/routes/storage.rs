@@ -30,7 +30,13 @@ pub(super) const ROUTES: &[Route] = &[
         AnyServer,
     )
     .blocking(),
-    route(WRITE, "/v1/volumes", Op::VolumeRegister, CSI_REGISTER, Leader),
+    route(
+        WRITE,
+        "/v1/volumes",
+        Op::VolumeRegister,
+        CSI_REGISTER,
+        Leader,
+    ),
     route(
         GET,
         "/v1/volumes/external",

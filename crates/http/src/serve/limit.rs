@@ -49,7 +49,11 @@ impl Connections {
 impl Connections {
     /// How many connections are open.
     pub(super) fn open(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .sum()
     }
 }
 

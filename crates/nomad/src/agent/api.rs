@@ -3,11 +3,11 @@
 use super::gateway::{Gateway, ServerSide};
 use super::join::Circle;
 use super::link::{Beside, InProcess};
-use super::rpc::{NodeCalls, ServerCalls};
-use super::server::{Running, Wires};
 use super::logging::Log;
 use super::reload::Reloader;
+use super::rpc::{NodeCalls, ServerCalls};
 use super::secure::Certificates;
+use super::server::{Running, Wires};
 use super::signals::Stop;
 use super::upstream::Upstream;
 use super::{leave, signals};
@@ -69,7 +69,12 @@ pub(super) async fn start(
 ) -> Result<Rooms, String> {
     let listeners = bind(config).await?;
     let certificates = Certificates::load(config)?;
-    let reloader = Arc::new(Reloader::new(args, Arc::clone(config), log, certificates.clone()));
+    let reloader = Arc::new(Reloader::new(
+        args,
+        Arc::clone(config),
+        log,
+        certificates.clone(),
+    ));
     let wires = wires(config, &certificates);
     // The machine is looked at while the server starts.
     let prepared = match config.settings.client.enabled {
@@ -86,10 +91,17 @@ pub(super) async fn start(
     };
     let ops = ops(config, side.as_ref(), upstream.as_ref(), &reloader);
     let settings = &config.settings;
-    let gateway = Arc::new(Gateway::new(settings.region.clone(), settings.acl.enabled, side, upstream, ops));
+    let gateway = Arc::new(Gateway::new(
+        settings.region.clone(),
+        settings.acl.enabled,
+        side,
+        upstream,
+        ops,
+    ));
     let calls: Arc<dyn Handler> = Arc::new(ServerCalls(Arc::clone(&gateway)));
     if let Some(side) = gateway.server_side() {
-        side.server.set_node_volumes(Arc::new(super::volumes::Nodes(Arc::downgrade(&gateway))));
+        side.server
+            .set_node_volumes(Arc::new(super::volumes::Nodes(Arc::downgrade(&gateway))));
     }
     if let Some(running) = &mut server {
         running.serve(&calls, &wires.sessions, closing);
@@ -97,7 +109,9 @@ pub(super) async fn start(
         running.ready(config).await?;
     }
     let node = match prepared {
-        Some(prepared) => Some(start_node(config, prepared, &wires, &gateway, calls, closing).await?),
+        Some(prepared) => {
+            Some(start_node(config, prepared, &wires, &gateway, calls, closing).await?)
+        }
         None => None,
     };
     let http = HttpServer::new(Arc::clone(&gateway) as Arc<dyn Api>, http_settings(config)?);
@@ -116,14 +130,25 @@ pub(super) async fn start(
         tokio::spawn(async move { http.serve(listener, closing).await });
     }
     let server_id = server.as_ref().map(|running| running.id.clone());
-    Ok(Rooms { server, node, server_id, reloader, gateway })
+    Ok(Rooms {
+        server,
+        node,
+        server_id,
+        reloader,
+        gateway,
+    })
 }
 
 /// What connections between agents are made with.
 fn wires(config: &AgentConfig, certificates: &Certificates) -> Wires {
     let tls = certificates.rpc();
     let dialer = Dialer::new(preface(config), tls.clone(), super::secure::limits(config));
-    Wires { pool: Pool::new(dialer.clone()), dialer, sessions: NodeSessions::default(), tls }
+    Wires {
+        pool: Pool::new(dialer.clone()),
+        dialer,
+        sessions: NodeSessions::default(),
+        tls,
+    }
 }
 
 /// What this agent answers about itself.
@@ -138,16 +163,27 @@ fn ops(
         pool: side.pool.clone(),
         circle: Arc::clone(&side.circle),
     });
-    AgentOps::new(Arc::clone(config), server, upstream.cloned(), Arc::clone(reloader))
+    AgentOps::new(
+        Arc::clone(config),
+        server,
+        upstream.cloned(),
+        Arc::clone(reloader),
+    )
 }
 
 fn preface(config: &AgentConfig) -> Preface {
     let region = config.settings.region.clone();
     if config.settings.server.enabled {
-        Preface::Server { name: format!("{}.{region}", config.name), region }
+        Preface::Server {
+            name: format!("{}.{region}", config.name),
+            region,
+        }
     } else {
         // Which node it is, is proven with each call.
-        Preface::Client { node_id: String::new(), region }
+        Preface::Client {
+            node_id: String::new(),
+            region,
+        }
     }
 }
 
@@ -176,17 +212,33 @@ fn upstream(config: &AgentConfig, wires: &Wires) -> Arc<Upstream> {
     let client = &config.settings.client;
     let join = &client.server_join;
     let addresses = super::secure::addresses([&client.servers, &join.start_join, &join.retry_join]);
-    Upstream::new(wires.pool.clone(), config.settings.region.clone(), addresses)
+    Upstream::new(
+        wires.pool.clone(),
+        config.settings.region.clone(),
+        addresses,
+    )
 }
 
 fn join_others(config: &AgentConfig, gateway: &Gateway, closing: &CancellationToken) {
-    let Some(side) = gateway.server_side() else { return };
+    let Some(side) = gateway.server_side() else {
+        return;
+    };
     let server = &config.settings.server;
     let join = &server.server_join;
-    let addresses =
-        super::secure::addresses([&server.start_join, &server.retry_join, &join.start_join, &join.retry_join]);
+    let addresses = super::secure::addresses([
+        &server.start_join,
+        &server.retry_join,
+        &join.start_join,
+        &join.retry_join,
+    ]);
     let (circle, running) = (Arc::clone(&side.circle), Arc::clone(&side.server));
-    tokio::spawn(super::join::run(circle, running, side.pool.clone(), addresses, closing.clone()));
+    tokio::spawn(super::join::run(
+        circle,
+        running,
+        side.pool.clone(),
+        addresses,
+        closing.clone(),
+    ));
 }
 
 async fn start_node(
@@ -200,7 +252,12 @@ async fn start_node(
     let link: Arc<dyn ServerLink> = match (gateway.server_side(), gateway.upstream()) {
         (Some(side), _) => {
             let direct = near_link(config, &side.server);
-            Arc::new(Beside::new(direct, calls, &side.region, side.server.leading()))
+            Arc::new(Beside::new(
+                direct,
+                calls,
+                &side.region,
+                side.server.leading(),
+            ))
         }
         (None, Some(upstream)) => super::upstream::link(upstream),
         (None, None) => return Err("Error starting agent: a client needs servers".to_owned()),
@@ -219,7 +276,9 @@ async fn bind(config: &AgentConfig) -> Result<Vec<TcpListener>, String> {
     let mut listeners = Vec::new();
     for address in &config.net.http {
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            format!("Error starting agent: failed to start HTTP listener: listen tcp {address}: {error}")
+            format!(
+                "Error starting agent: failed to start HTTP listener: listen tcp {address}: {error}"
+            )
         })?;
         listeners.push(listener);
     }
@@ -229,12 +288,21 @@ async fn bind(config: &AgentConfig) -> Result<Vec<TcpListener>, String> {
 fn http_settings(config: &AgentConfig) -> Result<Settings, String> {
     let limits = &config.settings.limits;
     let header = |(name, value): (&String, &String)| {
-        let refused = |_| format!("Error starting agent: http_api_response_headers: {name:?} cannot be sent as it is");
+        let refused = |_| {
+            format!(
+                "Error starting agent: http_api_response_headers: {name:?} cannot be sent as it is"
+            )
+        };
         let name: HeaderName = name.parse().map_err(|_| refused(()))?;
         Ok::<_, String>((name, HeaderValue::from_str(value).map_err(|_| refused(()))?))
     };
     Ok(Settings {
-        headers: config.settings.http_api_response_headers.iter().map(header).collect::<Result<_, _>>()?,
+        headers: config
+            .settings
+            .http_api_response_headers
+            .iter()
+            .map(header)
+            .collect::<Result<_, _>>()?,
         max_connections_per_ip: limits.http_max_conns_per_client as usize,
         handshake_timeout: limits.https_handshake_timeout,
         debug: config.settings.enable_debug,

@@ -324,7 +324,10 @@ impl Gateway {
 
     async fn on_agent(&self, side: &ServerSide, request: ApiRequest) -> Result<Answer, ApiError> {
         // Both at once are refused.
-        if ["node_id", "server_id"].iter().all(|name| request.query.text(name).is_some()) {
+        if ["node_id", "server_id"]
+            .iter()
+            .all(|name| request.query.text(name).is_some())
+        {
             return self.of_itself(request).await;
         }
         if let Some(node) = request.query.text("node_id") {
@@ -333,7 +336,9 @@ impl Gateway {
                 .parse::<NodeId>()
                 .map_err(|_| ApiError::id_length("node"))?;
             if side.server.store().snapshot().node(&id).is_none() {
-                return Err(ApiError::internal(format!("RPC Error:: 404,Unknown node {node:?}")));
+                return Err(ApiError::internal(format!(
+                    "RPC Error:: 404,Unknown node {node:?}"
+                )));
             }
             return self.to_node(side, id, request).await;
         }

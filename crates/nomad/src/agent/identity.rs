@@ -11,14 +11,27 @@ pub(super) fn server_id(config: &AgentConfig) -> Result<Uuid, String> {
     }
     let path = config.dirs.server.join("node-id");
     match std::fs::read_to_string(&path) {
-        Ok(text) => Uuid::from_str(text.trim())
-            .map_err(|_| format!("Error starting agent: {} does not hold a UUID; restore it from a backup", path.display())),
+        Ok(text) => Uuid::from_str(text.trim()).map_err(|_| {
+            format!(
+                "Error starting agent: {} does not hold a UUID; restore it from a backup",
+                path.display()
+            )
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let id = Uuid::new_v4();
-            let written = std::fs::create_dir_all(&config.dirs.server).and_then(|()| std::fs::write(&path, id.to_string()));
-            written.map_err(|error| format!("Error starting agent: {} cannot be written: {error}", path.display()))?;
+            let written = std::fs::create_dir_all(&config.dirs.server)
+                .and_then(|()| std::fs::write(&path, id.to_string()));
+            written.map_err(|error| {
+                format!(
+                    "Error starting agent: {} cannot be written: {error}",
+                    path.display()
+                )
+            })?;
             Ok(id)
         }
-        Err(error) => Err(format!("Error starting agent: {} cannot be read: {error}", path.display())),
+        Err(error) => Err(format!(
+            "Error starting agent: {} cannot be read: {error}",
+            path.display()
+        )),
     }
 }

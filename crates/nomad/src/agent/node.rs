@@ -2,8 +2,8 @@
 
 use crate::config::{AgentConfig, settings};
 use caravan_client::{
-    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Prepared, Reserved, ServerLink, StartError,
-    TemplateConfig, VaultConfig,
+    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Prepared, Reserved, ServerLink,
+    StartError, TemplateConfig, VaultConfig,
 };
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
@@ -21,7 +21,10 @@ pub(super) fn prepare(config: &AgentConfig) -> Result<Prepared, String> {
 }
 
 /// Starts the node agent.
-pub(super) async fn start(prepared: Prepared, link: Arc<dyn ServerLink>) -> Result<Arc<Client>, String> {
+pub(super) async fn start(
+    prepared: Prepared,
+    link: Arc<dyn ServerLink>,
+) -> Result<Arc<Client>, String> {
     prepared.start(link).await.map_err(failed)
 }
 
@@ -29,10 +32,17 @@ fn failed(error: StartError) -> String {
     format!("Error starting agent: client setup failed: {error}")
 }
 
-fn drivers(config: &AgentConfig) -> Result<BTreeMap<String, Arc<dyn caravan_driver::Driver>>, String> {
+fn drivers(
+    config: &AgentConfig,
+) -> Result<BTreeMap<String, Arc<dyn caravan_driver::Driver>>, String> {
     let plugins = DRIVERS
         .iter()
-        .map(|name| ((*name).to_owned(), serde_json::Value::Object(config.driver_config(name))))
+        .map(|name| {
+            (
+                (*name).to_owned(),
+                serde_json::Value::Object(config.driver_config(name)),
+            )
+        })
         .collect();
     let settings = Settings {
         plugins,
@@ -42,8 +52,10 @@ fn drivers(config: &AgentConfig) -> Result<BTreeMap<String, Arc<dyn caravan_driv
         images_dir: config.dirs.state.join("images"),
         mock: true,
     };
-    let mut drivers = Drivers::builtin(&settings, Arc::new(Supervisors::default()))
-        .map_err(|error| format!("Error starting agent: a driver's configuration is not usable: {error}"))?;
+    let mut drivers =
+        Drivers::builtin(&settings, Arc::new(Supervisors::default())).map_err(|error| {
+            format!("Error starting agent: a driver's configuration is not usable: {error}")
+        })?;
     drivers.retain(|name, _| config.allows("driver", name));
     Ok(drivers)
 }
@@ -136,7 +148,11 @@ fn resolve(config: &AgentConfig) -> ClientConfig {
 fn templates(client: &settings::Client) -> TemplateConfig {
     let template = &client.template;
     TemplateConfig {
-        function_denylist: [&template.function_denylist[..], &template.function_blacklist].concat(),
+        function_denylist: [
+            &template.function_denylist[..],
+            &template.function_blacklist,
+        ]
+        .concat(),
         disable_file_sandbox: template.disable_file_sandbox,
     }
 }
@@ -153,7 +169,9 @@ fn consul(config: &AgentConfig) -> Option<ConsulConfig> {
         address: consul.address.clone(),
         tls: consul.ssl,
         verify: consul.verify_ssl,
-        token: token.or_else(|| std::env::var("CONSUL_HTTP_TOKEN").ok()).unwrap_or_default(),
+        token: token
+            .or_else(|| std::env::var("CONSUL_HTTP_TOKEN").ok())
+            .unwrap_or_default(),
         namespace: consul.namespace.clone(),
         timeout: consul.timeout,
         task_auth_method: consul.task_auth_method.clone(),
@@ -161,7 +179,12 @@ fn consul(config: &AgentConfig) -> Option<ConsulConfig> {
 }
 
 fn vault(config: &AgentConfig) -> Option<VaultConfig> {
-    let vault = config.settings.vault.0.get("default").filter(|vault| vault.enabled == Some(true))?;
+    let vault = config
+        .settings
+        .vault
+        .0
+        .get("default")
+        .filter(|vault| vault.enabled == Some(true))?;
     Some(VaultConfig {
         address: vault.address.clone(),
         namespace: vault.namespace.clone(),
@@ -173,7 +196,11 @@ fn vault(config: &AgentConfig) -> Option<VaultConfig> {
 
 fn artifacts(client: &settings::Client) -> ArtifactConfig {
     let artifact = &client.artifact;
-    let variables = artifact.set_environment_variables.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let variables = artifact
+        .set_environment_variables
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     ArtifactConfig {
         variables: variables.map(str::to_owned).collect(),
         http_read_timeout: artifact.http_read_timeout,
@@ -196,7 +223,11 @@ fn cni_paths(configured: &str, defaults: &ClientConfig) -> Vec<PathBuf> {
     if configured == settings::Client::default().cni_path {
         return defaults.cni_paths.clone();
     }
-    configured.split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+    configured
+        .split(':')
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect()
 }
 
 fn signed(number: u64) -> i64 {
@@ -206,7 +237,11 @@ fn signed(number: u64) -> i64 {
 /// Numbers and ranges, `0-2,7`; what is no number was refused with the configuration.
 fn numbers(text: &str) -> Vec<u16> {
     let mut list = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
             list.extend(first..=last);

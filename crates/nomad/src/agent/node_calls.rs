@@ -11,8 +11,8 @@ use caravan_rpc::{
 };
 use http::{Request, Response};
 
-use super::{carry, leave};
 use super::gateway::ServerSide;
+use super::{carry, leave};
 
 /// Calls of nodes are sent below this path.
 pub(super) const PATH: &str = "/rpc/node/";

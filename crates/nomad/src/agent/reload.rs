@@ -49,9 +49,7 @@ impl Reloader {
             self.change(change)?;
         }
         if restart {
-            tracing::warn!(
-                "the configuration also differs in what takes effect only at a restart"
-            );
+            tracing::warn!("the configuration also differs in what takes effect only at a restart");
         }
         *current = Arc::new(new);
         tracing::info!("configuration reloaded");

@@ -52,9 +52,7 @@ impl Certificates {
 
     /// For the public API; none without `tls { http = true }`.
     pub(super) fn https(&self) -> Option<TlsServer> {
-        self.https
-            .as_ref()
-            .map(|https| Arc::clone(&https.current))
+        self.https.as_ref().map(|https| Arc::clone(&https.current))
     }
 
     /// Reads the files again; new connections use what is in them.
@@ -74,9 +72,8 @@ impl Https {
     fn of(tls: &Arc<Tls>, verify_client: bool) -> Result<Self, TlsError> {
         let held = Arc::new(RwLock::new(tls.https_config(verify_client)?));
         let read = Arc::clone(&held);
-        let current: TlsServer = Arc::new(move || {
-            Arc::clone(&read.read().unwrap_or_else(PoisonError::into_inner))
-        });
+        let current: TlsServer =
+            Arc::new(move || Arc::clone(&read.read().unwrap_or_else(PoisonError::into_inner)));
         let tls = Arc::clone(tls);
         let renew = move || {
             let fresh = tls.https_config(verify_client)?;

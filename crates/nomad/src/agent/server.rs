@@ -32,12 +32,20 @@ pub(super) async fn start(config: &AgentConfig, wires: &Wires) -> Result<Running
     let id = super::identity::server_id(config)?;
     let resolved = resolve(config);
     let expect = resolved.bootstrap_expect;
-    let peers = Peers { pool: wires.pool.clone(), region: config.settings.region.clone() };
+    let peers = Peers {
+        pool: wires.pool.clone(),
+        region: config.settings.region.clone(),
+    };
     let server = Server::start(resolved, id.as_u64_pair().0, Arc::new(peers))
         .await
         .map_err(|error| format!("Error starting agent: server setup failed: {error}"))?;
     let id = caravan_server::server_uuid(server.consensus().node_id());
-    Ok(Running { server: Arc::new(server), id, ports, expect })
+    Ok(Running {
+        server: Arc::new(server),
+        id,
+        ports,
+        expect,
+    })
 }
 
 /// The port of servers, and the one where the field looks for members: both answer alike.
@@ -76,7 +84,12 @@ impl Running {
     }
 
     /// Answers the other agents until the agent stops.
-    pub(super) fn serve(&mut self, calls: &Arc<dyn Handler>, sessions: &NodeSessions, closing: &CancellationToken) {
+    pub(super) fn serve(
+        &mut self,
+        calls: &Arc<dyn Handler>,
+        sessions: &NodeSessions,
+        closing: &CancellationToken,
+    ) {
         for port in self.ports.drain(..) {
             tokio::spawn(port.serve(Arc::clone(calls), sessions.clone(), closing.clone()));
         }
@@ -88,12 +101,17 @@ impl Running {
             return Ok(());
         }
         let mut leading = self.server.leading();
-        let led = tokio::time::timeout(config.settings.server.start_timeout, leading.wait_for(|leads| *leads)).await;
+        let led = tokio::time::timeout(
+            config.settings.server.start_timeout,
+            leading.wait_for(|leads| *leads),
+        )
+        .await;
         match led {
             Ok(_) => Ok(()),
-            Err(_) => {
-                Err("Error starting agent: the server did not become leader in time; see the log above".to_owned())
-            }
+            Err(_) => Err(
+                "Error starting agent: the server did not become leader in time; see the log above"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -101,7 +119,11 @@ impl Running {
 /// The Vault clusters that jobs may use.
 fn enabled_vaults(config: &AgentConfig) -> std::collections::BTreeSet<String> {
     let vaults = &config.settings.vault.0;
-    vaults.iter().filter(|(_, vault)| vault.enabled == Some(true)).map(|(name, _)| name.clone()).collect()
+    vaults
+        .iter()
+        .filter(|(_, vault)| vault.enabled == Some(true))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 fn resolve(config: &AgentConfig) -> ServerConfig {
@@ -110,13 +132,16 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
     let length = |length: Duration| caravan_model::Duration::from(length);
     let mut scheduler = SchedulerConfiguration::initial();
     if let Some(wanted) = &server.default_scheduler_config {
-        scheduler.scheduler_algorithm.clone_from(&wanted.scheduler_algorithm);
+        scheduler
+            .scheduler_algorithm
+            .clone_from(&wanted.scheduler_algorithm);
         scheduler.memory_oversubscription_enabled = wanted.memory_oversubscription_enabled;
         scheduler.reject_job_registration = wanted.reject_job_registration;
         scheduler.pause_eval_broker = wanted.pause_eval_broker;
         let preemption = &mut scheduler.preemption_config;
         preemption.system_scheduler_enabled = wanted.preemption_config.system_scheduler_enabled;
-        preemption.sys_batch_scheduler_enabled = wanted.preemption_config.sysbatch_scheduler_enabled;
+        preemption.sys_batch_scheduler_enabled =
+            wanted.preemption_config.sysbatch_scheduler_enabled;
         preemption.batch_scheduler_enabled = wanted.preemption_config.batch_scheduler_enabled;
         preemption.service_scheduler_enabled = wanted.preemption_config.service_scheduler_enabled;
     }
@@ -127,8 +152,14 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         datacenter: settings.datacenter.clone(),
         data_dir: config.dev.is_none().then(|| config.dirs.server.clone()),
         rpc_address: config.net.advertise_rpc.clone(),
-        schedulers: server.num_schedulers.map_or(defaults.schedulers, |count| count as usize),
-        bootstrap_expect: if config.dev.is_some() { 1 } else { server.bootstrap_expect as usize },
+        schedulers: server
+            .num_schedulers
+            .map_or(defaults.schedulers, |count| count as usize),
+        bootstrap_expect: if config.dev.is_some() {
+            1
+        } else {
+            server.bootstrap_expect as usize
+        },
         default_scheduler_config: scheduler,
         pace: Pace {
             min_ttl: length(server.min_heartbeat_ttl),
@@ -136,18 +167,28 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
             grace: length(server.heartbeat_grace),
             failover_ttl: length(server.failover_heartbeat_ttl),
         },
-        plan_rejections: server.plan_rejection_tracker.enabled.then(|| RejectionLimit {
-            threshold: server.plan_rejection_tracker.node_threshold as usize,
-            window: length(server.plan_rejection_tracker.node_window),
-        }),
+        plan_rejections: server
+            .plan_rejection_tracker
+            .enabled
+            .then(|| RejectionLimit {
+                threshold: server.plan_rejection_tracker.node_threshold as usize,
+                window: length(server.plan_rejection_tracker.node_window),
+            }),
         job_max_source_size: usize::try_from(server.job_max_source_size.0).unwrap_or(usize::MAX),
         job_max_priority: i64::from(server.job_max_priority),
         job_default_priority: i64::from(server.job_default_priority),
         job_max_count: i64::from(server.job_max_count),
         vault_clusters: enabled_vaults(config),
-        event_buffer_size: if server.enable_event_broker { server.event_buffer_size as usize } else { 0 },
+        event_buffer_size: if server.enable_event_broker {
+            server.event_buffer_size as usize
+        } else {
+            0
+        },
         acl_enabled: settings.acl.enabled,
-        token_life: (length(settings.acl.token_min_expiration_ttl), length(settings.acl.token_max_expiration_ttl)),
+        token_life: (
+            length(settings.acl.token_min_expiration_ttl),
+            length(settings.acl.token_max_expiration_ttl),
+        ),
         gc: GcThresholds {
             eval: length(server.eval_gc_threshold),
             batch_eval: length(server.batch_eval_gc_threshold),

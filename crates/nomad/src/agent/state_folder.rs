@@ -10,11 +10,19 @@ pub(super) type Lock = Flock<File>;
 /// Makes the data folder and claims it.
 pub(super) fn claim(config: &AgentConfig) -> Result<Lock, String> {
     let folder = &config.dirs.data;
-    std::fs::create_dir_all(folder)
-        .map_err(|error| format!("Error starting agent: the data folder {} cannot be made: {error}", folder.display()))?;
+    std::fs::create_dir_all(folder).map_err(|error| {
+        format!(
+            "Error starting agent: the data folder {} cannot be made: {error}",
+            folder.display()
+        )
+    })?;
     let path = folder.join("agent.lock");
-    let file = File::create(&path)
-        .map_err(|error| format!("Error starting agent: {} cannot be written: {error}", path.display()))?;
+    let file = File::create(&path).map_err(|error| {
+        format!(
+            "Error starting agent: {} cannot be written: {error}",
+            path.display()
+        )
+    })?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
         format!(
             "Error starting agent: another agent uses the data folder {}; stop it, or give this one its own -data-dir",

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use caravan_client::link::{
-    AllocUpdate, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled, ServerLink,
-    ServiceUpdate,
+    AllocUpdate, Beat, DataOf, Found, Heartbeat, LinkError, Lookup, NodeEvents, Pull, Pulled,
+    ServerLink, ServiceUpdate,
 };
 use caravan_client::{Client, RpcLink};
 use caravan_http::{Answer, ApiError, ApiRequest, ByteStream};

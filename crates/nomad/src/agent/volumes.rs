@@ -31,13 +31,21 @@ pub(super) struct Nodes(pub(super) Weak<Gateway>);
 impl NodeVolumes for Nodes {
     async fn make(&self, volume: &HostVolume) -> Result<MadeVolume, String> {
         let gateway = self.0.upgrade().ok_or("the agent is going away")?;
-        let made = ask(&gateway, MAKE, volume, true).await.map_err(|error| error.message)?;
-        Ok(MadeVolume { host_path: made.host_path, capacity_bytes: made.capacity_bytes })
+        let made = ask(&gateway, MAKE, volume, true)
+            .await
+            .map_err(|error| error.message)?;
+        Ok(MadeVolume {
+            host_path: made.host_path,
+            capacity_bytes: made.capacity_bytes,
+        })
     }
 
     async fn remove(&self, volume: &HostVolume) -> Result<(), String> {
         let gateway = self.0.upgrade().ok_or("the agent is going away")?;
-        ask(&gateway, REMOVE, volume, true).await.map(drop).map_err(|error| error.message)
+        ask(&gateway, REMOVE, volume, true)
+            .await
+            .map(drop)
+            .map_err(|error| error.message)
     }
 }
 
@@ -65,13 +73,22 @@ async fn ask(
     volume: &HostVolume,
     elsewhere: bool,
 ) -> Result<Made, RemoteError> {
-    if let Some(node) = gateway.node().filter(|node| node.node_id() == volume.node_id) {
+    if let Some(node) = gateway
+        .node()
+        .filter(|node| node.node_id() == volume.node_id)
+    {
         let done = match path {
             MAKE => node.make_volume(volume).await,
-            _ => node.remove_volume(volume).await.map(|()| caravan_client::MadeVolume::default()),
+            _ => node
+                .remove_volume(volume)
+                .await
+                .map(|()| caravan_client::MadeVolume::default()),
         };
         let made = done.map_err(|error| RemoteError::new(ErrorKind::Internal, error))?;
-        return Ok(Made { host_path: made.host_path, capacity_bytes: made.capacity_bytes });
+        return Ok(Made {
+            host_path: made.host_path,
+            capacity_bytes: made.capacity_bytes,
+        });
     }
     let unreached = || RemoteError::new(ErrorKind::NoPathToNode, "No path to node");
     let side = gateway.server_side().ok_or_else(unreached)?;
@@ -79,7 +96,11 @@ async fn ask(
     channels.extend(side.sessions.get(&volume.node_id.to_string()));
     if elsewhere {
         let others = side.others();
-        channels.extend(others.iter().map(|address| side.pool.channel(&side.target(address), Lane::Calls)));
+        channels.extend(
+            others
+                .iter()
+                .map(|address| side.pool.channel(&side.target(address), Lane::Calls)),
+        );
     }
     for channel in channels {
         match call_msgpack(&channel, path, volume).await {

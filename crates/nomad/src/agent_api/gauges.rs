@@ -9,9 +9,15 @@ use caravan_state::{JobKey, State};
 use std::collections::BTreeMap;
 
 fn gauge(name: &str, value: f64, labels: &[(&str, &str)]) -> MetricGauge {
-    let labels: BTreeMap<String, String> =
-        labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    MetricGauge { name: format!("nomad.{name}"), value, labels }
+    let labels: BTreeMap<String, String> = labels
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    MetricGauge {
+        name: format!("nomad.{name}"),
+        value,
+        labels,
+    }
 }
 
 /// All of them.
@@ -32,7 +38,11 @@ pub(super) async fn all(agent: &AgentOps) -> Vec<MetricGauge> {
         let state = side.server.store().snapshot();
         found.extend(duties(side));
         found.extend(log(side, &state));
-        let without_dispatched = agent.config.settings.telemetry.disable_dispatched_job_summary_metrics;
+        let without_dispatched = agent
+            .config
+            .settings
+            .telemetry
+            .disable_dispatched_job_summary_metrics;
         found.extend(jobs(&state, without_dispatched));
     }
     found
@@ -45,11 +55,19 @@ fn runtime(agent: &AgentOps) -> Vec<MetricGauge> {
         let kilobytes = line.and_then(|rest| rest.split_whitespace().nth(1)?.parse::<f64>().ok());
         kilobytes.unwrap_or(0.0) * 1024.0
     };
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    let connections = agent.http.get().map_or(0, caravan_http::Server::connections);
+    let tasks = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    let connections = agent
+        .http
+        .get()
+        .map_or(0, caravan_http::Server::connections);
     let plain = [
         ("nomad.agent.http.connections", connections as f64),
-        ("runtime.uptime_seconds", agent.started.elapsed().as_secs_f64()),
+        (
+            "runtime.uptime_seconds",
+            agent.started.elapsed().as_secs_f64(),
+        ),
         ("runtime.num_goroutines", tasks as f64),
         ("runtime.alloc_bytes", bytes("VmRSS:")),
         ("runtime.sys_bytes", bytes("VmSize:")),
@@ -69,7 +87,10 @@ fn duties(side: &ServerSide) -> Vec<MetricGauge> {
     let members = side.consensus().status().members.len();
     let plain = [
         ("autopilot.failure_tolerance", members.saturating_sub(1) / 2),
-        ("autopilot.healthy", usize::from(side.consensus().leader().is_some())),
+        (
+            "autopilot.healthy",
+            usize::from(side.consensus().leader().is_some()),
+        ),
         ("blocked_evals.total_blocked", blocked.blocked),
         ("blocked_evals.total_escaped", blocked.escaped),
         ("blocked_evals.total_quota_limit", 0),
@@ -81,13 +102,26 @@ fn duties(side: &ServerSide) -> Vec<MetricGauge> {
         ("heartbeat.active", numbers.heartbeats),
         ("plan.queue_depth", numbers.plans),
     ];
-    let mut found: Vec<MetricGauge> =
-        plain.map(|(name, value)| gauge(&format!("nomad.{name}"), value as f64, &[])).into();
+    let mut found: Vec<MetricGauge> = plain
+        .map(|(name, value)| gauge(&format!("nomad.{name}"), value as f64, &[]))
+        .into();
     for (kind, ready, unacked) in numbers.by_type {
-        found.push(gauge(&format!("nomad.broker.{kind}.ready"), ready as f64, &[]));
-        found.push(gauge(&format!("nomad.broker.{kind}.unacked"), unacked as f64, &[]));
+        found.push(gauge(
+            &format!("nomad.broker.{kind}.ready"),
+            ready as f64,
+            &[],
+        ));
+        found.push(gauge(
+            &format!("nomad.broker.{kind}.unacked"),
+            unacked as f64,
+            &[],
+        ));
     }
-    found.push(gauge("variables.locks.ttl_timer.num", numbers.locks as f64, &[]));
+    found.push(gauge(
+        "variables.locks.ttl_timer.num",
+        numbers.locks as f64,
+        &[],
+    ));
     // A released lock's delay is kept with the variable: no timer runs.
     found.push(gauge("variables.locks.delay_timer.num", 0.0, &[]));
     found
@@ -99,8 +133,16 @@ fn log(side: &ServerSide, state: &State) -> Vec<MetricGauge> {
     vec![
         gauge("raft.appliedIndex", number(status.applied), &[]),
         gauge("raft.lastIndex", number(status.last_log), &[]),
-        gauge("raft.commitNumLogs", f64::from(status.committed.is_some()), &[]),
-        gauge("raft.leader.dispatchNumLogs", number(status.last_log) - number(status.committed), &[]),
+        gauge(
+            "raft.commitNumLogs",
+            f64::from(status.committed.is_some()),
+            &[],
+        ),
+        gauge(
+            "raft.leader.dispatchNumLogs",
+            number(status.last_log) - number(status.committed),
+            &[],
+        ),
         gauge("raft.peers", status.members.len() as f64, &[]),
         gauge("state.snapshotIndex", state.index() as f64, &[]),
     ]
@@ -112,7 +154,10 @@ fn jobs(state: &State, without_dispatched: bool) -> Vec<MetricGauge> {
         .map(|status| gauge(&format!("nomad.job_status.{status}"), with(status), &[]))
         .into();
     for summary in state.job_summaries() {
-        let job = state.job(&JobKey::new(summary.namespace.clone(), summary.job_id.clone()));
+        let job = state.job(&JobKey::new(
+            summary.namespace.clone(),
+            summary.job_id.clone(),
+        ));
         if without_dispatched && job.is_some_and(|job| job.dispatched) {
             continue;
         }
@@ -132,7 +177,11 @@ fn jobs(state: &State, without_dispatched: bool) -> Vec<MetricGauge> {
                 ("unknown", counts.unknown),
             ];
             for (name, value) in of {
-                found.push(gauge(&format!("nomad.job_summary.{name}"), value as f64, &labels));
+                found.push(gauge(
+                    &format!("nomad.job_summary.{name}"),
+                    value as f64,
+                    &labels,
+                ));
             }
         }
     }

@@ -28,9 +28,19 @@ pub(super) fn host() -> Answered {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let environment = std::env::vars_os()
         .map(|(name, value)| {
-            let (name, value) = (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned());
+            let (name, value) = (
+                name.to_string_lossy().into_owned(),
+                value.to_string_lossy().into_owned(),
+            );
             let secret = SECRET.iter().any(|word| name.to_uppercase().contains(word));
-            (name, if secret { "<redacted>".to_owned() } else { value })
+            (
+                name,
+                if secret {
+                    "<redacted>".to_owned()
+                } else {
+                    value
+                },
+            )
         })
         .collect();
     let answer = HostData {

@@ -11,7 +11,10 @@ const ANONYMOUS_JOIN: &str =
 
 fn split(address: &str) -> (String, u16) {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
-    (host.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(0))
+    (
+        host.trim_matches(['[', ']']).to_owned(),
+        port.parse().unwrap_or(0),
+    )
 }
 
 /// A server as a member, in the words of the gossip that it stands for.
@@ -33,7 +36,11 @@ fn member(agent: &AgentOps, server: &Hello, status: &str) -> AgentMember {
     .collect();
     tags.insert("id".to_owned(), server.id.clone());
     tags.insert("port".to_owned(), rpc.to_string());
-    let expect = if agent.config.dev.is_some() { 1 } else { server.expect };
+    let expect = if agent.config.dev.is_some() {
+        1
+    } else {
+        server.expect
+    };
     tags.insert("expect".to_owned(), expect.to_string());
     if expect == 1 {
         tags.insert("bootstrap".to_owned(), "1".to_owned());
@@ -55,9 +62,16 @@ fn member(agent: &AgentOps, server: &Hello, status: &str) -> AgentMember {
 
 /// This server and every other that it heard of, in the order of their names.
 fn all(agent: &AgentOps) -> Vec<AgentMember> {
-    let Some(side) = &agent.server else { return Vec::new() };
+    let Some(side) = &agent.server else {
+        return Vec::new();
+    };
     let mut found = vec![member(agent, &side.circle.me(&side.server), "alive")];
-    found.extend(side.circle.others().iter().map(|known| member(agent, &known.hello, known.status())));
+    found.extend(
+        side.circle
+            .others()
+            .iter()
+            .map(|known| member(agent, &known.hello, known.status())),
+    );
     found.sort_by(|one, other| one.name.cmp(&other.name));
     found
 }
@@ -75,10 +89,20 @@ pub(super) fn members(agent: &AgentOps) -> Answered {
 
 pub(super) fn agent_self(agent: &AgentOps) -> Answered {
     let own = format!("{}.{}", agent.config.name, agent.config.settings.region);
-    let member = all(agent).into_iter().find(|member| member.name == own).unwrap_or_default();
+    let member = all(agent)
+        .into_iter()
+        .find(|member| member.name == own)
+        .unwrap_or_default();
     let mut config = agent.config.self_view();
     config["Version"] = version();
-    Answer::json(&AgentSelf { config, member, stats: stats::of(agent) }, Meta::none())
+    Answer::json(
+        &AgentSelf {
+            config,
+            member,
+            stats: stats::of(agent),
+        },
+        Meta::none(),
+    )
 }
 
 /// The version in its parts; what follows a dash is a pre-release.
@@ -101,7 +125,11 @@ pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answe
     if !agent.has_node {
         return Err(ApiError::wrong_role());
     }
-    let addresses: Vec<&str> = request.query.all("address").filter(|address| !address.is_empty()).collect();
+    let addresses: Vec<&str> = request
+        .query
+        .all("address")
+        .filter(|address| !address.is_empty())
+        .collect();
     if addresses.is_empty() {
         return Err(ApiError::bad_request("missing server address"));
     }
@@ -118,7 +146,9 @@ pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answe
     }
     if count > 0 {
         let plural = if count == 1 { "" } else { "s" };
-        return Err(ApiError::bad_request(format!("{count} error{plural} occurred:\n{faults}\n")));
+        return Err(ApiError::bad_request(format!(
+            "{count} error{plural} occurred:\n{faults}\n"
+        )));
     }
     if let Some(upstream) = &agent.upstream {
         upstream.ask_these(addresses);
@@ -128,12 +158,20 @@ pub(super) async fn set_servers(agent: &AgentOps, request: &ApiRequest) -> Answe
 
 /// Addresses of servers, each with a port.
 fn with_ports(addresses: &[&str]) -> Vec<String> {
-    let addresses = addresses.iter().map(|address| (*address).to_owned()).collect();
+    let addresses = addresses
+        .iter()
+        .map(|address| (*address).to_owned())
+        .collect();
     server_addresses([&addresses])
 }
 
 async fn reach(address: &str) -> Result<(), String> {
-    match tokio::time::timeout(std::time::Duration::from_secs(5), tokio::net::TcpStream::connect(address)).await {
+    match tokio::time::timeout(
+        std::time::Duration::from_secs(5),
+        tokio::net::TcpStream::connect(address),
+    )
+    .await
+    {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             Err(format!("dial tcp {address}: connect: connection refused"))
@@ -145,7 +183,11 @@ async fn reach(address: &str) -> Result<(), String> {
 
 pub(super) async fn join(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let side = agent.need_server()?;
-    let addresses: Vec<&str> = request.query.all("address").filter(|address| !address.is_empty()).collect();
+    let addresses: Vec<&str> = request
+        .query
+        .all("address")
+        .filter(|address| !address.is_empty())
+        .collect();
     if addresses.is_empty() {
         return Err(ApiError::bad_request("missing address to join"));
     }
@@ -177,7 +219,10 @@ pub(super) fn force_leave(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let Some(name) = request.query.text("node") else {
         return Err(ApiError::bad_request("missing node to force leave"));
     };
-    let prune = request.query.flag("prune").map_err(|_| ApiError::bad_request("invalid prune value"))?;
+    let prune = request
+        .query
+        .flag("prune")
+        .map_err(|_| ApiError::bad_request("invalid prune value"))?;
     side.circle.force_leave(name);
     if prune {
         side.circle.prune(name);

@@ -13,16 +13,26 @@ const WAITING: usize = 8192;
 
 pub(super) async fn metrics(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let gauges = super::gauges::all(agent).await;
-    let ticks = agent.ticks.lock().unwrap_or_else(PoisonError::into_inner).take_in(&gauges);
+    let ticks = agent
+        .ticks
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take_in(&gauges);
     if request.query.get("format") == Some("prometheus") {
         if !agent.config.settings.telemetry.prometheus_metrics {
             return Err(ApiError::prometheus_disabled());
         }
         let mut readings = agent.telemetry.readings();
         readings.extend(ticks);
-        return Ok(Answer::bytes(prometheus::CONTENT_TYPE, prometheus::text(&agent.telemetry.name(gauges), &readings)));
+        return Ok(Answer::bytes(
+            prometheus::CONTENT_TYPE,
+            prometheus::text(&agent.telemetry.name(gauges), &readings),
+        ));
     }
-    Answer::json(&summary::summary(&agent.telemetry, gauges, ticks), Meta::none())
+    Answer::json(
+        &summary::summary(&agent.telemetry, gauges, ticks),
+        Meta::none(),
+    )
 }
 
 /// Sends figures to where the configuration wants them, until the agent ends.
@@ -38,7 +48,11 @@ pub(super) async fn push(agent: &AgentOps, closing: CancellationToken) {
     std::thread::spawn(move || sinks.follow(&told, |name| filter.wants(name)));
     agent.telemetry.listen(teller);
     let mine = Arc::new(Mutex::new(Sinks::new(wanted)));
-    let mut pause = tokio::time::interval(settings.collection_interval.max(std::time::Duration::from_millis(100)));
+    let mut pause = tokio::time::interval(
+        settings
+            .collection_interval
+            .max(std::time::Duration::from_millis(100)),
+    );
     loop {
         tokio::select! {
             _ = pause.tick() => {}
@@ -47,7 +61,9 @@ pub(super) async fn push(agent: &AgentOps, closing: CancellationToken) {
         let gauges: Vec<MetricGauge> = agent.telemetry.name(super::gauges::all(agent).await);
         let mine = Arc::clone(&mine);
         let sent = tokio::task::spawn_blocking(move || {
-            mine.lock().unwrap_or_else(PoisonError::into_inner).gauges(&gauges);
+            mine.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .gauges(&gauges);
         });
         // Sending does not panic; if it did, the next round would try again.
         let _ = sent.await;

@@ -14,12 +14,12 @@ mod ticks;
 
 use crate::agent::{Circle, Reloader, Upstream};
 use crate::config::AgentConfig;
+use crate::telemetry::Telemetry;
 use caravan_client::Client;
 use caravan_consensus::Consensus;
 use caravan_http::{Answer, ApiError, ApiRequest, Meta, Op};
 use caravan_rpc::Pool;
 use caravan_server::{Fsm, Server};
-use crate::telemetry::Telemetry;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -64,8 +64,11 @@ impl AgentOps {
         upstream: Option<Arc<Upstream>>,
         reloader: Arc<Reloader>,
     ) -> Self {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let started_at = caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        let started_at =
+            caravan_model::Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX));
         let has_node = config.settings.client.enabled;
         Self {
             telemetry: Telemetry::start(&config),
@@ -97,8 +100,17 @@ impl AgentOps {
     /// Addresses of the servers that this agent knows, in order.
     fn servers(&self) -> Vec<String> {
         let mut known: Vec<String> = match &self.server {
-            Some(side) => side.consensus().members().into_iter().map(|member| member.address).collect(),
-            None => self.upstream.as_ref().map(|upstream| upstream.servers()).unwrap_or_default(),
+            Some(side) => side
+                .consensus()
+                .members()
+                .into_iter()
+                .map(|member| member.address)
+                .collect(),
+            None => self
+                .upstream
+                .as_ref()
+                .map(|upstream| upstream.servers())
+                .unwrap_or_default(),
         };
         known.sort();
         known
@@ -138,7 +150,10 @@ impl AgentOps {
             Op::AgentSchedulers => schedulers::list(self),
             Op::AgentSchedulersConfigRead => schedulers::config(self),
             Op::AgentSchedulersConfigUpdate => schedulers::set_config(self, request),
-            Op::AgentKeyringList | Op::AgentKeyringInstall | Op::AgentKeyringUse | Op::AgentKeyringRemove => {
+            Op::AgentKeyringList
+            | Op::AgentKeyringInstall
+            | Op::AgentKeyringUse
+            | Op::AgentKeyringRemove => {
                 self.need_server()?;
                 Err(ApiError::internal("1/1 nodes reported failure"))
             }
@@ -148,14 +163,20 @@ impl AgentOps {
             }
             Op::AgentMonitorExport => {
                 monitor::check(request)?;
-                Err(ApiError::new(501, "exporting the agent's log is not supported by this version; read its log_file"))
+                Err(ApiError::new(
+                    501,
+                    "exporting the agent's log is not supported by this version; read its log_file",
+                ))
             }
             Op::AgentPprof => {
                 one_target(request)?;
                 profile(request)
             }
             Op::Metrics => metrics::metrics(self, request).await,
-            op => Err(ApiError::internal(format!("{} is not answered by an agent", op.name()))),
+            op => Err(ApiError::internal(format!(
+                "{} is not answered by an agent",
+                op.name()
+            ))),
         }
     }
 
@@ -166,32 +187,64 @@ impl AgentOps {
 
 fn one_target(request: &ApiRequest) -> Result<(), ApiError> {
     if request.query.text("node_id").is_some() && request.query.text("server_id").is_some() {
-        return Err(ApiError::bad_request("Cannot target node and server simultaneously"));
+        return Err(ApiError::bad_request(
+            "Cannot target node and server simultaneously",
+        ));
     }
     Ok(())
 }
 
 /// The profiles that tools ask for by name.
-const PROFILES: &[&str] =
-    &["allocs", "block", "goroutine", "heap", "mutex", "profile", "threadcreate", "trace"];
+const PROFILES: &[&str] = &[
+    "allocs",
+    "block",
+    "goroutine",
+    "heap",
+    "mutex",
+    "profile",
+    "threadcreate",
+    "trace",
+];
 
 /// The reference's runtime profiles itself; here, whichever is asked for, it is the threads that are told.
 fn profile(request: &ApiRequest) -> Answered {
     match request.param("name") {
-        "cmdline" => Ok(Answer::text(std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join("\0"))),
-        name if PROFILES.contains(&name) => Ok(Answer::bytes("application/octet-stream", threads())),
-        name => Err(ApiError::not_found(format!("Pprof profile not found profile: {name}"))),
+        "cmdline" => Ok(Answer::text(
+            std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join("\0"),
+        )),
+        name if PROFILES.contains(&name) => {
+            Ok(Answer::bytes("application/octet-stream", threads()))
+        }
+        name => Err(ApiError::not_found(format!(
+            "Pprof profile not found profile: {name}"
+        ))),
     }
 }
 
 /// A line for each thread: its number, its name, its state.
 fn threads() -> String {
-    let entries = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let entries = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut lines: Vec<String> = entries
         .filter_map(|entry| {
             let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
-            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-            Some(format!("{} {} {}\n", field("Pid:")?, field("Name:")?, field("State:")?))
+            let field = |name: &str| {
+                status
+                    .lines()
+                    .find_map(|line| line.strip_prefix(name))
+                    .map(str::trim)
+            };
+            Some(format!(
+                "{} {} {}\n",
+                field("Pid:")?,
+                field("Name:")?,
+                field("State:")?
+            ))
         })
         .collect();
     lines.sort();

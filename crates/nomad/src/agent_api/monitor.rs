@@ -14,7 +14,10 @@ const USUAL: usize = 3;
 pub(super) fn follow(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let query = &request.query;
     let level = query.text("log_level").and_then(verbosity).unwrap_or(USUAL);
-    let form = Form { json: query.flag("log_json")?, location: query.flag("log_include_location")? };
+    let form = Form {
+        json: query.flag("log_json")?,
+        location: query.flag("log_include_location")?,
+    };
     let plain = query.flag("plain")?;
     let mut log = agent.reloader.log.follow(level);
     let (sender, received) = mpsc::channel(WAITING);
@@ -26,12 +29,26 @@ pub(super) fn follow(agent: &AgentOps, request: &ApiRequest) -> Answered {
             };
             let Some(record) = record else { return };
             let data = (record.line(form) + "\n").into();
-            if sender.send(Ok(Frame { data, ..Frame::default() })).await.is_err() {
+            if sender
+                .send(Ok(Frame {
+                    data,
+                    ..Frame::default()
+                }))
+                .await
+                .is_err()
+            {
                 return;
             }
         }
     });
-    Ok(frames::answer_now(received, if plain { frames::Form::Plain } else { frames::Form::Json }))
+    Ok(frames::answer_now(
+        received,
+        if plain {
+            frames::Form::Plain
+        } else {
+            frames::Form::Json
+        },
+    ))
 }
 
 /// What is wrong with a request to follow or to export the log.
@@ -52,7 +69,9 @@ pub(super) fn check(request: &ApiRequest) -> Result<(), ApiError> {
     }
     let exported = request.op == Op::AgentMonitorExport;
     if exported && query.text("service_name").is_none() && query.text("on_disk").is_none() {
-        return Err(ApiError::bad_request("Either -service-name or -on-disk must be set"));
+        return Err(ApiError::bad_request(
+            "Either -service-name or -on-disk must be set",
+        ));
     }
     Ok(())
 }

@@ -12,7 +12,12 @@ fn kinds() -> Vec<String> {
 
 fn count(agent: &AgentOps) -> i64 {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    agent.config.settings.server.num_schedulers.map_or(workers as i64, |count| count as i64)
+    agent
+        .config
+        .settings
+        .server
+        .num_schedulers
+        .map_or(workers as i64, |count| count as i64)
 }
 
 fn server_id(agent: &AgentOps) -> String {
@@ -20,7 +25,10 @@ fn server_id(agent: &AgentOps) -> String {
 }
 
 fn need_server(agent: &AgentOps) -> Result<(), ApiError> {
-    agent.need_server().map(|_| ()).map_err(|_| ApiError::bad_request("server is not enabled"))
+    agent
+        .need_server()
+        .map(|_| ())
+        .map_err(|_| ApiError::bad_request("server is not enabled"))
 }
 
 pub(super) fn list(agent: &AgentOps) -> Answered {
@@ -34,7 +42,13 @@ pub(super) fn list(agent: &AgentOps) -> Answered {
             workload_status: "WaitingToDequeue".to_owned(),
         })
         .collect();
-    Answer::json(&AgentSchedulers { schedulers, server_id: server_id(agent) }, Meta::none())
+    Answer::json(
+        &AgentSchedulers {
+            schedulers,
+            server_id: server_id(agent),
+        },
+        Meta::none(),
+    )
 }
 
 pub(super) fn config(agent: &AgentOps) -> Answered {
@@ -52,12 +66,21 @@ pub(super) fn set_config(agent: &AgentOps, request: &ApiRequest) -> Answered {
     let wanted: AgentSchedulersConfig = request
         .json()
         .map_err(|error| ApiError::bad_request(format!("Invalid request: {}", error.message)))?;
-    let known = wanted.enabled_schedulers.iter().all(|kind| KINDS.contains(&kind.as_str()));
-    if !known || !wanted.enabled_schedulers.iter().any(|kind| kind == "_core") || wanted.num_schedulers < 0 {
+    let known = wanted
+        .enabled_schedulers
+        .iter()
+        .all(|kind| KINDS.contains(&kind.as_str()));
+    if !known
+        || !wanted.enabled_schedulers.iter().any(|kind| kind == "_core")
+        || wanted.num_schedulers < 0
+    {
         return Err(ApiError::bad_request("Invalid request"));
     }
     if wanted.num_schedulers != count(agent) || wanted.enabled_schedulers.len() != KINDS.len() {
-        return Err(ApiError::new(501, "changing the schedulers of a running server is not supported by this version"));
+        return Err(ApiError::new(
+            501,
+            "changing the schedulers of a running server is not supported by this version",
+        ));
     }
     config(agent)
 }

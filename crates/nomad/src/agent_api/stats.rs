@@ -28,7 +28,10 @@ pub(super) fn of(agent: &AgentOps) -> Stats {
 }
 
 fn group<const N: usize>(figures: [(&str, String); N]) -> Group {
-    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    figures
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// A time in the reference's text form.
@@ -40,12 +43,21 @@ fn server(side: &ServerSide) -> Group {
     let consensus = side.consensus();
     let others = side.circle.others();
     let own = side.circle.me(&side.server);
-    let regions: BTreeSet<&str> =
-        others.iter().map(|known| known.hello.region.as_str()).chain([own.region.as_str()]).collect();
+    let regions: BTreeSet<&str> = others
+        .iter()
+        .map(|known| known.hello.region.as_str())
+        .chain([own.region.as_str()])
+        .collect();
     group([
         ("server", "true".to_owned()),
         ("leader", consensus.is_leader().to_string()),
-        ("leader_addr", consensus.leader().map(|leader| leader.address).unwrap_or_default()),
+        (
+            "leader_addr",
+            consensus
+                .leader()
+                .map(|leader| leader.address)
+                .unwrap_or_default(),
+        ),
         ("bootstrap", (consensus.members().len() == 1).to_string()),
         ("known_regions", regions.len().to_string()),
     ])
@@ -59,7 +71,10 @@ fn raft(side: &ServerSide) -> Group {
         .iter()
         .map(|member| {
             let suffrage = if member.voter { "Voter" } else { "Nonvoter" };
-            format!("{{Suffrage:{suffrage} ID:{} Address:{}}}", member.id, member.address)
+            format!(
+                "{{Suffrage:{suffrage} ID:{} Address:{}}}",
+                member.id, member.address
+            )
         })
         .collect();
     let contact = match (status.role, status.last_contact) {
@@ -75,7 +90,14 @@ fn raft(side: &ServerSide) -> Group {
         ("last_log_term", number(status.last_log_term)),
         ("commit_index", number(status.committed)),
         ("applied_index", number(status.applied)),
-        ("fsm_pending", status.committed.unwrap_or(0).saturating_sub(status.applied.unwrap_or(0)).to_string()),
+        (
+            "fsm_pending",
+            status
+                .committed
+                .unwrap_or(0)
+                .saturating_sub(status.applied.unwrap_or(0))
+                .to_string(),
+        ),
         ("last_snapshot_index", number(status.snapshot)),
         ("last_snapshot_term", number(status.snapshot_term)),
         ("last_contact", contact),
@@ -98,7 +120,13 @@ fn state(role: Role) -> &'static str {
 /// The gossip that the servers' circle stands for. What it has no counterpart of is nothing.
 fn serf(side: &ServerSide) -> Group {
     let others = side.circle.others();
-    let count = |status: &str| others.iter().filter(|known| known.status() == status).count().to_string();
+    let count = |status: &str| {
+        others
+            .iter()
+            .filter(|known| known.status() == status)
+            .count()
+            .to_string()
+    };
     let nothing = || "0".to_owned();
     group([
         ("members", (others.len() + 1).to_string()),

@@ -6,8 +6,14 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 const COUNTED: [(&str, &str); 2] = [
-    ("nomad.client.allocs.cpu.total_ticks", "nomad.client.allocs.cpu.total_ticks_count"),
-    ("nomad.client.host.cpu.total_ticks", "nomad.client.host.cpu.total_ticks_count"),
+    (
+        "nomad.client.allocs.cpu.total_ticks",
+        "nomad.client.allocs.cpu.total_ticks_count",
+    ),
+    (
+        "nomad.client.host.cpu.total_ticks",
+        "nomad.client.host.cpu.total_ticks_count",
+    ),
 ];
 /// Over a longer time than this nobody knows what the gauges said.
 const LONGEST: f64 = 60.0;
@@ -29,7 +35,9 @@ impl Ticks {
         let before = std::mem::take(&mut self.sums);
         let mut found = Vec::new();
         for gauge in gauges {
-            let Some((_, name)) = COUNTED.iter().find(|(name, _)| *name == gauge.name) else { continue };
+            let Some((_, name)) = COUNTED.iter().find(|(name, _)| *name == gauge.name) else {
+                continue;
+            };
             let key = (*name, gauge.labels.clone());
             let sum = before.get(&key).copied().unwrap_or(0.0) + gauge.value * seconds;
             found.push(reading(name, &gauge.labels, gauge.value, sum));
@@ -59,13 +67,27 @@ mod tests {
     #[test]
     fn a_counter_grows_while_its_gauge_is_there() {
         let labels = Labels::from([("task".to_owned(), "t".to_owned())]);
-        let gauge = MetricGauge { name: "nomad.client.allocs.cpu.total_ticks".into(), value: 10.0, labels };
+        let gauge = MetricGauge {
+            name: "nomad.client.allocs.cpu.total_ticks".into(),
+            value: 10.0,
+            labels,
+        };
         let mut ticks = Ticks::default();
         let first = ticks.take_in(std::slice::from_ref(&gauge));
-        assert_eq!((first[0].total.sum, first[0].interval.sum, first[0].labels["task"].as_str()), (10.0, 10.0, "t"));
+        assert_eq!(
+            (
+                first[0].total.sum,
+                first[0].interval.sum,
+                first[0].labels["task"].as_str()
+            ),
+            (10.0, 10.0, "t")
+        );
         let second = ticks.take_in(&[gauge]);
         assert!(second[0].total.sum >= 10.0);
         assert!(ticks.take_in(&[]).is_empty());
-        assert!(ticks.sums.is_empty(), "an allocation that is gone is forgotten");
+        assert!(
+            ticks.sums.is_empty(),
+            "an allocation that is gone is forgotten"
+        );
     }
 }

@@ -28,7 +28,11 @@ fn text(duration: Duration) -> Value {
 
 /// A setting that was always text is empty until somebody writes it.
 fn unless_default<T: PartialEq>(value: T, usual: T, show: impl FnOnce(T) -> Value) -> Value {
-    if value == usual { "".into() } else { show(value) }
+    if value == usual {
+        "".into()
+    } else {
+        show(value)
+    }
 }
 
 fn path(path: &Path) -> Value {

@@ -19,16 +19,23 @@ impl Filter {
             Some(("-", prefix)) => Some((prefix.to_owned(), false)),
             _ => None,
         };
-        let mut prefixes: Vec<(String, bool)> = settings.prefix_filter.iter().filter_map(rule).collect();
+        let mut prefixes: Vec<(String, bool)> =
+            settings.prefix_filter.iter().filter_map(rule).collect();
         if settings.disable_allocation_hook_metrics {
             prefixes.extend(HOOKS.map(|prefix| (prefix.to_owned(), false)));
         }
         prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        Self { prefixes, otherwise: settings.filter_default }
+        Self {
+            prefixes,
+            otherwise: settings.filter_default,
+        }
     }
 
     pub(crate) fn wants(&self, name: &str) -> bool {
-        let rule = self.prefixes.iter().find(|(prefix, _)| name.starts_with(prefix.as_str()));
+        let rule = self
+            .prefixes
+            .iter()
+            .find(|(prefix, _)| name.starts_with(prefix.as_str()));
         rule.map_or(self.otherwise, |(_, wanted)| *wanted)
     }
 }

@@ -26,10 +26,22 @@ impl Telemetry {
     /// Begins to sum up what is told.
     pub(crate) fn start(config: &AgentConfig) -> Self {
         let settings = &config.settings.telemetry;
-        let registry = caravan_telemetry::start(settings.in_memory_collection_interval, known::COUNTS, known::SAMPLES);
-        let host = if settings.use_node_name { config.name.clone() } else { hostname() };
+        let registry = caravan_telemetry::start(
+            settings.in_memory_collection_interval,
+            known::COUNTS,
+            known::SAMPLES,
+        );
+        let host = if settings.use_node_name {
+            config.name.clone()
+        } else {
+            hostname()
+        };
         let host = (!settings.disable_hostname && !host.is_empty()).then_some(host);
-        Self { registry, filter: Filter::new(settings), host }
+        Self {
+            registry,
+            filter: Filter::new(settings),
+            host,
+        }
     }
 
     /// What was counted and timed, as far as it is wanted.
@@ -43,10 +55,15 @@ impl Telemetry {
     pub(crate) fn name(&self, gauges: Vec<MetricGauge>) -> Vec<MetricGauge> {
         let mut named: Vec<MetricGauge> = gauges
             .into_iter()
-            .map(|gauge| match (&self.host, gauge.name.strip_prefix("nomad.")) {
-                (Some(host), Some(rest)) => MetricGauge { name: format!("nomad.{host}.{rest}"), ..gauge },
-                _ => gauge,
-            })
+            .map(
+                |gauge| match (&self.host, gauge.name.strip_prefix("nomad.")) {
+                    (Some(host), Some(rest)) => MetricGauge {
+                        name: format!("nomad.{host}.{rest}"),
+                        ..gauge
+                    },
+                    _ => gauge,
+                },
+            )
             .filter(|gauge| self.filter.wants(&gauge.name))
             .collect();
         named.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));
@@ -70,5 +87,8 @@ impl Telemetry {
 }
 
 fn hostname() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_default()
 }

@@ -43,7 +43,13 @@ pub(crate) fn addresses(settings: &Settings) -> Vec<Address> {
         (Form::Datadog, &settings.datadog_address),
     ];
     let wanted = all.into_iter().filter(|(_, to)| !to.is_empty());
-    wanted.map(|(form, to)| Address { form, to: to.clone(), tags: settings.datadog_tags.clone() }).collect()
+    wanted
+        .map(|(form, to)| Address {
+            form,
+            to: to.clone(),
+            tags: settings.datadog_tags.clone(),
+        })
+        .collect()
 }
 
 /// All places, and what waits to be sent to each.
@@ -59,7 +65,13 @@ struct Sink {
 
 impl Sinks {
     pub(crate) fn new(addresses: Vec<Address>) -> Self {
-        let sink = |address| Sink { address, packet: String::new(), stream: None, socket: None, refused: None };
+        let sink = |address| Sink {
+            address,
+            packet: String::new(),
+            stream: None,
+            socket: None,
+            refused: None,
+        };
         Self(addresses.into_iter().map(sink).collect())
     }
 
@@ -69,8 +81,11 @@ impl Sinks {
             match told.recv_timeout(FLUSH) {
                 Ok(event) if !wants(event.name) => {}
                 Ok(event) => {
-                    let labels: Vec<(&str, &str)> =
-                        event.labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                    let labels: Vec<(&str, &str)> = event
+                        .labels
+                        .iter()
+                        .map(|(name, value)| (*name, value.as_str()))
+                        .collect();
                     let unit = if event.kind == Kind::Count { "c" } else { "ms" };
                     self.add(event.name, &labels, event.value, unit);
                 }
@@ -83,8 +98,11 @@ impl Sinks {
     /// Sends gauges. Blocks.
     pub(crate) fn gauges(&mut self, gauges: &[MetricGauge]) {
         for gauge in gauges {
-            let labels: Vec<(&str, &str)> =
-                gauge.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let labels: Vec<(&str, &str)> = gauge
+                .labels
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             self.add(&gauge.name, &labels, gauge.value, "g");
         }
         self.flush();
@@ -140,7 +158,8 @@ impl Sink {
         let socket = match &mut self.socket {
             Some(socket) => socket,
             none => {
-                let socket = UdpSocket::bind(("::", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0)))?;
+                let socket =
+                    UdpSocket::bind(("::", 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0)))?;
                 let socket = match socket.connect(&self.address.to) {
                     Ok(()) => socket,
                     Err(_) => UdpSocket::bind(("0.0.0.0", 0))?,
@@ -160,9 +179,15 @@ impl Sink {
 fn line(address: &Address, name: &str, labels: &[(&str, &str)], value: f64, unit: &str) -> String {
     let plain = |text: &str| text.replace([':', ' ', '|', '\n'], "_");
     if address.form == Form::Datadog {
-        let own = labels.iter().map(|(name, value)| format!("{name}:{}", value.replace(['|', ',', '\n'], "_")));
+        let own = labels
+            .iter()
+            .map(|(name, value)| format!("{name}:{}", value.replace(['|', ',', '\n'], "_")));
         let tags: Vec<String> = address.tags.iter().cloned().chain(own).collect();
-        let tags = if tags.is_empty() { String::new() } else { format!("|#{}", tags.join(",")) };
+        let tags = if tags.is_empty() {
+            String::new()
+        } else {
+            format!("|#{}", tags.join(","))
+        };
         return format!("{}:{value:.6}|{unit}{tags}\n", plain(name));
     }
     let mut name = plain(name);
@@ -180,7 +205,12 @@ mod tests {
     use std::sync::mpsc::sync_channel;
 
     fn event(kind: Kind, value: f64) -> Event {
-        Event { kind, name: "nomad.a.b", labels: vec![("job", "my job:1".into())], value }
+        Event {
+            kind,
+            name: "nomad.a.b",
+            labels: vec![("job", "my job:1".into())],
+            value,
+        }
     }
 
     fn settings() -> Settings {
@@ -190,14 +220,23 @@ mod tests {
     #[test]
     fn statsd_gets_packets_with_labels_in_the_names() {
         let collector = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        collector.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        collector
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a timeout");
         let to = collector.local_addr().expect("its address").to_string();
-        let mut sinks = Sinks::new(addresses(&Settings { statsd_address: to, ..settings() }));
+        let mut sinks = Sinks::new(addresses(&Settings {
+            statsd_address: to,
+            ..settings()
+        }));
         let (teller, told) = sync_channel(8);
         teller.send(event(Kind::Count, 1.0)).expect("room");
         teller.send(event(Kind::Sample, 2.5)).expect("room");
         std::thread::spawn(move || {
-            sinks.gauges(&[MetricGauge { name: "nomad.g".into(), value: 7.0, ..MetricGauge::default() }]);
+            sinks.gauges(&[MetricGauge {
+                name: "nomad.g".into(),
+                value: 7.0,
+                ..MetricGauge::default()
+            }]);
             sinks.follow(&told, |_| true);
         });
         let mut text = String::new();
@@ -206,17 +245,29 @@ mod tests {
             let read = collector.recv(&mut buffer).expect("a packet");
             text += std::str::from_utf8(&buffer[..read]).expect("text");
         }
-        assert_eq!(text, "nomad.g:7.000000|g\nnomad.a.b.my_job_1:1.000000|c\nnomad.a.b.my_job_1:2.500000|ms\n");
+        assert_eq!(
+            text,
+            "nomad.g:7.000000|g\nnomad.a.b.my_job_1:1.000000|c\nnomad.a.b.my_job_1:2.500000|ms\n"
+        );
     }
 
     #[test]
     fn statsite_gets_a_stream_that_ends_with_those_who_tell() {
         let collector = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let to = collector.local_addr().expect("its address").to_string();
-        let sinks = Sinks::new(addresses(&Settings { statsite_address: to, ..settings() }));
+        let sinks = Sinks::new(addresses(&Settings {
+            statsite_address: to,
+            ..settings()
+        }));
         let (teller, told) = sync_channel(8);
-        let sending = std::thread::spawn(move || sinks.follow(&told, |name| name != "nomad.unwanted"));
-        teller.send(Event { name: "nomad.unwanted", ..event(Kind::Count, 1.0) }).expect("room");
+        let sending =
+            std::thread::spawn(move || sinks.follow(&told, |name| name != "nomad.unwanted"));
+        teller
+            .send(Event {
+                name: "nomad.unwanted",
+                ..event(Kind::Count, 1.0)
+            })
+            .expect("room");
         teller.send(event(Kind::Count, 1.0)).expect("room");
         let (stream, _) = collector.accept().expect("a caller");
         let mut line = String::new();
@@ -228,8 +279,15 @@ mod tests {
 
     #[test]
     fn datadog_gets_tags() {
-        let settings = Settings { datadog_address: "x:1".into(), datadog_tags: vec!["env:prod".into()], ..settings() };
+        let settings = Settings {
+            datadog_address: "x:1".into(),
+            datadog_tags: vec!["env:prod".into()],
+            ..settings()
+        };
         let address = &addresses(&settings)[0];
-        assert_eq!(line(address, "nomad.a", &[("job", "web")], 1.0, "c"), "nomad.a:1.000000|c|#env:prod,job:web\n");
+        assert_eq!(
+            line(address, "nomad.a", &[("job", "web")], 1.0, "c"),
+            "nomad.a:1.000000|c|#env:prod,job:web\n"
+        );
     }
 }

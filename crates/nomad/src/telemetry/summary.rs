@@ -6,13 +6,19 @@ use caravan_telemetry::{Aggregate, Kind, Reading};
 use std::time::Duration as StdDuration;
 
 /// The answer of `/v1/metrics`; `counters` come beside what was told.
-pub(crate) fn summary(telemetry: &Telemetry, gauges: Vec<MetricGauge>, counters: Vec<Reading>) -> MetricsSummary {
+pub(crate) fn summary(
+    telemetry: &Telemetry,
+    gauges: Vec<MetricGauge>,
+    counters: Vec<Reading>,
+) -> MetricsSummary {
     let (mut all, seconds) = (telemetry.readings(), telemetry.interval());
     all.extend(counters);
     all.sort_by(|a, b| (a.name, &a.labels).cmp(&(b.name, &b.labels)));
     // What has labels and did not happen lately is over, like the allocation that it belongs to.
     let shown = |wanted: Kind| {
-        let readings = all.iter().filter(move |one| one.kind == wanted && (one.labels.is_empty() || one.interval.count > 0));
+        let readings = all.iter().filter(move |one| {
+            one.kind == wanted && (one.labels.is_empty() || one.interval.count > 0)
+        });
         readings.map(|one| sample(one, seconds)).collect()
     };
     MetricsSummary {
@@ -25,7 +31,13 @@ pub(crate) fn summary(telemetry: &Telemetry, gauges: Vec<MetricGauge>, counters:
 }
 
 fn sample(reading: &Reading, interval: StdDuration) -> MetricSample {
-    let Aggregate { count, sum, min, max, .. } = reading.interval;
+    let Aggregate {
+        count,
+        sum,
+        min,
+        max,
+        ..
+    } = reading.interval;
     MetricSample {
         name: reading.name.to_owned(),
         labels: reading.labels.clone(),
@@ -40,7 +52,9 @@ fn sample(reading: &Reading, interval: StdDuration) -> MetricSample {
 }
 
 fn now_text() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     let text = Timestamp(i64::try_from(since.as_secs()).unwrap_or(0) * 1_000_000_000).to_string();
     format!("{} +0000 UTC", text.replace('T', " ").trim_end_matches('Z'))
 }

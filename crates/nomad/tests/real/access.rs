@@ -9,7 +9,11 @@ use crate::support::{Agent, PATIENCE, no_agent, shell_job, skipped, until};
 
 /// Asks with a token; the status, and the body as JSON or as text.
 fn ask(agent: &Agent, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
     let mut stream = TcpStream::connect(("127.0.0.1", agent.ports[0])).expect("the agent listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     write!(
@@ -21,14 +25,27 @@ fn ask(agent: &Agent, token: &str, method: &str, path: &str, body: &Value) -> (u
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answered");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).unwrap_or_else(|_| body.into()))
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("a status");
+    (
+        status,
+        serde_json::from_str(body).unwrap_or_else(|_| body.into()),
+    )
 }
 
 /// A token with one policy of these rules.
 fn token(agent: &Agent, root: &str, name: &str, rules: &str) -> String {
     let policy = json!({"Name": name, "Rules": rules});
-    let (status, body) = ask(agent, root, "PUT", &format!("/v1/acl/policy/{name}"), &policy);
+    let (status, body) = ask(
+        agent,
+        root,
+        "PUT",
+        &format!("/v1/acl/policy/{name}"),
+        &policy,
+    );
     assert_eq!(status, 200, "{body}");
     let wanted = json!({"Name": name, "Type": "client", "Policies": [name]});
     let (status, body) = ask(agent, root, "PUT", "/v1/acl/token", &wanted);
@@ -37,12 +54,19 @@ fn token(agent: &Agent, root: &str, name: &str, rules: &str) -> String {
 }
 
 fn ids(list: &Value) -> Vec<&str> {
-    list.as_array().into_iter().flatten().filter_map(|one| one["ID"].as_str()).collect()
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["ID"].as_str())
+        .collect()
 }
 
 #[test]
 fn each_namespace_is_for_those_who_have_a_rule_on_it() {
-    if skipped("each_namespace_is_for_those_who_have_a_rule_on_it", no_agent()) {
+    if skipped(
+        "each_namespace_is_for_those_who_have_a_rule_on_it",
+        no_agent(),
+    ) {
         return;
     }
     let mut agent = Agent::prepare("acl { enabled = true }");
@@ -56,7 +80,13 @@ fn each_namespace_is_for_those_who_have_a_rule_on_it() {
         let (_, nodes) = ask(&agent, &root, "GET", "/v1/nodes", &Value::Null);
         (nodes[0]["Status"] == "ready").then_some(())
     });
-    let (status, body) = ask(&agent, &root, "PUT", "/v1/namespace/prod", &json!({"Name": "prod"}));
+    let (status, body) = ask(
+        &agent,
+        &root,
+        "PUT",
+        "/v1/namespace/prod",
+        &json!({"Name": "prod"}),
+    );
     assert_eq!(status, 200, "{body}");
     let job = |namespace: &str| {
         let mut job = shell_job("web", "service", 1, "sleep 600");
@@ -68,11 +98,27 @@ fn each_namespace_is_for_those_who_have_a_rule_on_it() {
         assert_eq!(status, 200, "{body}");
     }
     let alloc = until("prod's job has an allocation", || {
-        let (_, allocs) = ask(&agent, &root, "GET", "/v1/job/web/allocations?namespace=prod", &Value::Null);
+        let (_, allocs) = ask(
+            &agent,
+            &root,
+            "GET",
+            "/v1/job/web/allocations?namespace=prod",
+            &Value::Null,
+        );
         allocs[0]["ID"].as_str().map(str::to_owned)
     });
-    let default = token(&agent, &root, "default-write", "namespace \"default\" { policy = \"write\" }");
-    let prod = token(&agent, &root, "prod-read", "namespace \"prod\" { policy = \"read\" }");
+    let default = token(
+        &agent,
+        &root,
+        "default-write",
+        "namespace \"default\" { policy = \"write\" }",
+    );
+    let prod = token(
+        &agent,
+        &root,
+        "prod-read",
+        "namespace \"prod\" { policy = \"read\" }",
+    );
     let get = |token: &str, path: &str| ask(&agent, token, "GET", path, &Value::Null);
 
     // Lists of all namespaces hold what may be seen.
@@ -92,8 +138,14 @@ fn each_namespace_is_for_those_who_have_a_rule_on_it() {
     assert_eq!(ask(&agent, &prod, "PUT", &stop, &Value::Null).0, 403);
 
     // The namespace in a body counts as much as that of the request.
-    assert_eq!(ask(&agent, &default, "PUT", "/v1/jobs", &job("prod")).0, 403);
-    assert_eq!(ask(&agent, &default, "PUT", "/v1/jobs", &job("default")).0, 200);
+    assert_eq!(
+        ask(&agent, &default, "PUT", "/v1/jobs", &job("prod")).0,
+        403
+    );
+    assert_eq!(
+        ask(&agent, &default, "PUT", "/v1/jobs", &job("default")).0,
+        200
+    );
     let variable = json!({"Namespace": "prod", "Items": {"a": "b"}});
     assert_eq!(ask(&agent, &default, "PUT", "/v1/var/x", &variable).0, 403);
     let picked = json!({"Jobs": [{"Namespace": "prod", "ID": "web"}]});
@@ -103,6 +155,16 @@ fn each_namespace_is_for_those_who_have_a_rule_on_it() {
     // A token that is deleted is worth nothing at once.
     let (_, own) = get(&prod, "/v1/acl/token/self");
     let accessor = own["AccessorID"].as_str().expect("an accessor");
-    assert_eq!(ask(&agent, &root, "DELETE", &format!("/v1/acl/token/{accessor}"), &Value::Null).0, 200);
+    assert_eq!(
+        ask(
+            &agent,
+            &root,
+            "DELETE",
+            &format!("/v1/acl/token/{accessor}"),
+            &Value::Null
+        )
+        .0,
+        200
+    );
     assert_eq!(get(&prod, "/v1/jobs?namespace=prod").0, 403);
 }

@@ -9,19 +9,27 @@ use crate::support::{Agent, no_docker, shell_job, skipped, until};
 fn text(output: &Output) -> (String, String) {
     let read = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (read(&output.stdout), read(&output.stderr));
-    assert!(!out.contains("panicked") && !err.contains("panicked"), "{out}{err}");
+    assert!(
+        !out.contains("panicked") && !err.contains("panicked"),
+        "{out}{err}"
+    );
     (out, err)
 }
 
 /// The texts of the events of a job's tasks.
 fn events(agent: &Agent, job: &str) -> String {
-    let allocations = agent.get(&format!("/v1/job/{job}/allocations")).unwrap_or_default();
+    let allocations = agent
+        .get(&format!("/v1/job/{job}/allocations"))
+        .unwrap_or_default();
     allocations.to_string()
 }
 
 #[test]
 fn an_image_that_nobody_has_fails_the_task_and_says_which() {
-    if skipped("an_image_that_nobody_has_fails_the_task_and_says_which", no_docker()) {
+    if skipped(
+        "an_image_that_nobody_has_fails_the_task_and_says_which",
+        no_docker(),
+    ) {
         return;
     }
     let agent = Agent::start("");
@@ -31,7 +39,10 @@ fn an_image_that_nobody_has_fails_the_task_and_says_which() {
     agent.register(&job).expect("registered");
     agent.until_allocations("noimage", "failed", 1);
     let events = events(&agent, "noimage");
-    assert!(events.contains("Driver Failure") && events.contains("localhost:1/nope:1"), "{events}");
+    assert!(
+        events.contains("Driver Failure") && events.contains("localhost:1/nope:1"),
+        "{events}"
+    );
 }
 
 #[test]
@@ -41,7 +52,8 @@ fn a_static_port_is_given_once_for_each_address_and_the_others_wait_for_it() {
     let count = 6_u8;
     let mut job = shell_job("port", "service", i64::from(count), "sleep 3600");
     let port = crate::support::free_port();
-    job["TaskGroups"][0]["Networks"] = json!([{"ReservedPorts": [{"Label": "web", "Value": port}]}]);
+    job["TaskGroups"][0]["Networks"] =
+        json!([{"ReservedPorts": [{"Label": "web", "Value": port}]}]);
     agent.register(&job).expect("registered");
     let shown = until("the others are said to wait", || {
         let shown = agent.ok(&["job", "status", "port"]);
@@ -50,7 +62,10 @@ fn a_static_port_is_given_once_for_each_address_and_the_others_wait_for_it() {
     assert!(shown.contains("reserved port collision"), "{shown}");
     let placed = agent.get("/v1/job/port/allocations").expect("allocations");
     let placed = placed.as_array().map_or(0, Vec::len);
-    assert!((1..usize::from(count)).contains(&placed), "{placed} allocations were placed");
+    assert!(
+        (1..usize::from(count)).contains(&placed),
+        "{placed} allocations were placed"
+    );
     agent.ok(&["job", "stop", "-detach", "port"]);
 }
 
@@ -71,7 +86,10 @@ fn an_agent_whose_port_is_taken_ends_and_says_which() {
     second.launch();
     assert_eq!(second.wait(), Some(1));
     let log = second.log();
-    assert!(log.contains(&format!("127.0.0.1:{}", ports[0])) && log.contains("in use"), "{log}");
+    assert!(
+        log.contains(&format!("127.0.0.1:{}", ports[0])) && log.contains("in use"),
+        "{log}"
+    );
     assert!(agent.get("/v1/nodes").is_ok(), "the first goes on");
 }
 
@@ -79,11 +97,31 @@ fn an_agent_whose_port_is_taken_ends_and_says_which() {
 fn flags_that_do_not_exist_are_named_with_the_help() {
     let agent = Agent::start("");
     let cases: [(&[&str], i32, &str); 5] = [
-        (&["job", "run", "-nope", "x"], 1, "flag provided but not defined: -nope"),
-        (&["job", "plan", "-nope", "x"], 255, "flag provided but not defined: -nope"),
-        (&["job", "run", "-detach=perhaps", "x"], 1, "invalid boolean value \"perhaps\" for -detach: parse error"),
-        (&["job", "run", "-eval-priority", "x", "y"], 1, "invalid value \"x\" for flag -eval-priority: parse error"),
-        (&["job", "run", "-check-index"], 1, "flag needs an argument: -check-index"),
+        (
+            &["job", "run", "-nope", "x"],
+            1,
+            "flag provided but not defined: -nope",
+        ),
+        (
+            &["job", "plan", "-nope", "x"],
+            255,
+            "flag provided but not defined: -nope",
+        ),
+        (
+            &["job", "run", "-detach=perhaps", "x"],
+            1,
+            "invalid boolean value \"perhaps\" for -detach: parse error",
+        ),
+        (
+            &["job", "run", "-eval-priority", "x", "y"],
+            1,
+            "invalid value \"x\" for flag -eval-priority: parse error",
+        ),
+        (
+            &["job", "run", "-check-index"],
+            1,
+            "flag needs an argument: -check-index",
+        ),
     ];
     for (args, code, message) in cases {
         let output = agent.nomad(args);
@@ -100,15 +138,27 @@ fn flags_that_do_not_exist_are_named_with_the_help() {
 #[test]
 fn a_check_index_of_another_version_leaves_the_job_alone() {
     let agent = Agent::start("");
-    agent.register(&shell_job("kept", "service", 0, "true")).expect("registered");
+    agent
+        .register(&shell_job("kept", "service", 0, "true"))
+        .expect("registered");
     // Its evaluation ends with the job at rest; nothing else changes it after that.
     let before = until("the job is at rest", || {
-        agent.get("/v1/job/kept").ok().filter(|job| job["Status"] != "pending")
+        agent
+            .get("/v1/job/kept")
+            .ok()
+            .filter(|job| job["Status"] != "pending")
     });
     let changed: Value = json!({"Job": shell_job("kept", "service", 0, "false")});
     std::fs::write(agent.path("kept.json"), changed.to_string()).expect("written");
     let index = before["JobModifyIndex"].as_u64().expect("a number");
-    let output = agent.nomad(&["job", "run", "-json", "-check-index", &(index + 1).to_string(), "kept.json"]);
+    let output = agent.nomad(&[
+        "job",
+        "run",
+        "-json",
+        "-check-index",
+        &(index + 1).to_string(),
+        "kept.json",
+    ]);
     let (_, err) = text(&output);
     assert_eq!(output.status.code(), Some(1), "{err}");
     let expected = format!(
@@ -122,15 +172,32 @@ fn a_check_index_of_another_version_leaves_the_job_alone() {
 #[test]
 fn prefixes_that_name_several_things_or_none_change_nothing() {
     let agent = Agent::start("");
-    agent.register(&shell_job("one", "service", 2, "sleep 3600")).expect("registered");
+    agent
+        .register(&shell_job("one", "service", 2, "sleep 3600"))
+        .expect("registered");
     agent.until_allocations("one", "running", 2);
     let cases: [(&[&str], &str); 6] = [
-        (&["alloc", "stop", "00000000"], "No allocation(s) with prefix or id \"00000000\" found"),
-        (&["alloc", "stop", "0"], "Alloc ID must contain at least two characters."),
+        (
+            &["alloc", "stop", "00000000"],
+            "No allocation(s) with prefix or id \"00000000\" found",
+        ),
+        (
+            &["alloc", "stop", "0"],
+            "Alloc ID must contain at least two characters.",
+        ),
         (&["alloc", "restart", "zz"], "alloc lookup failed"),
-        (&["node", "eligibility", "-disable", "00000000"], "No node(s) with prefix or id \"00000000\" found"),
-        (&["job", "stop", "nope"], "No job(s) with prefix or ID \"nope\" found"),
-        (&["deployment", "fail", "00000000"], "Deployment ID \"00000000\" matched no deployments"),
+        (
+            &["node", "eligibility", "-disable", "00000000"],
+            "No node(s) with prefix or id \"00000000\" found",
+        ),
+        (
+            &["job", "stop", "nope"],
+            "No job(s) with prefix or ID \"nope\" found",
+        ),
+        (
+            &["deployment", "fail", "00000000"],
+            "Deployment ID \"00000000\" matched no deployments",
+        ),
     ];
     for (args, message) in cases {
         let output = agent.nomad(args);

@@ -92,10 +92,7 @@ fn a_hang_up_reloads_the_log_level() {
     std::fs::write(&file, text.replace("\"DEBUG\"", "\"INFO\"")).expect("written");
     agent.signal("HUP");
     until("the level has changed", || {
-        agent
-            .log()
-            .contains("configuration reloaded")
-            .then_some(())
+        agent.log().contains("configuration reloaded").then_some(())
     });
     std::fs::write(&file, "nonsense = 1").expect("written");
     agent.signal("HUP");
@@ -167,11 +164,16 @@ fn files_are_validated_without_an_agent() {
             + &String::from_utf8_lossy(&output.stderr);
         (output.status.code(), text)
     };
-    let (code, text) = validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true bootstrap_expect = 1 }");
+    let (code, text) =
+        validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true bootstrap_expect = 1 }");
     assert_eq!(code, Some(0), "{text}");
-    let (code, text) = validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true\n colour = 1 }");
+    let (code, text) =
+        validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true\n colour = 1 }");
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("a.hcl:3:2") && text.contains("colour"), "{text}");
+    assert!(
+        text.contains("a.hcl:3:2") && text.contains("colour"),
+        "{text}"
+    );
 }
 
 #[test]

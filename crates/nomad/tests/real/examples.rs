@@ -84,7 +84,10 @@ fn until_removed(allocation: &serde_json::Value) {
     let id = allocation["ID"].as_str().expect("an id");
     until("the container is gone", || {
         let label = format!("label=com.hashicorp.nomad.alloc_id={id}");
-        let found = Command::new("docker").args(["ps", "-aq", "--filter", &label]).output().ok()?;
+        let found = Command::new("docker")
+            .args(["ps", "-aq", "--filter", &label])
+            .output()
+            .ok()?;
         (found.status.success() && found.stdout.is_empty()).then_some(())
     });
 }

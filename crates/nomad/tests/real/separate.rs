@@ -221,9 +221,10 @@ fn a_client_is_reached_through_its_server_with_certificates() {
 #[test]
 fn the_api_speaks_tls() {
     let certificates = Certificates::make();
-    let block = certificates
-        .block("server")
-        .replace("rpc = true", "rpc = true http = true verify_https_client = true");
+    let block = certificates.block("server").replace(
+        "rpc = true",
+        "rpc = true http = true verify_https_client = true",
+    );
     let server = server("s", 1, &[], &block);
     let dir = certificates.dir.path().display();
     let address = format!("-address=https://127.0.0.1:{}", server.ports[0]);
@@ -422,7 +423,10 @@ fn data_migrates_to_another_node() {
     server.wait_ready();
     let nodes = until("both nodes are ready", || {
         let nodes = server.get("/v1/nodes").ok()?;
-        let ready = nodes.as_array()?.iter().filter(|node| node["Status"] == "ready");
+        let ready = nodes
+            .as_array()?
+            .iter()
+            .filter(|node| node["Status"] == "ready");
         (ready.count() == 2).then_some(nodes)
     });
     let line = "echo kept >> $NOMAD_ALLOC_DIR/data/kept; echo mine >> local/mine; ln -sf /etc/passwd local/link; \
@@ -435,12 +439,24 @@ fn data_migrates_to_another_node() {
     server.register(&job).expect("registered");
     let first = server.until_allocations("moves", "running", 1).remove(0);
     let here = |alloc: &serde_json::Value| {
-        let node = nodes.as_array().expect("nodes").iter().find(|node| node["ID"] == alloc["NodeID"]);
-        let name = node.expect("its node")["Name"].as_str().expect("a name").to_owned();
+        let node = nodes
+            .as_array()
+            .expect("nodes")
+            .iter()
+            .find(|node| node["ID"] == alloc["NodeID"]);
+        let name = node.expect("its node")["Name"]
+            .as_str()
+            .expect("a name")
+            .to_owned();
         let at = usize::from(name == "two");
-        clients[at].path("data").join("alloc").join(alloc["ID"].as_str().expect("an id"))
+        clients[at]
+            .path("data")
+            .join("alloc")
+            .join(alloc["ID"].as_str().expect("an id"))
     };
-    until("the first has written", || std::fs::metadata(here(&first).join("t/local/pid")).ok());
+    until("the first has written", || {
+        std::fs::metadata(here(&first).join("t/local/pid")).ok()
+    });
     server.ok(&[
         "node",
         "drain",
@@ -451,7 +467,9 @@ fn data_migrates_to_another_node() {
     ]);
     let second = until("the second runs on the other node", || {
         let running = server.allocations("moves", "running");
-        running.into_iter().find(|alloc| alloc["NodeID"] != first["NodeID"])
+        running
+            .into_iter()
+            .find(|alloc| alloc["NodeID"] != first["NodeID"])
     });
     let dir = here(&second);
     until("the second has written", || {

@@ -325,7 +325,11 @@ impl Drop for Agent {
         // A task in a root of its own is known by its supervisor only, which holds its logs open.
         let mut left = self.processes();
         left.extend(processes().filter(|pid| holds_open(*pid, self.dir.path())));
-        left.extend(processes().filter(|pid| parent(*pid).is_some_and(|it| left.contains(&it))).collect::<Vec<_>>());
+        left.extend(
+            processes()
+                .filter(|pid| parent(*pid).is_some_and(|it| left.contains(&it)))
+                .collect::<Vec<_>>(),
+        );
         for pid in left {
             run_quietly("kill", &["-KILL", &pid.to_string()]);
         }
@@ -338,7 +342,12 @@ impl Drop for Agent {
 }
 
 fn run_quietly(program: &str, args: &[&str]) {
-    drop(Command::new(program).args(args).stderr(Stdio::null()).status());
+    drop(
+        Command::new(program)
+            .args(args)
+            .stderr(Stdio::null())
+            .status(),
+    );
 }
 
 fn processes() -> impl Iterator<Item = u32> {
@@ -348,7 +357,10 @@ fn processes() -> impl Iterator<Item = u32> {
 
 /// Whether a process has a file of this folder open.
 fn holds_open(pid: u32, folder: &Path) -> bool {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
     files
         .filter_map(|file| std::fs::read_link(file.path()).ok())
         .any(|file| file.starts_with(folder))

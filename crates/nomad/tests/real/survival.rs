@@ -278,12 +278,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        drop(
-            Command::new("umount")
-                .arg("-l")
-                .arg(self.0.path())
-                .status(),
-        );
+        drop(Command::new("umount").arg("-l").arg(self.0.path()).status());
     }
 }
 
@@ -314,7 +309,9 @@ fn a_full_disk_stops_no_task() {
     until("the disk is full", || disk.full().then_some(()));
     let beaten = || std::fs::metadata(&beats).map_or(0, |file| file.len());
     let before = beaten();
-    until("the task goes on", || (beaten() > before + 500).then_some(()));
+    until("the task goes on", || {
+        (beaten() > before + 500).then_some(())
+    });
     assert!(agent.get("/v1/nodes").is_ok(), "the agent answers");
     let running = agent.until_allocations("fills", "running", 1);
     assert_eq!(running[0]["TaskStates"]["t"]["Restarts"], 0);

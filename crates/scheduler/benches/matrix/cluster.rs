@@ -225,7 +225,11 @@ pub(crate) fn eval(state: &State, id: &str, number: u128) -> Arc<Evaluation> {
 
 /// Takes an evaluation to its end; every plan is accepted whole and none written. What was accepted.
 pub(crate) fn process(state: &State, eval: &Arc<Evaluation>, seed: u64) -> Vec<PlanResult> {
-    let settings = Settings { now: EPOCH, seed, ..Settings::default() };
+    let settings = Settings {
+        now: EPOCH,
+        seed,
+        ..Settings::default()
+    };
     let mut run = EvalRun::new(Arc::clone(eval));
     let mut results = Vec::new();
     loop {

@@ -1,7 +1,9 @@
 //! Whether a node exposes the volumes that a group mounts (scheduler sheet §8.6).
 
 use crate::planned::Planned;
-use caravan_model::{Allocation, HostVolume, HostVolumeState, Job, Node, VolumeRequest, volume_type};
+use caravan_model::{
+    Allocation, HostVolume, HostVolumeState, Job, Node, VolumeRequest, volume_type,
+};
 use caravan_state::{JobKey, ScopedKey, State};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,9 +38,8 @@ pub(crate) fn lacks(
         .filter(|request| request.r#type.is_empty() || request.r#type == volume_type::HOST);
     for request in host {
         let source = request.source_for(asker.alloc_name);
-        let claimed = asker.in_place
-            || !request.sticky
-            || is_claimed(state, planned, node, &source, asker);
+        let claimed =
+            asker.in_place || !request.sticky || is_claimed(state, planned, node, &source, asker);
         if !has(state, asker.job, node, request, &source, &running) || !claimed {
             return Some(MISSING.to_owned());
         }
@@ -69,16 +70,25 @@ fn is_claimed(
         let same_group = alloc.job_id == job.id && alloc.task_group == asker.group;
         same_group && alloc.namespace == job.namespace && !alloc.server_terminal()
     };
-    let unmet = state.volume_claims_of_job(&job).filter(|claim| {
-        claim.task_group_name == asker.group && claim.volume_name == source
-    });
+    let unmet = state
+        .volume_claims_of_job(&job)
+        .filter(|claim| claim.task_group_name == asker.group && claim.volume_name == source);
     let mut unmet = unmet.filter(|claim| {
         let key = ScopedKey::new(claim.namespace.clone(), claim.volume_id.clone());
         let volume = state.host_volume(&key);
-        volume.is_some_and(|volume| !planned.proposed(state, volume.node_id).any(|alloc| uses(alloc)))
+        volume.is_some_and(|volume| {
+            !planned
+                .proposed(state, volume.node_id)
+                .any(|alloc| uses(alloc))
+        })
     });
-    let here = node.host_volumes.get(source).map_or("", |shown| shown.id.as_str());
-    let Some(first) = unmet.next() else { return true };
+    let here = node
+        .host_volumes
+        .get(source)
+        .map_or("", |shown| shown.id.as_str());
+    let Some(first) = unmet.next() else {
+        return true;
+    };
     first.volume_id == here || unmet.any(|claim| claim.volume_id == here)
 }
 

@@ -477,7 +477,8 @@ impl World {
             let healthy = |group: &DeploymentState| {
                 let canaries = group.placed_canaries.iter();
                 let canaries = canaries.filter_map(|id| self.state.alloc(id));
-                let standing = |alloc: &&Arc<Allocation>| alloc.is_healthy() && !alloc.terminal_status();
+                let standing =
+                    |alloc: &&Arc<Allocation>| alloc.is_healthy() && !alloc.terminal_status();
                 canaries.filter(standing).count() as i64 >= group.desired_canaries
             };
             latest.is_active()

@@ -104,7 +104,10 @@ impl Script {
         }
         node.computed_class = computed_class(&node);
         self.nodes.insert(name.to_owned(), node.id);
-        let dynamic = node.host_volumes.values().filter(|shown| !shown.id.is_empty());
+        let dynamic = node
+            .host_volumes
+            .values()
+            .filter(|shown| !shown.id.is_empty());
         let volumes = dynamic.map(|shown| host_volume(shown, node.id)).collect();
         self.world.add_node(node);
         self.world.apply(Command::UpsertHostVolumes { volumes });

@@ -319,7 +319,11 @@ pub(super) async fn register(call: &Call) -> Answered {
     if volume.id.is_empty() {
         volume.id = clock::uuid();
     }
-    call.shared.volume_maker.make(&mut volume).await.map_err(ApiError::internal)?;
+    call.shared
+        .volume_maker
+        .make(&mut volume)
+        .await
+        .map_err(ApiError::internal)?;
     store(call, volume, stored).await
 }
 
@@ -364,18 +368,28 @@ const CLAIMS: &[Table] = &[Table::VolumeClaims];
 /// Which groups hold which sticky volumes.
 pub(super) fn claims(call: &Call) -> Answered {
     let query = &call.request.query;
-    let wanted = |name: &str, value: &str| query.text(name).is_none_or(|wanted| wanted.is_empty() || wanted == value);
+    let wanted = |name: &str, value: &str| {
+        query
+            .text(name)
+            .is_none_or(|wanted| wanted.is_empty() || wanted == value)
+    };
     let prefix = call.request.options.prefix.as_str();
     let rows = call
         .state
         .volume_claims()
         .filter(|row| call.in_scope(&row.namespace))
-        .filter(|row| call.caller.has(row.namespace.as_str(), NamespaceCapability::HostVolumeRead))
+        .filter(|row| {
+            call.caller
+                .has(row.namespace.as_str(), NamespaceCapability::HostVolumeRead)
+        })
         .filter(|row| row.id.starts_with(prefix))
         .filter(|row| wanted("job_id", row.job_id.as_str()))
         .filter(|row| wanted("task_group", &row.task_group_name))
         .filter(|row| wanted("volume_name", &row.volume_name))
-        .map(|row| Keyed { key: format!("{}.{}", row.namespace, row.id), row: Arc::clone(row) })
+        .map(|row| Keyed {
+            key: format!("{}.{}", row.namespace, row.id),
+            row: Arc::clone(row),
+        })
         .collect();
     let mut answer = list::answer(call, CLAIMS, rows, TaskGroupHostVolumeClaim::clone)?;
     answer.head.meta.index = answer.head.meta.index.map(|index| index.max(1));
@@ -390,6 +404,15 @@ pub(super) async fn delete_claim(call: &Call) -> Answered {
         return Err(ApiError::internal("task group volume claim does not exist"));
     };
     call.permit_in(&claim.namespace)?;
-    let applied = call.propose(Command::DeleteVolumeClaims { ids: vec![claim.id.clone()] }).await?;
-    Answer::json(&WriteMeta { index: applied.index }, Meta::write(applied.index))
+    let applied = call
+        .propose(Command::DeleteVolumeClaims {
+            ids: vec![claim.id.clone()],
+        })
+        .await?;
+    Answer::json(
+        &WriteMeta {
+            index: applied.index,
+        },
+        Meta::write(applied.index),
+    )
 }

@@ -173,7 +173,10 @@ pub(super) fn jobs(call: &Call) -> Answered {
         .state
         .jobs()
         .filter(|job| job.node_pool == pool && call.in_scope(&job.namespace))
-        .filter(|job| call.caller.has(job.namespace.as_str(), NamespaceCapability::ListJobs))
+        .filter(|job| {
+            call.caller
+                .has(job.namespace.as_str(), NamespaceCapability::ListJobs)
+        })
         .map(|job| Keyed {
             key: format!("{}.{}", job.namespace, job.id),
             row: Arc::clone(job),

@@ -87,7 +87,9 @@ pub(super) async fn transfer_leadership(call: &Call) -> Answered {
         return Err(ApiError::bad_request(format!("{name} must be non-empty")));
     }
     if name == "id" && wanted.len() != 36 {
-        return Err(ApiError::bad_request("id must be a uuid: uuid string is wrong length"));
+        return Err(ApiError::bad_request(
+            "id must be a uuid: uuid string is wrong length",
+        ));
     }
     let members = call.shared.consensus.members();
     let shown = |member: &caravan_consensus::Member| RaftIdAddress {

@@ -42,7 +42,8 @@ pub(super) fn read(call: &Call) -> Answered {
         }
         None => {
             let index = call.state.index_of_any(TABLES).max(1);
-            Err(caravan_http::ApiError::not_found("policy not found").with_meta(call.head(index, TABLES)))
+            Err(caravan_http::ApiError::not_found("policy not found")
+                .with_meta(call.head(index, TABLES)))
         }
     }
 }

@@ -38,7 +38,10 @@ pub(super) fn list(call: &Call) -> Answered {
             let mut services: Vec<ServiceStub> = names.into_iter().map(stub).collect();
             // A name comes after those that go on from it.
             services.sort_by_cached_key(|service| service.service_name.clone() + "~");
-            ServiceListStub { namespace, services }
+            ServiceListStub {
+                namespace,
+                services,
+            }
         })
         .collect();
     // A registry that nothing was ever written to is as old as the cluster.

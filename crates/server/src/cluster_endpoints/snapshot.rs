@@ -17,14 +17,19 @@ pub(super) async fn save(call: &Call) -> Answered {
             "failed to open snapshot: open is not supported:",
         ));
     }
-    let (state, term, now) = (Arc::clone(&call.state), call.shared.consensus.status().term, clock::now());
+    let (state, term, now) = (
+        Arc::clone(&call.state),
+        call.shared.consensus.status().term,
+        clock::now(),
+    );
     let packed = tokio::task::spawn_blocking(move || archive::pack(&state, term, now))
         .await
         .map_err(|error| ApiError::internal(error.to_string()))?
         .map_err(|error| ApiError::internal(format!("failed to write snapshot: {error}")))?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &packed);
     let digest = base64::engine::general_purpose::STANDARD.encode(digest);
-    let mut answer = Answer::bytes("application/x-gzip", packed).with_header("Digest", format!("sha-256={digest}"));
+    let mut answer = Answer::bytes("application/x-gzip", packed)
+        .with_header("Digest", format!("sha-256={digest}"));
     answer.head.meta = Meta::read(call.state.index());
     Ok(answer)
 }
@@ -38,7 +43,9 @@ pub(super) async fn restore(call: &Call) -> Answered {
         .map_err(|error| ApiError::internal(format!("failed to restore from snapshot: {error}")))?;
     let restored = put_back(&call.shared.proposer, &dump).await;
     restored.map_err(|error| match error {
-        ProposeError::Refused(refused) => ApiError::internal(format!("failed to restore from snapshot: {refused}")),
+        ProposeError::Refused(refused) => {
+            ApiError::internal(format!("failed to restore from snapshot: {refused}"))
+        }
         other => other.into(),
     })?;
     call.shared.lead_anew.notify_one();
@@ -52,7 +59,12 @@ async fn put_back(proposer: &Proposer, dump: &[u8]) -> Result<(), ProposeError> 
     for number in 0..parts {
         let bytes = dump.chunks(PART).nth(number).unwrap_or_default().to_vec();
         let (restore, last) = (restore.clone(), number + 1 == parts);
-        let part = RestorePart { restore, number: number as u64, last, bytes };
+        let part = RestorePart {
+            restore,
+            number: number as u64,
+            last,
+            bytes,
+        };
         proposer.propose(&Command::RestorePart(part)).await?;
     }
     Ok(())

@@ -182,8 +182,14 @@ pub(super) async fn apply(
         Ok(applied) => Ok(applied),
         Err(ProposeError::Refused(ApplyError::VariableConflict(current))) => {
             let error = conflict(call, current.as_deref())?;
-            let locked = current.as_ref().is_some_and(|current| current.metadata.create_index == 0);
-            let index = if locked { 0 } else { call.shared.store.snapshot().index() };
+            let locked = current
+                .as_ref()
+                .is_some_and(|current| current.metadata.create_index == 0);
+            let index = if locked {
+                0
+            } else {
+                call.shared.store.snapshot().index()
+            };
             let plain = matches!(operation, VariableOp::LockAcquire | VariableOp::LockRelease);
             Err(if plain {
                 error

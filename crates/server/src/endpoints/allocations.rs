@@ -20,9 +20,14 @@ pub(super) fn list(call: &Call) -> Answered {
         .allocs()
         .filter(|alloc| call.in_scope(&alloc.namespace))
         .filter(|alloc| prefix.is_empty() || alloc.id.to_string().starts_with(&prefix))
-        .map(|alloc| Keyed { key: id_or_age_key(call, alloc.create_index, alloc.id), row: Arc::clone(alloc) })
+        .map(|alloc| Keyed {
+            key: id_or_age_key(call, alloc.create_index, alloc.id),
+            row: Arc::clone(alloc),
+        })
         .collect();
-    super::list::answer(call, &[Table::Allocations], rows, |alloc| alloc.stub(resources, task_states))
+    super::list::answer(call, &[Table::Allocations], rows, |alloc| {
+        alloc.stub(resources, task_states)
+    })
 }
 
 pub(super) fn read(call: &Call) -> Answered {
@@ -44,11 +49,23 @@ fn unknown(id: AllocId) -> String {
 pub(super) fn services(call: &Call) -> Answered {
     let id: AllocId = call.id("alloc")?;
     let Some(alloc) = call.state.alloc(&id) else {
-        return Err(ApiError::not_found("allocation not found").with_meta(call.head(0, &[Table::Services])));
+        return Err(
+            ApiError::not_found("allocation not found").with_meta(call.head(0, &[Table::Services]))
+        );
     };
     call.permit_in(&alloc.namespace)?;
-    let rows: Vec<_> = call.state.services().filter(|service| service.alloc_id == id).collect();
-    Answer::json(&rows, call.head(alloc.modify_index.max(call.state.index_of(Table::Services)), &[Table::Services]))
+    let rows: Vec<_> = call
+        .state
+        .services()
+        .filter(|service| service.alloc_id == id)
+        .collect();
+    Answer::json(
+        &rows,
+        call.head(
+            alloc.modify_index.max(call.state.index_of(Table::Services)),
+            &[Table::Services],
+        ),
+    )
 }
 
 #[derive(Serialize)]
@@ -61,7 +78,10 @@ struct StopResponse {
 
 pub(super) async fn stop(call: &Call) -> Answered {
     let id: AllocId = call.id("alloc")?;
-    let alloc = call.state.alloc(&id).ok_or_else(|| ApiError::not_found("allocation not found"))?;
+    let alloc = call
+        .state
+        .alloc(&id)
+        .ok_or_else(|| ApiError::not_found("allocation not found"))?;
     call.permit_in(&alloc.namespace)?;
     let job = alloc.job.as_ref();
     let batch = job.is_some_and(|job| job.is_batch_like());
@@ -87,8 +107,17 @@ pub(super) async fn stop(call: &Call) -> Answered {
         ..Evaluation::default()
     };
     let eval_id = eval.id;
-    let command =
-        Command::UpdateDesiredTransitions { transitions: BTreeMap::from([(id, wish)]), evals: vec![eval], now };
+    let command = Command::UpdateDesiredTransitions {
+        transitions: BTreeMap::from([(id, wish)]),
+        evals: vec![eval],
+        now,
+    };
     let applied = call.propose(command).await?;
-    Answer::json(&StopResponse { eval_id, index: applied.index }, Meta::write(applied.index))
+    Answer::json(
+        &StopResponse {
+            eval_id,
+            index: applied.index,
+        },
+        Meta::write(applied.index),
+    )
 }

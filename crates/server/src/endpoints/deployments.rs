@@ -12,15 +12,23 @@ use std::sync::Arc;
 
 pub(super) fn list(call: &Call) -> Answered {
     // Here alone the error does not say what was looked for.
-    check_id_prefix(call, "deployment")
-        .map_err(|error| ApiError::internal(error.message.trim_start_matches("deployment lookup failed: ")))?;
+    check_id_prefix(call, "deployment").map_err(|error| {
+        ApiError::internal(
+            error
+                .message
+                .trim_start_matches("deployment lookup failed: "),
+        )
+    })?;
     let prefix = call.request.options.prefix.to_lowercase();
     let rows = call
         .state
         .deployments()
         .filter(|row| call.in_scope(&row.namespace))
         .filter(|row| prefix.is_empty() || row.id.to_string().starts_with(&prefix))
-        .map(|row| Keyed { key: id_or_age_key(call, row.create_index, row.id), row: Arc::clone(row) })
+        .map(|row| Keyed {
+            key: id_or_age_key(call, row.create_index, row.id),
+            row: Arc::clone(row),
+        })
         .collect();
     super::list::answer(call, &[Table::Deployments], rows, Deployment::clone)
 }
@@ -35,7 +43,11 @@ pub(super) fn read(call: &Call) -> Answered {
 
 pub(super) fn allocations(call: &Call) -> Answered {
     let id = permitted(call)?;
-    let stubs: Vec<_> = call.state.allocs_of_deployment(&id).map(|alloc| rows::stub(alloc)).collect();
+    let stubs: Vec<_> = call
+        .state
+        .allocs_of_deployment(&id)
+        .map(|alloc| rows::stub(alloc))
+        .collect();
     call.tables(&stubs, &[Table::Allocations])
 }
 
@@ -89,7 +101,13 @@ pub(super) async fn fail(call: &Call) -> Answered {
 pub(super) async fn pause(call: &Call) -> Answered {
     let body: DeploymentPauseRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
-    let command = decide::pause(&call.state, id, body.pause, clock::now(), &mut Ids(&mut clock::fresh));
+    let command = decide::pause(
+        &call.state,
+        id,
+        body.pause,
+        clock::now(),
+        &mut Ids(&mut clock::fresh),
+    );
     carry_out(call, command).await
 }
 
@@ -97,30 +115,56 @@ pub(super) async fn promote(call: &Call) -> Answered {
     let body: DeploymentPromoteRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
     let groups = if body.all { Vec::new() } else { body.groups };
-    let command = decide::promote(&call.state, id, groups, clock::now(), &mut Ids(&mut clock::fresh));
+    let command = decide::promote(
+        &call.state,
+        id,
+        groups,
+        clock::now(),
+        &mut Ids(&mut clock::fresh),
+    );
     carry_out(call, command).await
 }
 
 pub(super) async fn unblock(call: &Call) -> Answered {
     let body: DeploymentPauseRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
-    let row = call.state.deployment(&id).ok_or_else(|| ApiError::not_found("deployment not found"))?;
+    let row = call
+        .state
+        .deployment(&id)
+        .ok_or_else(|| ApiError::not_found("deployment not found"))?;
     if !row.is_active() {
         return Err(ApiError::internal("can't unblock terminal deployment"));
     }
-    Err(ApiError::internal("can't unblock deployment that is not blocked"))
+    Err(ApiError::internal(
+        "can't unblock deployment that is not blocked",
+    ))
 }
 
 pub(super) async fn allocation_health(call: &Call) -> Answered {
     let body: DeploymentAllocHealthRequest = call.request.json()?;
     let id = named(call, &body.deployment_id)?;
     if body.healthy_allocation_ids.is_empty() && body.unhealthy_allocation_ids.is_empty() {
-        return Err(ApiError::internal("must specify at least one healthy/unhealthy allocation ID"));
+        return Err(ApiError::internal(
+            "must specify at least one healthy/unhealthy allocation ID",
+        ));
     }
     let ids = |texts: &[String]| -> Result<Vec<AllocId>, ApiError> {
-        texts.iter().map(|text| rows::full_id(text, "alloc")).collect()
+        texts
+            .iter()
+            .map(|text| rows::full_id(text, "alloc"))
+            .collect()
     };
-    let (healthy, unhealthy) = (ids(&body.healthy_allocation_ids)?, ids(&body.unhealthy_allocation_ids)?);
-    let command = decide::set_health(&call.state, id, healthy, unhealthy, clock::now(), &mut Ids(&mut clock::fresh));
+    let (healthy, unhealthy) = (
+        ids(&body.healthy_allocation_ids)?,
+        ids(&body.unhealthy_allocation_ids)?,
+    );
+    let command = decide::set_health(
+        &call.state,
+        id,
+        healthy,
+        unhealthy,
+        clock::now(),
+        &mut Ids(&mut clock::fresh),
+    );
     carry_out(call, command).await
 }

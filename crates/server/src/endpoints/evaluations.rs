@@ -26,31 +26,49 @@ fn matching(call: &Call) -> Result<Vec<Keyed<Evaluation>>, ApiError> {
         .filter(|eval| prefix.is_empty() || eval.id.to_string().starts_with(&prefix))
         .filter(|eval| status.is_empty() || eval.status == status)
         .filter(|eval| job.is_empty() || eval.job_id == job)
-        .map(|eval| Keyed { key: id_or_age_key(call, eval.create_index, eval.id), row: Arc::clone(eval) })
+        .map(|eval| Keyed {
+            key: id_or_age_key(call, eval.create_index, eval.id),
+            row: Arc::clone(eval),
+        })
         .collect())
 }
 
 pub(super) fn list(call: &Call) -> Answered {
-    super::list::answer(call, &[Table::Evaluations], matching(call)?, Evaluation::clone)
+    super::list::answer(
+        call,
+        &[Table::Evaluations],
+        matching(call)?,
+        Evaluation::clone,
+    )
 }
 
 pub(super) fn count(call: &Call) -> Answered {
     let filter = super::list::filter_of(call)?;
     let mut count = 0;
     for row in matching(call)? {
-        if filter.as_ref().map_or(Ok(true), |filter| filter.keep(row.row.as_ref()))? {
+        if filter
+            .as_ref()
+            .map_or(Ok(true), |filter| filter.keep(row.row.as_ref()))?
+        {
             count += 1;
         }
     }
     let index = call.state.index_of(Table::Evaluations);
-    let meta = QueryMeta { index, known_leader: true, ..QueryMeta::default() };
+    let meta = QueryMeta {
+        index,
+        known_leader: true,
+        ..QueryMeta::default()
+    };
     call.tables(&EvaluationCount { count, meta }, &[Table::Evaluations])
 }
 
 pub(super) fn read(call: &Call) -> Answered {
-    let id: EvalId = call
-        .id("eval")
-        .map_err(|error| ApiError::new(error.status, format!("failed to lookup eval: {}", error.message)))?;
+    let id: EvalId = call.id("eval").map_err(|error| {
+        ApiError::new(
+            error.status,
+            format!("failed to lookup eval: {}", error.message),
+        )
+    })?;
     let Some(eval) = call.state.eval(&id) else {
         return Err(call.missing("eval not found", &[Table::Evaluations]));
     };
@@ -85,7 +103,11 @@ pub(super) fn allocations(call: &Call) -> Answered {
     if let Some(eval) = call.state.eval(&id) {
         call.permit_in(&eval.namespace)?;
     }
-    let stubs: Vec<_> = call.state.allocs_of_eval(&id).map(|alloc| rows::stub(alloc)).collect();
+    let stubs: Vec<_> = call
+        .state
+        .allocs_of_eval(&id)
+        .map(|alloc| rows::stub(alloc))
+        .collect();
     call.tables(&stubs, &[Table::Allocations])
 }
 
@@ -106,41 +128,78 @@ pub(super) async fn delete(call: &Call) -> Answered {
             body.eval_ids.len()
         )));
     }
-    let paused = call.state.scheduler_config().is_some_and(|config| config.pause_eval_broker);
+    let paused = call
+        .state
+        .scheduler_config()
+        .is_some_and(|config| config.pause_eval_broker);
     if !paused {
-        return Err(ApiError::internal("eval broker is enabled; eval broker must be paused to delete evals"));
+        return Err(ApiError::internal(
+            "eval broker is enabled; eval broker must be paused to delete evals",
+        ));
     }
     let mut chosen = Vec::new();
     if by_filter {
         let mut filtered = call.request.clone();
         filtered.options.filter = body.filter;
-        let filtered = Call { request: filtered, ..call.clone() };
+        let filtered = Call {
+            request: filtered,
+            ..call.clone()
+        };
         let filter = super::list::filter_of(&filtered).map_err(|error| {
-            let text = error.message.rsplit_once("failed to read filter expression: ").map_or("", |(_, text)| text);
+            let text = error
+                .message
+                .rsplit_once("failed to read filter expression: ")
+                .map_or("", |(_, text)| text);
             ApiError::internal(text)
         })?;
-        for eval in call.state.evals().filter(|eval| call.in_scope(&eval.namespace)) {
-            if filter.as_ref().map_or(Ok(true), |filter| filter.keep(eval.as_ref()))? && safe_to_delete(call, eval) {
+        for eval in call
+            .state
+            .evals()
+            .filter(|eval| call.in_scope(&eval.namespace))
+        {
+            if filter
+                .as_ref()
+                .map_or(Ok(true), |filter| filter.keep(eval.as_ref()))?
+                && safe_to_delete(call, eval)
+            {
                 chosen.push(eval.id);
             }
         }
     } else {
         for text in &body.eval_ids {
             let id: EvalId = rows::full_id(text, "eval")?;
-            let eval = call.state.eval(&id).ok_or_else(|| ApiError::internal("eval not found"))?;
+            let eval = call
+                .state
+                .eval(&id)
+                .ok_or_else(|| ApiError::internal("eval not found"))?;
             if !safe_to_delete(call, eval) {
-                return Err(ApiError::internal(format!("eval {id} is not safe to delete")));
+                return Err(ApiError::internal(format!(
+                    "eval {id} is not safe to delete"
+                )));
             }
             chosen.push(id);
         }
     }
     let count = i64::try_from(chosen.len()).unwrap_or(i64::MAX);
-    let applied =
-        call.propose(Command::DeleteEvals { evals: chosen, allocs: Vec::new(), user_initiated: true }).await?;
-    Answer::json(&EvaluationDeleteResponse { count, index: applied.index }, Meta::write(applied.index))
+    let applied = call
+        .propose(Command::DeleteEvals {
+            evals: chosen,
+            allocs: Vec::new(),
+            user_initiated: true,
+        })
+        .await?;
+    Answer::json(
+        &EvaluationDeleteResponse {
+            count,
+            index: applied.index,
+        },
+        Meta::write(applied.index),
+    )
 }
 
 /// An evaluation may go when nothing that still runs was made by it.
 fn safe_to_delete(call: &Call, eval: &Evaluation) -> bool {
-    call.state.allocs_of_eval(&eval.id).all(|alloc| alloc.terminal_status())
+    call.state
+        .allocs_of_eval(&eval.id)
+        .all(|alloc| alloc.terminal_status())
 }

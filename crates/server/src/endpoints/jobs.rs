@@ -18,7 +18,9 @@ use std::sync::Arc;
 impl Call {
     /// The job that the path names, for reads.
     pub(crate) fn job(&self) -> Result<&Arc<Job>, ApiError> {
-        self.state.job(&self.job_key()).ok_or_else(|| self.missing("job not found", &[Table::Jobs]))
+        self.state
+            .job(&self.job_key())
+            .ok_or_else(|| self.missing("job not found", &[Table::Jobs]))
     }
 }
 

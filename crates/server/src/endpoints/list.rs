@@ -25,10 +25,22 @@ pub(crate) fn answer<T: Serialize, S: Serialize>(
     show: impl Fn(&T) -> S,
 ) -> Answered {
     let options = &call.request.options;
-    rows.sort_by(|a, b| if options.reverse { b.key.cmp(&a.key) } else { a.key.cmp(&b.key) });
+    rows.sort_by(|a, b| {
+        if options.reverse {
+            b.key.cmp(&a.key)
+        } else {
+            a.key.cmp(&b.key)
+        }
+    });
     if !options.next_token.is_empty() {
         let token = page_token(&options.next_token);
-        rows.retain(|row| if options.reverse { row.key <= token } else { row.key >= token });
+        rows.retain(|row| {
+            if options.reverse {
+                row.key <= token
+            } else {
+                row.key >= token
+            }
+        });
     }
     let filter = super::list::filter_of(call)?;
     let wanted = match options.per_page {
@@ -56,7 +68,9 @@ pub(crate) fn answer<T: Serialize, S: Serialize>(
 /// Keys carry zeros in front so that they sort; tokens are shown without them.
 fn shown_token(key: &str) -> String {
     match key.split_once('.') {
-        Some((index, rest)) if index.len() == 20 && index.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((index, rest))
+            if index.len() == 20 && index.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             format!("{}.{rest}", index.trim_start_matches('0'))
         }
         _ => key.to_owned(),
@@ -65,7 +79,9 @@ fn shown_token(key: &str) -> String {
 
 fn page_token(token: &str) -> String {
     match token.split_once('.') {
-        Some((index, rest)) if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Some((index, rest))
+            if !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             format!("{index:0>20}.{rest}")
         }
         _ => token.to_owned(),
@@ -92,5 +108,9 @@ pub(crate) fn check_id_prefix(call: &Call, object: &str) -> Result<(), ApiError>
 
 /// Keys for a listing of objects with UUIDs: by age, or by id when a prefix is given.
 pub(crate) fn id_or_age_key(call: &Call, create_index: u64, id: impl std::fmt::Display) -> String {
-    if call.request.options.prefix.is_empty() { age_key(create_index, id) } else { id.to_string() }
+    if call.request.options.prefix.is_empty() {
+        age_key(create_index, id)
+    } else {
+        id.to_string()
+    }
 }

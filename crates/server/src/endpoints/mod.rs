@@ -57,14 +57,22 @@ impl Call {
     }
 
     /// Answers a read of tables: its index is theirs.
-    pub(crate) fn tables<T: serde::Serialize + ?Sized>(&self, value: &T, tables: &[Table]) -> Answered {
+    pub(crate) fn tables<T: serde::Serialize + ?Sized>(
+        &self,
+        value: &T,
+        tables: &[Table],
+    ) -> Answered {
         Answer::json(value, self.tables_meta(tables))
     }
 
     /// The head of a read of tables.
     pub(crate) fn tables_meta(&self, tables: &[Table]) -> Meta {
         let index = self.state.index_of_any(tables);
-        let index = if self.request.options.index > 0 { index.max(1) } else { index };
+        let index = if self.request.options.index > 0 {
+            index.max(1)
+        } else {
+            index
+        };
         self.watching(Meta::read(index), tables)
     }
 
@@ -74,7 +82,12 @@ impl Call {
     }
 
     /// Answers a read of one object: its index is the object's.
-    pub(crate) fn object<T: serde::Serialize + ?Sized>(&self, value: &T, index: u64, tables: &[Table]) -> Answered {
+    pub(crate) fn object<T: serde::Serialize + ?Sized>(
+        &self,
+        value: &T,
+        index: u64,
+        tables: &[Table],
+    ) -> Answered {
         Answer::json(value, self.watching(Meta::read(index.max(1)), tables))
     }
 
@@ -90,7 +103,11 @@ impl Call {
 
     /// Proposes a command.
     pub(crate) async fn propose(&self, command: Command) -> Result<Arc<Applied>, ApiError> {
-        self.shared.proposer.propose(&command).await.map_err(ApiError::from)
+        self.shared
+            .proposer
+            .propose(&command)
+            .await
+            .map_err(ApiError::from)
     }
 
     /// The state as the command left it, or newer.
@@ -130,7 +147,11 @@ impl ServerApi {
             Some(namespace) => caller.may_in(request, namespace),
             None => caller.may_call(request),
         };
-        if may { Ok(()) } else { Err(ApiError::permission_denied()) }
+        if may {
+            Ok(())
+        } else {
+            Err(ApiError::permission_denied())
+        }
     }
 }
 
@@ -142,7 +163,11 @@ impl ServerApi {
     pub fn permit(&self, request: &ApiRequest) -> Result<(), ApiError> {
         let state = self.shared.store.snapshot();
         let caller = Caller::of(&self.shared, &state, request, crate::clock::now())?;
-        if caller.may_call(request) { Ok(()) } else { Err(ApiError::permission_denied()) }
+        if caller.may_call(request) {
+            Ok(())
+        } else {
+            Err(ApiError::permission_denied())
+        }
     }
 }
 
@@ -156,8 +181,11 @@ impl Api for ServerApi {
     }
 
     fn changed<'a>(&'a self, watch: &'a Watch) -> BoxFuture<'a, ()> {
-        let tables: Vec<Table> =
-            Table::ALL.iter().copied().filter(|table| watch.keys.contains(&(*table as u64))).collect();
+        let tables: Vec<Table> = Table::ALL
+            .iter()
+            .copied()
+            .filter(|table| watch.keys.contains(&(*table as u64)))
+            .collect();
         Box::pin(async move { self.shared.store.tables_moved(&tables, watch.at).await })
     }
 }
@@ -182,13 +210,27 @@ fn note(op: Op, blocking: bool, began: Instant, answered: &Answered) {
 impl ServerApi {
     async fn answer(&self, request: ApiRequest) -> Answered {
         let state = self.shared.store.snapshot();
-        let caller = Arc::new(Caller::of(&self.shared, &state, &request, crate::clock::now())?);
-        let call = Call { shared: Arc::clone(&self.shared), state, request, caller };
+        let caller = Arc::new(Caller::of(
+            &self.shared,
+            &state,
+            &request,
+            crate::clock::now(),
+        )?);
+        let call = Call {
+            shared: Arc::clone(&self.shared),
+            state,
+            request,
+            caller,
+        };
         if !call.caller.may_call(&call.request) {
             let refused = ApiError::permission_denied();
             // Writes of variables tell an index, be it of nothing.
             let variable = matches!(call.request.op, Op::VariableWrite | Op::VariableDelete);
-            return Err(if variable { refused.with_meta(Meta::write(0)) } else { refused });
+            return Err(if variable {
+                refused.with_meta(Meta::write(0))
+            } else {
+                refused
+            });
         }
         dispatch(call).await
     }

@@ -32,10 +32,16 @@ impl Bound {
 
 /// A claim by its name, or by a pointer into what is claimed.
 fn claim<'a>(claims: &'a Claimed, name: &str) -> Option<&'a Value> {
-    let Some(pointer) = name.strip_prefix('/') else { return claims.get(name) };
+    let Some(pointer) = name.strip_prefix('/') else {
+        return claims.get(name);
+    };
     let (first, rest) = pointer.split_once('/').unwrap_or((pointer, ""));
     let inner = claims.get(first)?;
-    if rest.is_empty() { Some(inner) } else { inner.pointer(&format!("/{rest}")) }
+    if rest.is_empty() {
+        Some(inner)
+    } else {
+        inner.pointer(&format!("/{rest}"))
+    }
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -94,19 +100,38 @@ impl Identity {
     /// policies that are not there are not given.
     pub(crate) fn bound(&self, state: &State, method: &str) -> Bound {
         let mut bound = Bound::default();
-        for rule in state.acl_binding_rules().filter(|rule| rule.auth_method == method && self.matches(rule)) {
+        for rule in state
+            .acl_binding_rules()
+            .filter(|rule| rule.auth_method == method && self.matches(rule))
+        {
             if rule.bind_type == bind_type::MANAGEMENT {
-                return Bound { management: true, ..Bound::default() };
+                return Bound {
+                    management: true,
+                    ..Bound::default()
+                };
             }
-            let Some(name) = self.fill(&rule.bind_name).map(|name| name.to_lowercase()) else { continue };
+            let Some(name) = self.fill(&rule.bind_name).map(|name| name.to_lowercase()) else {
+                continue;
+            };
             let as_written = || self.fill(&rule.bind_name).unwrap_or_default();
             if rule.bind_type == bind_type::ROLE {
-                let role = state.acl_role_by_name(&as_written()).or_else(|| state.acl_role_by_name(&name));
-                let role = role.map(|role| AclTokenRole { id: role.id.clone(), name: role.name.clone() });
-                bound.roles.extend(role.filter(|role| !bound.roles.contains(role)));
+                let role = state
+                    .acl_role_by_name(&as_written())
+                    .or_else(|| state.acl_role_by_name(&name));
+                let role = role.map(|role| AclTokenRole {
+                    id: role.id.clone(),
+                    name: role.name.clone(),
+                });
+                bound
+                    .roles
+                    .extend(role.filter(|role| !bound.roles.contains(role)));
             } else {
-                let policy = [as_written(), name].into_iter().find(|name| state.acl_policy(name).is_some());
-                bound.policies.extend(policy.filter(|policy| !bound.policies.contains(policy)));
+                let policy = [as_written(), name]
+                    .into_iter()
+                    .find(|name| state.acl_policy(name).is_some());
+                bound
+                    .policies
+                    .extend(policy.filter(|policy| !bound.policies.contains(policy)));
             }
         }
         bound
@@ -114,7 +139,8 @@ impl Identity {
 
     fn matches(&self, rule: &AclBindingRule) -> bool {
         rule.selector.is_empty()
-            || Filter::parse(&rule.selector).is_ok_and(|selector| selector.matches(self).unwrap_or(false))
+            || Filter::parse(&rule.selector)
+                .is_ok_and(|selector| selector.matches(self).unwrap_or(false))
     }
 }
 
@@ -126,10 +152,18 @@ mod tests {
 
     fn identity() -> Identity {
         let mappings = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect::<BTreeMap<_, _>>()
+            pairs
+                .iter()
+                .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
+                .collect::<BTreeMap<_, _>>()
         };
         let config = AclAuthMethodConfig {
-            claim_mappings: mappings(&[("sub", "who"), ("/org/team", "team"), ("absent", "no"), ("n", "number")]),
+            claim_mappings: mappings(&[
+                ("sub", "who"),
+                ("/org/team", "team"),
+                ("absent", "no"),
+                ("n", "number"),
+            ]),
             list_claim_mappings: mappings(&[("roles", "roles"), ("sub", "subs")]),
             ..AclAuthMethodConfig::default()
         };
@@ -139,22 +173,41 @@ mod tests {
 
     fn state(rules: &[(&str, &str, &str)]) -> State {
         let mut state = State::initial();
-        let policy = |name: &str| AclPolicy { name: name.to_owned(), ..AclPolicy::default() };
-        let role = AclRole { id: "r".to_owned(), name: "engineers".to_owned(), ..AclRole::default() };
-        let method = AclAuthMethod { name: "ci".to_owned(), ..AclAuthMethod::default() };
-        let rules = rules.iter().enumerate().map(|(at, (selector, bind, name))| AclBindingRule {
-            id: at.to_string(),
-            auth_method: "ci".to_owned(),
-            selector: (*selector).to_owned(),
-            bind_type: (*bind).to_owned(),
-            bind_name: (*name).to_owned(),
-            ..AclBindingRule::default()
-        });
+        let policy = |name: &str| AclPolicy {
+            name: name.to_owned(),
+            ..AclPolicy::default()
+        };
+        let role = AclRole {
+            id: "r".to_owned(),
+            name: "engineers".to_owned(),
+            ..AclRole::default()
+        };
+        let method = AclAuthMethod {
+            name: "ci".to_owned(),
+            ..AclAuthMethod::default()
+        };
+        let rules = rules
+            .iter()
+            .enumerate()
+            .map(|(at, (selector, bind, name))| AclBindingRule {
+                id: at.to_string(),
+                auth_method: "ci".to_owned(),
+                selector: (*selector).to_owned(),
+                bind_type: (*bind).to_owned(),
+                bind_name: (*name).to_owned(),
+                ..AclBindingRule::default()
+            });
         let commands = [
-            Command::UpsertAclPolicies { policies: vec![policy("ops"), policy("p")] },
+            Command::UpsertAclPolicies {
+                policies: vec![policy("ops"), policy("p")],
+            },
             Command::UpsertAclRoles { roles: vec![role] },
-            Command::UpsertAclAuthMethods { methods: vec![method] },
-            Command::UpsertAclBindingRules { rules: rules.collect() },
+            Command::UpsertAclAuthMethods {
+                methods: vec![method],
+            },
+            Command::UpsertAclBindingRules {
+                rules: rules.collect(),
+            },
         ];
         for command in commands {
             let index = state.index() + 1;
@@ -180,13 +233,26 @@ mod tests {
         assert_eq!(bound.policies, ["p", "ops"]);
         assert_eq!(bound.roles.len(), 1);
         assert!(!bound.management);
-        assert!(identity().bound(&state(&[("", "policy", "p")]), "other").is_nothing());
+        assert!(
+            identity()
+                .bound(&state(&[("", "policy", "p")]), "other")
+                .is_nothing()
+        );
     }
 
     #[test]
     fn management_leaves_nothing_else() {
-        let bound = identity().bound(&state(&[("", "policy", "p"), ("value.number == 7", "management", "")]), "ci");
-        assert_eq!(bound, Bound { management: true, ..Bound::default() });
+        let bound = identity().bound(
+            &state(&[("", "policy", "p"), ("value.number == 7", "management", "")]),
+            "ci",
+        );
+        assert_eq!(
+            bound,
+            Bound {
+                management: true,
+                ..Bound::default()
+            }
+        );
     }
 
     #[test]

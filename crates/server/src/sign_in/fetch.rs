@@ -32,15 +32,22 @@ fn failed(error: impl std::fmt::Display) -> SignInError {
 
 impl Fetcher {
     /// One that also trusts these certificates, in PEM.
-    pub(super) fn new<'a>(trusted: impl IntoIterator<Item = &'a String>) -> Result<Self, SignInError> {
+    pub(super) fn new<'a>(
+        trusted: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Self, SignInError> {
         // Another part of the agent may have chosen it already: it is the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut certificates = Vec::new();
         for text in trusted.into_iter().filter(|text| !text.is_empty()) {
             let read = Certificate::from_pem_bundle(text.as_bytes());
-            certificates.extend(read.map_err(|error| SignInError::Provider(format!("could not parse CA PEM value: {error}")))?);
+            certificates.extend(read.map_err(|error| {
+                SignInError::Provider(format!("could not parse CA PEM value: {error}"))
+            })?);
         }
-        let client = Client::builder().timeout(PATIENCE).tls_certs_merge(certificates).build();
+        let client = Client::builder()
+            .timeout(PATIENCE)
+            .tls_certs_merge(certificates)
+            .build();
         Ok(Self(client.map_err(failed)?))
     }
 
@@ -48,14 +55,20 @@ impl Fetcher {
         &self.0
     }
 
-    pub(super) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, SignInError> {
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, SignInError> {
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(failed)? {
             body.extend_from_slice(&piece);
             if body.len() > MAX_ANSWER {
-                return Err(SignInError::Provider(format!("{} answers too much", response.url())));
+                return Err(SignInError::Provider(format!(
+                    "{} answers too much",
+                    response.url()
+                )));
             }
         }
         if !status.is_success() {
@@ -70,7 +83,10 @@ impl Fetcher {
     }
 
     pub(super) async fn discover(&self, issuer: &str) -> Result<Discovered, SignInError> {
-        let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let address = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
         let found: Discovered = self.json(self.0.get(address)).await?;
         if found.issuer.trim_end_matches('/') != issuer.trim_end_matches('/') {
             return Err(SignInError::Provider(format!(

@@ -88,7 +88,11 @@ impl<'a> Provider<'a> {
         }
         let fetcher = Fetcher::new(&config.discovery_ca_pem)?;
         let found = fetcher.discover(&config.oidc_discovery_url).await?;
-        Ok(Self { config, fetcher, found })
+        Ok(Self {
+            config,
+            fetcher,
+            found,
+        })
     }
 
     /// Where the browser goes.
@@ -96,7 +100,13 @@ impl<'a> Provider<'a> {
         let mut url = Url::parse(&self.found.authorization_endpoint)
             .map_err(|error| SignInError::Provider(format!("authorization endpoint: {error}")))?;
         let mut scopes = vec!["openid"];
-        scopes.extend(self.config.oidc_scopes.iter().map(String::as_str).filter(|scope| *scope != "openid"));
+        scopes.extend(
+            self.config
+                .oidc_scopes
+                .iter()
+                .map(String::as_str)
+                .filter(|scope| *scope != "openid"),
+        );
         let mut query = url.query_pairs_mut();
         query
             .append_pair("client_id", &self.config.oidc_client_id)
@@ -150,10 +160,16 @@ impl<'a> Provider<'a> {
             return Err(SignInError::Claims("invalid nonce".to_owned()));
         }
         if !config.oidc_disable_user_info && !self.found.userinfo_endpoint.is_empty() {
-            let request = self.fetcher.client().get(&self.found.userinfo_endpoint).bearer_auth(&traded.access_token);
+            let request = self
+                .fetcher
+                .client()
+                .get(&self.found.userinfo_endpoint)
+                .bearer_auth(&traded.access_token);
             let told: Claimed = self.fetcher.json(request).await?;
             if told.get("sub") != claims.get("sub") {
-                return Err(SignInError::Claims("user information is about somebody else".to_owned()));
+                return Err(SignInError::Claims(
+                    "user information is about somebody else".to_owned(),
+                ));
             }
             claims.extend(told);
         }
@@ -184,7 +200,10 @@ mod tests {
         };
         let known = SignIns::default();
         known.note(started.clone());
-        let other = OidcCompleteAuthRequest { state: "x".to_owned(), ..body.clone() };
+        let other = OidcCompleteAuthRequest {
+            state: "x".to_owned(),
+            ..body.clone()
+        };
         assert_eq!(known.take(&other, UnixNanos(1)), None);
         assert_eq!(known.take(&body, UnixNanos(1)), Some(started.clone()));
         assert_eq!(known.take(&body, UnixNanos(1)), None);

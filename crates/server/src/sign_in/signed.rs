@@ -29,13 +29,17 @@ pub(super) fn verify(
     token: &str,
     now: i64,
 ) -> Result<Claimed, SignInError> {
-    let head = jsonwebtoken::decode_header(token).map_err(|error| SignInError::Malformed(error.to_string()))?;
+    let head = jsonwebtoken::decode_header(token)
+        .map_err(|error| SignInError::Malformed(error.to_string()))?;
     let name = format!("{:?}", head.alg);
     let accepted = match config.signing_algs.as_slice() {
         [] => name == USUAL,
         named => named.contains(&name),
     };
-    let symmetric = matches!(head.alg, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
+    let symmetric = matches!(
+        head.alg,
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512
+    );
     if !accepted || symmetric {
         return Err(SignInError::Algorithm(name));
     }
@@ -84,11 +88,24 @@ fn seconds(duration: caravan_model::Duration, usual: i64) -> i64 {
     }
 }
 
-fn holds(config: &AclAuthMethodConfig, issuer: Option<&str>, claims: &Claimed, now: i64) -> Result<(), String> {
-    let time = |name: &str| claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64);
+fn holds(
+    config: &AclAuthMethodConfig,
+    issuer: Option<&str>,
+    claims: &Claimed,
+    now: i64,
+) -> Result<(), String> {
+    let time = |name: &str| {
+        claims
+            .get(name)
+            .and_then(Value::as_f64)
+            .map(|seconds| seconds as i64)
+    };
     let (issued, begin, end) = (time("iat"), time("nbf"), time("exp"));
     if issued.is_none() && begin.is_none() && end.is_none() {
-        return Err("no issued at (iat), not before (nbf), or expiration time (exp) claims in token".to_owned());
+        return Err(
+            "no issued at (iat), not before (nbf), or expiration time (exp) claims in token"
+                .to_owned(),
+        );
     }
     let skew = seconds(config.clock_skew_leeway, SKEW);
     let begin = begin.unwrap_or_else(|| issued.unwrap_or_else(|| end.unwrap_or(0) - LEEWAY));
@@ -99,7 +116,10 @@ fn holds(config: &AclAuthMethodConfig, issuer: Option<&str>, claims: &Claimed, n
     if now > end + seconds(config.expiration_leeway, LEEWAY) + skew {
         return Err("invalid expiration time (exp) claim: token is expired".to_owned());
     }
-    let from = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let from = claims
+        .get("iss")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let known = match (config.bound_issuer.as_slice(), issuer) {
         ([], Some(issuer)) => from == issuer,
         ([], None) => true,
@@ -111,8 +131,16 @@ fn holds(config: &AclAuthMethodConfig, issuer: Option<&str>, claims: &Claimed, n
     let audience = texts(claims.get("aud"));
     match config.bound_audiences.as_slice() {
         [] if audience.is_empty() => Ok(()),
-        [] => Err("audience claim found in JWT but no audiences are bound to the auth method".to_owned()),
-        bound if audience.iter().any(|one| bound.iter().any(|bound| bound == one)) => Ok(()),
+        [] => Err(
+            "audience claim found in JWT but no audiences are bound to the auth method".to_owned(),
+        ),
+        bound
+            if audience
+                .iter()
+                .any(|one| bound.iter().any(|bound| bound == one)) =>
+        {
+            Ok(())
+        }
         _ => Err("invalid audience (aud) claim".to_owned()),
     }
 }
@@ -127,16 +155,27 @@ mod tests {
     const NOW: i64 = 1_700_000_000;
 
     fn key() -> RootKey {
-        RootKey::new("k", [1; 32], RootKey::generate_signing_der().expect("a key")).expect("a key")
+        RootKey::new(
+            "k",
+            [1; 32],
+            RootKey::generate_signing_der().expect("a key"),
+        )
+        .expect("a key")
     }
 
     fn set(key: &RootKey) -> Keys {
-        let keys = serde_json::to_value(caravan_model::Jwks { keys: vec![key.jwk()] }).expect("JSON");
+        let keys = serde_json::to_value(caravan_model::Jwks {
+            keys: vec![key.jwk()],
+        })
+        .expect("JSON");
         Keys::Set(serde_json::from_value(keys).expect("a set of keys"))
     }
 
     fn bound(to: &str) -> AclAuthMethodConfig {
-        AclAuthMethodConfig { bound_audiences: vec![to.to_owned()], ..AclAuthMethodConfig::default() }
+        AclAuthMethodConfig {
+            bound_audiences: vec![to.to_owned()],
+            ..AclAuthMethodConfig::default()
+        }
     }
 
     #[test]
@@ -147,14 +186,32 @@ mod tests {
             (json!({"aud": "nomad", "exp": NOW + 60, "sub": "x"}), None),
             (json!({"aud": ["a", "nomad"], "iat": NOW}), None),
             (json!({"aud": "nomad", "exp": NOW - 200}), None),
-            (json!({"aud": "nomad", "exp": NOW - 300}), Some("invalid claims: invalid expiration time (exp) claim: token is expired")),
-            (json!({"aud": "nomad", "nbf": NOW + 300}), Some("invalid claims: invalid not before (nbf) claim: token not yet valid")),
-            (json!({"aud": "other", "iat": NOW}), Some("invalid claims: invalid audience (aud) claim")),
-            (json!({"iat": NOW}), Some("invalid claims: invalid audience (aud) claim")),
-            (json!({"aud": "nomad"}), Some("invalid claims: no issued at (iat), not before (nbf), or expiration time (exp) claims in token")),
+            (
+                json!({"aud": "nomad", "exp": NOW - 300}),
+                Some("invalid claims: invalid expiration time (exp) claim: token is expired"),
+            ),
+            (
+                json!({"aud": "nomad", "nbf": NOW + 300}),
+                Some("invalid claims: invalid not before (nbf) claim: token not yet valid"),
+            ),
+            (
+                json!({"aud": "other", "iat": NOW}),
+                Some("invalid claims: invalid audience (aud) claim"),
+            ),
+            (
+                json!({"iat": NOW}),
+                Some("invalid claims: invalid audience (aud) claim"),
+            ),
+            (
+                json!({"aud": "nomad"}),
+                Some(
+                    "invalid claims: no issued at (iat), not before (nbf), or expiration time (exp) claims in token",
+                ),
+            ),
         ] {
             let token = key.sign(&claims).expect("signed");
-            let answer = verify(&config, &set(&key), None, &token, NOW).map_err(|error| error.to_string());
+            let answer =
+                verify(&config, &set(&key), None, &token, NOW).map_err(|error| error.to_string());
             assert_eq!(answer.err().as_deref(), told, "{claims}");
         }
         let exact = AclAuthMethodConfig {
@@ -162,14 +219,18 @@ mod tests {
             clock_skew_leeway: Duration(-1),
             ..bound("nomad")
         };
-        let over = key.sign(&json!({"aud": "nomad", "exp": NOW - 1})).expect("signed");
+        let over = key
+            .sign(&json!({"aud": "nomad", "exp": NOW - 1}))
+            .expect("signed");
         assert!(verify(&exact, &set(&key), None, &over, NOW).is_err());
     }
 
     #[test]
     fn issuers_are_bound_by_the_method_or_by_discovery() {
         let key = key();
-        let token = key.sign(&json!({"iss": "https://one", "iat": NOW})).expect("signed");
+        let token = key
+            .sign(&json!({"iss": "https://one", "iat": NOW}))
+            .expect("signed");
         let mut config = AclAuthMethodConfig::default();
         assert!(verify(&config, &set(&key), None, &token, NOW).is_ok());
         assert!(verify(&config, &set(&key), Some("https://one"), &token, NOW).is_ok());
@@ -183,17 +244,29 @@ mod tests {
         let (one, two) = (key(), key());
         let token = one.sign(&json!({"iat": NOW})).expect("signed");
         let config = AclAuthMethodConfig::default();
-        assert_eq!(verify(&config, &set(&two), None, &token, NOW).err(), Some(SignInError::Signature));
-        let strict = AclAuthMethodConfig { signing_algs: vec!["ES256".to_owned()], ..config.clone() };
+        assert_eq!(
+            verify(&config, &set(&two), None, &token, NOW).err(),
+            Some(SignInError::Signature)
+        );
+        let strict = AclAuthMethodConfig {
+            signing_algs: vec!["ES256".to_owned()],
+            ..config.clone()
+        };
         let refused = verify(&strict, &set(&one), None, &token, NOW).err();
         assert_eq!(refused, Some(SignInError::Algorithm("RS256".to_owned())));
         let malformed = verify(&config, &set(&one), None, "rubbish", NOW);
         assert!(matches!(malformed, Err(SignInError::Malformed(_))));
         let forged = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln";
-        assert_eq!(verify(&config, &set(&one), None, forged, NOW).err(), Some(SignInError::Signature));
+        assert_eq!(
+            verify(&config, &set(&one), None, forged, NOW).err(),
+            Some(SignInError::Signature)
+        );
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.";
         assert!(verify(&config, &set(&one), None, unsigned, NOW).is_err());
-        let symmetric = AclAuthMethodConfig { signing_algs: vec!["HS256".to_owned()], ..config };
+        let symmetric = AclAuthMethodConfig {
+            signing_algs: vec!["HS256".to_owned()],
+            ..config
+        };
         let hs256 = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln";
         assert_eq!(
             verify(&symmetric, &set(&one), None, hs256, NOW).err(),

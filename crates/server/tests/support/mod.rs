@@ -19,9 +19,14 @@ impl PeerTransport for Nobody {
 
 /// A server that leads.
 pub(crate) async fn start(config: ServerConfig) -> Server {
-    let server = Server::start(config, 1, Arc::new(Nobody)).await.expect("the server starts");
+    let server = Server::start(config, 1, Arc::new(Nobody))
+        .await
+        .expect("the server starts");
     let mut leading = server.leading();
-    leading.wait_for(|leads| *leads).await.expect("the server leads");
+    leading
+        .wait_for(|leads| *leads)
+        .await
+        .expect("the server leads");
     server
 }
 
@@ -41,7 +46,8 @@ pub(crate) fn node(number: u32) -> Node {
         node_resources: Some(resources),
         ..Node::default()
     };
-    node.attributes.insert("driver.mock".to_owned(), "1".to_owned());
+    node.attributes
+        .insert("driver.mock".to_owned(), "1".to_owned());
     node.computed_class = caravan_model::computed_class(&node);
     node
 }
@@ -51,14 +57,21 @@ pub(crate) fn service(id: &str, count: i64) -> Job {
     let task = Task {
         name: "t".to_owned(),
         driver: "mock".to_owned(),
-        resources: Resources { cpu: 20, memory_mb: 32, ..Resources::default() },
+        resources: Resources {
+            cpu: 20,
+            memory_mb: 32,
+            ..Resources::default()
+        },
         ..Task::default()
     };
     let group = TaskGroup {
         name: "g".to_owned(),
         count,
         tasks: vec![task],
-        ephemeral_disk: EphemeralDisk { size_mb: 10, ..EphemeralDisk::default() },
+        ephemeral_disk: EphemeralDisk {
+            size_mb: 10,
+            ..EphemeralDisk::default()
+        },
         ..TaskGroup::default()
     };
     Job {

@@ -29,7 +29,9 @@ pub(super) fn delete_policies(txn: &mut Txn<'_>, names: &[String]) -> Result<(),
     for name in names {
         // A policy that is not there is gone already.
         txn.touch(Table::AclPolicies);
-        let Some(policy) = txn.state.acl_policies.remove(name) else { continue };
+        let Some(policy) = txn.state.acl_policies.remove(name) else {
+            continue;
+        };
         txn.changes.push(Change::AclPolicyRemoved(policy));
     }
     Ok(())
@@ -116,10 +118,15 @@ pub(super) fn delete_roles(txn: &mut Txn<'_>, ids: &[String]) -> Result<(), Appl
     Ok(())
 }
 
-pub(super) fn upsert_one_time(txn: &mut Txn<'_>, mut token: OneTimeToken) -> Result<(), ApplyError> {
+pub(super) fn upsert_one_time(
+    txn: &mut Txn<'_>,
+    mut token: OneTimeToken,
+) -> Result<(), ApplyError> {
     token.create_index = txn.index;
     token.modify_index = txn.index;
-    txn.state.one_time_tokens.insert(token.one_time_secret_id.clone(), Arc::new(token));
+    txn.state
+        .one_time_tokens
+        .insert(token.one_time_secret_id.clone(), Arc::new(token));
     txn.touch(Table::OneTimeTokens);
     Ok(())
 }

@@ -45,7 +45,8 @@ pub(super) fn put(txn: &mut Txn<'_>, mut alloc: Allocation) {
     let freed = alloc.client_terminal() && !old.as_ref().is_some_and(|old| old.client_terminal());
     let alloc = Arc::new(alloc);
     txn.state.node_table.change(old.as_deref(), Some(&alloc));
-    txn.state.insert_alloc_of_job(key.clone(), Arc::clone(&alloc));
+    txn.state
+        .insert_alloc_of_job(key.clone(), Arc::clone(&alloc));
     txn.state.allocs.insert(alloc.id, Arc::clone(&alloc));
     txn.touch(Table::Allocations);
     txn.job_changed(&key);

@@ -13,7 +13,11 @@ pub(super) fn upsert(txn: &mut Txn<'_>, volumes: Vec<HostVolume>) -> Result<(), 
         let key = ScopedKey::new(volume.namespace.clone(), volume.id.clone());
         let old = txn.state.host_volumes.get(&key);
         volume.create_index = old.map_or(txn.index, |old| old.create_index);
-        let seen = txn.state.nodes.get(&volume.node_id).is_some_and(|node| shows(node, &volume));
+        let seen = txn
+            .state
+            .nodes
+            .get(&volume.node_id)
+            .is_some_and(|node| shows(node, &volume));
         if seen {
             volume.state = HostVolumeState::Ready;
         }
@@ -46,7 +50,15 @@ pub(super) fn seen_by(txn: &mut Txn<'_>, node: &Node) {
                 (false, HostVolumeState::Ready) => HostVolumeState::Unavailable,
                 (false, state) => state,
             };
-            (state != volume.state).then(|| (key.clone(), HostVolume { state, ..HostVolume::clone(volume) }))
+            (state != volume.state).then(|| {
+                (
+                    key.clone(),
+                    HostVolume {
+                        state,
+                        ..HostVolume::clone(volume)
+                    },
+                )
+            })
         })
         .collect();
     for (key, volume) in moved {
@@ -55,7 +67,9 @@ pub(super) fn seen_by(txn: &mut Txn<'_>, node: &Node) {
 }
 
 fn shows(node: &Node, volume: &HostVolume) -> bool {
-    node.host_volumes.get(&volume.name).is_some_and(|shown| shown.id == volume.id)
+    node.host_volumes
+        .get(&volume.name)
+        .is_some_and(|shown| shown.id == volume.id)
 }
 
 fn put(txn: &mut Txn<'_>, key: ScopedKey, mut volume: HostVolume) {

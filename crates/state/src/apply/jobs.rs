@@ -196,7 +196,11 @@ fn put_policies(txn: &mut Txn<'_>, job: &mut Job, policy_ids: Vec<String>) {
         policy.create_index = old.map_or(txn.index, |old| old.create_index);
         policy.modify_index = txn.index;
         let mut row = policy.clone();
-        for (key, value) in [("Namespace", job.namespace.to_string()), ("Job", job.id.to_string()), ("Group", group.name.clone())] {
+        for (key, value) in [
+            ("Namespace", job.namespace.to_string()),
+            ("Job", job.id.to_string()),
+            ("Group", group.name.clone()),
+        ] {
             row.target.entry(key.to_owned()).or_insert(value);
         }
         row.enabled &= !stopped;

@@ -10,13 +10,24 @@ use std::sync::Arc;
 /// A new allocation claims the sticky volumes of its group on its node. A claim that the group has already goes over
 /// to the allocation.
 pub(super) fn claim(txn: &mut Txn<'_>, alloc: &Allocation) {
-    let group = alloc.job.as_ref().and_then(|job| job.lookup_task_group(&alloc.task_group));
-    let sticky = group.iter().flat_map(|group| group.volumes.values()).filter(|volume| volume.sticky);
-    let sources: Vec<String> = sticky.map(|volume| volume.source_for(&alloc.name)).collect();
+    let group = alloc
+        .job
+        .as_ref()
+        .and_then(|job| job.lookup_task_group(&alloc.task_group));
+    let sticky = group
+        .iter()
+        .flat_map(|group| group.volumes.values())
+        .filter(|volume| volume.sticky);
+    let sources: Vec<String> = sticky
+        .map(|volume| volume.source_for(&alloc.name))
+        .collect();
     for source in sources {
         let node = txn.state.nodes.get(&alloc.node_id);
         let shown = node.and_then(|node| node.host_volumes.get(&source));
-        let Some(id) = shown.map(|shown| shown.id.clone()).filter(|id| !id.is_empty()) else {
+        let Some(id) = shown
+            .map(|shown| shown.id.clone())
+            .filter(|id| !id.is_empty())
+        else {
             continue;
         };
         let mut claim = TaskGroupHostVolumeClaim {
@@ -52,7 +63,10 @@ pub(super) fn delete(txn: &mut Txn<'_>, ids: &[String]) -> Result<(), ApplyError
 }
 
 pub(super) fn forget_job(txn: &mut Txn<'_>, job: &JobKey) {
-    let claims = txn.state.volume_claims_of_job(job).map(|claim| ClaimKey::of(claim));
+    let claims = txn
+        .state
+        .volume_claims_of_job(job)
+        .map(|claim| ClaimKey::of(claim));
     for key in claims.collect::<Vec<_>>() {
         txn.state.volume_claims.remove(&key);
         txn.touch(Table::VolumeClaims);
@@ -61,11 +75,20 @@ pub(super) fn forget_job(txn: &mut Txn<'_>, job: &JobKey) {
 
 pub(super) fn forget_volume(txn: &mut Txn<'_>, volume: &HostVolume) {
     let volume = ScopedKey::new(volume.namespace.clone(), volume.id.clone());
-    forget_where(txn, |key, _| key.job.namespace == volume.namespace && key.volume == volume.name);
+    forget_where(txn, |key, _| {
+        key.job.namespace == volume.namespace && key.volume == volume.name
+    });
 }
 
-fn forget_where(txn: &mut Txn<'_>, unwanted: impl Fn(&ClaimKey, &TaskGroupHostVolumeClaim) -> bool) {
-    let claims = txn.state.volume_claims.iter().filter(|(key, claim)| unwanted(key, claim));
+fn forget_where(
+    txn: &mut Txn<'_>,
+    unwanted: impl Fn(&ClaimKey, &TaskGroupHostVolumeClaim) -> bool,
+) {
+    let claims = txn
+        .state
+        .volume_claims
+        .iter()
+        .filter(|(key, claim)| unwanted(key, claim));
     for key in claims.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
         txn.state.volume_claims.remove(&key);
         txn.touch(Table::VolumeClaims);

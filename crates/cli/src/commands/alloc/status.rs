@@ -106,7 +106,9 @@ fn eligible(api: &Api, alloc: &Value) -> Option<i64> {
     if waits.is_empty() || !alloc.str("NextAllocation").is_empty() {
         return None;
     }
-    let eval = api.get(&format!("/v1/evaluation/{waits}"), query(alloc)).ok()?;
+    let eval = api
+        .get(&format!("/v1/evaluation/{waits}"), query(alloc))
+        .ok()?;
     let at = crate::format::nanos(eval.at("WaitUntil"));
     (at > crate::format::now()).then_some(at)
 }

@@ -247,15 +247,22 @@ fn restart(
 fn await_restarted(api: &Api, found: &FoundJob, alloc: &Value, tasks: &[String]) {
     let path = format!("/v1/allocation/{}", alloc.str("ID"));
     let named = |name: &str| tasks.is_empty() || tasks.iter().any(|task| task == name);
-    let ran = alloc.members("TaskStates").into_iter().filter(|(name, state)| named(name) && state.str("State") == "running");
+    let ran = alloc
+        .members("TaskStates")
+        .into_iter()
+        .filter(|(name, state)| named(name) && state.str("State") == "running");
     let ran: Vec<(&str, &Value)> = ran.collect();
     let began = Instant::now();
     while began.elapsed() < RESTART_WAIT {
-        let Ok(now) = api.get(&path, found.query()) else { return };
+        let Ok(now) = api.get(&path, found.query()) else {
+            return;
+        };
         let states = now.at("TaskStates");
         let again = |(name, before): &(&str, &Value)| {
             let state = states.at(name);
-            state.str("State") == "dead" || (state.str("State") == "running" && state.at("LastRestart") != before.at("LastRestart"))
+            state.str("State") == "dead"
+                || (state.str("State") == "running"
+                    && state.at("LastRestart") != before.at("LastRestart"))
         };
         if ran.iter().all(again) {
             return;

@@ -47,7 +47,11 @@ pub(super) const RAFT_STATE: Command = Command {
     args: "[options] <data dir>",
     synopsis: "Displays the state of a server that does not run",
     about: "Displays the state that the log in a server's data folder leads to, as JSON. What is encrypted stays so. The server must not run.",
-    flags: &[int("last-index", "0", "The last entry to apply. All of them when 0.")],
+    flags: &[int(
+        "last-index",
+        "0",
+        "The last entry to apply. All of them when 0.",
+    )],
     client: false,
     run: raft_state,
     ..COMMAND
@@ -66,7 +70,8 @@ pub(super) const RAFT_MIGRATE: Command = Command {
 
 fn look(context: &Context, look: Look) -> Result<Value, Failure> {
     let folder = context.one_arg("<path>")?;
-    let found = look_into(look, Path::new(&folder)).map_err(|error| Failure::new(format!("Error reading {folder}: {error}")))?;
+    let found = look_into(look, Path::new(&folder))
+        .map_err(|error| Failure::new(format!("Error reading {folder}: {error}")))?;
     match found {
         Found::Json(value) => Ok(value),
         Found::Packed(bytes) => match Packed::read(&bytes) {
@@ -112,7 +117,9 @@ fn raft_logs(context: &mut Context) -> Outcome {
 }
 
 fn raft_state(context: &mut Context) -> Outcome {
-    let last = u64::try_from(context.given.int("last-index")).ok().filter(|last| *last > 0);
+    let last = u64::try_from(context.given.int("last-index"))
+        .ok()
+        .filter(|last| *last > 0);
     let state = look(context, Look::RaftState(last))?;
     context.ui.out(&pretty_sorted(&state));
     Ok(0)
@@ -120,6 +127,8 @@ fn raft_state(context: &mut Context) -> Outcome {
 
 fn migrate(context: &mut Context) -> Outcome {
     context.one_arg("<path>")?;
-    context.ui.out("There is one kind of storage for the log; nothing was changed.");
+    context
+        .ui
+        .out("There is one kind of storage for the log; nothing was changed.");
     Ok(0)
 }

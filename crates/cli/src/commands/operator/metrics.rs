@@ -58,7 +58,12 @@ fn run(context: &mut Context) -> Outcome {
 
 fn utilization(context: &mut Context) -> Outcome {
     let api = context.api()?;
-    api.write(Method::POST, "/v1/operator/utilization", Query::new(), &Value::Null)
-        .doing("Error generating bundle")?;
+    api.write(
+        Method::POST,
+        "/v1/operator/utilization",
+        Query::new(),
+        &Value::Null,
+    )
+    .doing("Error generating bundle")?;
     Ok(0)
 }

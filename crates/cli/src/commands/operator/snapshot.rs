@@ -166,9 +166,17 @@ fn inspect(context: &mut Context) -> Outcome {
     let mut rows = vec![row!["Type", "Count", "Size"]];
     let length = |one: &Value| u64::try_from(one.int("Size")).unwrap_or_default();
     let stats = found.items("Stats");
-    rows.extend(stats.iter().map(|one| row![one.str("Type"), one.int("Count"), size(length(one))]));
+    rows.extend(
+        stats
+            .iter()
+            .map(|one| row![one.str("Type"), one.int("Count"), size(length(one))]),
+    );
     let total = stats.iter().map(length).sum();
-    rows.push(row!["Total", stats.iter().map(|one| one.int("Count")).sum::<i64>(), size(total)]);
+    rows.push(row![
+        "Total",
+        stats.iter().map(|one| one.int("Count")).sum::<i64>(),
+        size(total)
+    ]);
     text += &format!("\n\n{}", columns(&rows));
     context.ui.out(&text);
     Ok(0)
@@ -197,7 +205,8 @@ fn redact_file(path: &str) -> Result<(), Failure> {
     let (_, mut files) = open(path)?;
     for (name, content) in &mut files {
         if name == "state.bin" {
-            let mut state = Packed::read(content).ok_or("Error redacting snapshot: its state cannot be read")?;
+            let mut state = Packed::read(content)
+                .ok_or("Error redacting snapshot: its state cannot be read")?;
             if let Some(Packed::List(keys)) = state.member("root_keys") {
                 for key in keys {
                     if let Some(wrapped) = key.member("wrapped") {
@@ -208,7 +217,8 @@ fn redact_file(path: &str) -> Result<(), Failure> {
             *content = state.write()?;
         }
     }
-    let packed = pack(files).map_err(|error| Failure::new(format!("Error redacting snapshot: {error}")))?;
+    let packed =
+        pack(files).map_err(|error| Failure::new(format!("Error redacting snapshot: {error}")))?;
     let partial = format!("{path}.partial");
     let written = std::fs::write(&partial, packed).and_then(|()| std::fs::rename(&partial, path));
     written.map_err(|error| Failure::new(format!("Error writing {path}: {}", io_text(&error))))
@@ -221,7 +231,11 @@ fn pack(mut files: Vec<(String, Vec<u8>)>) -> std::io::Result<Vec<u8>> {
     let mut sums = String::new();
     for (name, content) in &files {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
-        let digest: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         sums += &format!("{digest}  {name}\n");
     }
     files.push((SUMS.to_owned(), sums.into_bytes()));
@@ -246,7 +260,8 @@ fn open(path: &str) -> Result<(u64, Files), Failure> {
             io_text(&error)
         ))
     })?;
-    let files = unpack(&bytes).map_err(|error| Failure::new(format!("Error inspecting snapshot: {error}")))?;
+    let files = unpack(&bytes)
+        .map_err(|error| Failure::new(format!("Error inspecting snapshot: {error}")))?;
     Ok((bytes.len() as u64, files))
 }
 

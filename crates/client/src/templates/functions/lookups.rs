@@ -103,9 +103,7 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         })))
     }),
     ("datacenters", |pass, _| {
-        Ok(list(
-            names(pass, Need::Datacenters).into_iter().map(string),
-        ))
+        Ok(list(names(pass, Need::Datacenters).into_iter().map(string)))
     }),
     ("secrets", |pass, args| {
         let path = text(args, 0)?;

@@ -55,9 +55,8 @@ pub(super) fn start(settings: &Settings) -> Result<Arc<Log>, String> {
         followers: broadcast::Sender::new(BEHIND),
     });
     // A second agent in one process (tests) keeps the first one's log.
-    let _ = tracing::subscriber::set_global_default(
-        Registry::default().with(Lines(Arc::clone(&log))),
-    );
+    let _ =
+        tracing::subscriber::set_global_default(Registry::default().with(Lines(Arc::clone(&log))));
     Ok(log)
 }
 

@@ -32,7 +32,8 @@ mod later {
         "there is no gossip; servers talk over RPC, which tls { rpc = true } protects";
     pub(super) const AUTOPILOT: &str = "autopilot is not built yet";
     pub(super) const RAFT_STORE: &str = "there is one log store, and it has none of these settings";
-    pub(super) const SINK: &str = "there is no Circonus client; statsd, statsite, datadog and Prometheus are there";
+    pub(super) const SINK: &str =
+        "there is no Circonus client; statsd, statsite, datadog and Prometheus are there";
     pub(super) const CLOUD: &str = "cloud discovery and the intro token are not built yet";
     pub(super) const UI: &str = "the web UI is not built yet";
 }

@@ -24,13 +24,19 @@ pub(in super::super) fn shown(method: &AclAuthMethod) -> AclAuthMethod {
 
 pub(super) fn list(call: &Call) -> Answered {
     let prefix = call.request.options.prefix.as_str();
-    let methods = call.state.acl_auth_methods().filter(|method| method.name.starts_with(prefix));
+    let methods = call
+        .state
+        .acl_auth_methods()
+        .filter(|method| method.name.starts_with(prefix));
     let stubs: Vec<_> = methods.map(|method| method.stub()).collect();
     rows(call, &stubs, TABLES)
 }
 
 pub(super) fn read(call: &Call) -> Answered {
-    match call.state.acl_auth_method(&call.request.param("name").to_owned()) {
+    match call
+        .state
+        .acl_auth_method(&call.request.param("name").to_owned())
+    {
         Some(method) => call.object(&shown(method), method.modify_index, TABLES),
         None => Err(missing(call, "ACL auth-method not found", TABLES)),
     }
@@ -42,9 +48,15 @@ fn faults(call: &Call, method: &AclAuthMethod) -> Vec<String> {
         faults.push(format!("invalid name '{}'", method.name));
     }
     if !matches!(method.token_locality.as_str(), "local" | "global") {
-        faults.push(format!("invalid token locality '{}'", method.token_locality));
+        faults.push(format!(
+            "invalid token locality '{}'",
+            method.token_locality
+        ));
     }
-    if !matches!(method.r#type.as_str(), auth_method_type::OIDC | auth_method_type::JWT) {
+    if !matches!(
+        method.r#type.as_str(),
+        auth_method_type::OIDC | auth_method_type::JWT
+    ) {
         faults.push(format!("invalid token type '{}'", method.r#type));
     }
     let (least, most) = call.shared.config.token_life;
@@ -56,7 +68,9 @@ fn faults(call: &Call, method: &AclAuthMethod) -> Vec<String> {
     }
     match &method.config {
         None => faults.push("invalid config: missing auth method Config".to_owned()),
-        Some(config) => faults.extend(config_fault(&method.r#type, config).map(|fault| format!("invalid config: {fault}"))),
+        Some(config) => faults.extend(
+            config_fault(&method.r#type, config).map(|fault| format!("invalid config: {fault}")),
+        ),
     }
     faults
 }
@@ -98,7 +112,9 @@ fn complete(method: &mut AclAuthMethod, old: &AclAuthMethod) {
     let Some(old) = &old.config else { return };
     let config = method.config.get_or_insert_with(|| old.clone());
     if config.oidc_client_secret == REDACTED {
-        config.oidc_client_secret.clone_from(&old.oidc_client_secret);
+        config
+            .oidc_client_secret
+            .clone_from(&old.oidc_client_secret);
     }
 }
 
@@ -106,7 +122,9 @@ pub(super) async fn upsert(call: &Call) -> Answered {
     let mut method: AclAuthMethod = call.request.json()?;
     let in_path = call.request.param("name");
     if !in_path.is_empty() && method.name != in_path {
-        return Err(ApiError::bad_request("ACL auth-method name does not match request path"));
+        return Err(ApiError::bad_request(
+            "ACL auth-method name does not match request path",
+        ));
     }
     if let Some(old) = call.state.acl_auth_method(&method.name) {
         complete(&mut method, old);
@@ -121,9 +139,17 @@ pub(super) async fn upsert(call: &Call) -> Answered {
     method.hash = super::super::content_hash(&method);
     (method.create_time, method.modify_time) = (now(), now());
     let name = method.name.clone();
-    let applied = super::write(call, Command::UpsertAclAuthMethods { methods: vec![method] }).await?;
+    let applied = super::write(
+        call,
+        Command::UpsertAclAuthMethods {
+            methods: vec![method],
+        },
+    )
+    .await?;
     let state = call.after(&applied).await;
-    let stored = state.acl_auth_method(&name).ok_or_else(|| ApiError::not_found("ACL auth-method not found"))?;
+    let stored = state
+        .acl_auth_method(&name)
+        .ok_or_else(|| ApiError::not_found("ACL auth-method not found"))?;
     Answer::json(&shown(stored), Meta::write(applied.index))
 }
 

@@ -18,21 +18,32 @@ fn reset_file(call: &Call) -> Option<PathBuf> {
 
 /// The index in the operator's file; 0 without one.
 async fn reset_index(call: &Call) -> Result<u64, ApiError> {
-    let Some(path) = reset_file(call) else { return Ok(0) };
+    let Some(path) = reset_file(call) else {
+        return Ok(0);
+    };
     let text = match tokio::fs::read_to_string(&path).await {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
         Err(error) => {
-            return Err(ApiError::internal(format!("failed to read {}: {error}", path.display())));
+            return Err(ApiError::internal(format!(
+                "failed to read {}: {error}",
+                path.display()
+            )));
         }
     };
-    text.trim()
-        .parse()
-        .map_err(|_| ApiError::internal(format!("failed to parse {}: it must hold one index", path.display())))
+    text.trim().parse().map_err(|_| {
+        ApiError::internal(format!(
+            "failed to parse {}: it must hold one index",
+            path.display()
+        ))
+    })
 }
 
 pub(super) async fn bootstrap(call: &Call) -> Answered {
-    let body = call.request.json_optional::<AclBootstrapRequest>()?.unwrap_or_default();
+    let body = call
+        .request
+        .json_optional::<AclBootstrapRequest>()?
+        .unwrap_or_default();
     let secret = if body.bootstrap_secret.is_empty() {
         clock::uuid()
     } else if uuid::Uuid::parse_str(&body.bootstrap_secret).is_ok() {
@@ -41,7 +52,11 @@ pub(super) async fn bootstrap(call: &Call) -> Answered {
         return Err(ApiError::bad_request("invalid acl token"));
     };
     let done = call.state.acl_bootstrap_index();
-    let given = if done == 0 { 0 } else { reset_index(call).await? };
+    let given = if done == 0 {
+        0
+    } else {
+        reset_index(call).await?
+    };
     if given != 0 && given != done {
         return Err(ApiError::bad_request(format!(
             "Invalid bootstrap reset index (specified {given}, reset index: {done})"
@@ -58,7 +73,10 @@ pub(super) async fn bootstrap(call: &Call) -> Answered {
     };
     token.hash = super::tokens::hash(&token);
     let accessor = token.accessor_id.clone();
-    let command = Command::BootstrapAcl { token: Box::new(token), reset_index: given };
+    let command = Command::BootstrapAcl {
+        token: Box::new(token),
+        reset_index: given,
+    };
     let applied = super::write(call, command).await?;
     if given != 0
         && let Some(path) = reset_file(call)
@@ -67,6 +85,8 @@ pub(super) async fn bootstrap(call: &Call) -> Answered {
         tracing::warn!(path = %path.display(), %error, "the bootstrap reset file could not be removed; remove it");
     }
     let state = call.after(&applied).await;
-    let token = state.acl_token(&accessor).ok_or_else(ApiError::token_not_found)?;
+    let token = state
+        .acl_token(&accessor)
+        .ok_or_else(ApiError::token_not_found)?;
     Answer::json(token.as_ref(), Meta::write(applied.index))
 }

@@ -25,13 +25,27 @@ struct Introduction {
 }
 
 pub(super) async fn token(call: &Call) -> Answered {
-    let body = call.request.json_optional::<ClientIntroductionTokenRequest>()?.unwrap_or_default();
-    let pool = if body.node_pool.is_empty() { node_pool::DEFAULT.to_owned() } else { body.node_pool };
+    let body = call
+        .request
+        .json_optional::<ClientIntroductionTokenRequest>()?
+        .unwrap_or_default();
+    let pool = if body.node_pool.is_empty() {
+        node_pool::DEFAULT.to_owned()
+    } else {
+        body.node_pool
+    };
     let now = clock::now().seconds();
-    let seconds = if body.ttl.0 > 0 { body.ttl.0 / 1_000_000_000 } else { LIFE };
+    let seconds = if body.ttl.0 > 0 {
+        body.ttl.0 / 1_000_000_000
+    } else {
+        LIFE
+    };
     let region = &call.shared.config.region;
     let claims = Introduction {
-        sub: format!("node-introduction:{region}:{pool}:{}:default", body.node_name),
+        sub: format!(
+            "node-introduction:{region}:{pool}:{}:default",
+            body.node_name
+        ),
         aud: "nomadproject.io".to_owned(),
         iat: now,
         nbf: now,

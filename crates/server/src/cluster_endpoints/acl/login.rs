@@ -20,7 +20,10 @@ fn need(what: &str, members: &[(&str, &str)]) -> Result<(), ApiError> {
     if missing.is_empty() {
         return Ok(());
     }
-    Err(ApiError::bad_request(format!("invalid {what} request: {}", error_text(&missing))))
+    Err(ApiError::bad_request(format!(
+        "invalid {what} request: {}",
+        error_text(&missing)
+    )))
 }
 
 fn method(call: &Call, name: &str) -> Result<Arc<AclAuthMethod>, ApiError> {
@@ -30,15 +33,26 @@ fn method(call: &Call, name: &str) -> Result<Arc<AclAuthMethod>, ApiError> {
 
 pub(super) async fn login(call: &Call) -> Answered {
     let body: LoginRequest = call.request.json()?;
-    need("login", &[("auth method name", &body.auth_method_name), ("login token", &body.login_token)])?;
+    need(
+        "login",
+        &[
+            ("auth method name", &body.auth_method_name),
+            ("login token", &body.login_token),
+        ],
+    )?;
     let method = method(call, &body.auth_method_name)?;
     if method.r#type != auth_method_type::JWT {
-        return Err(ApiError::bad_request(format!("unsupported auth-method type: {}", method.r#type)));
+        return Err(ApiError::bad_request(format!(
+            "unsupported auth-method type: {}",
+            method.r#type
+        )));
     }
     let config = method.config.clone().unwrap_or_default();
     let claims = sign_in::claimed(&config, &body.login_token, clock::now())
         .await
-        .map_err(|error| ApiError::new(401, format!("unable to validate provided token: {error}")))?;
+        .map_err(|error| {
+            ApiError::new(401, format!("unable to validate provided token: {error}"))
+        })?;
     give_token(call, &method, &config, &claims).await
 }
 
@@ -58,7 +72,11 @@ async fn give_token(
         return Err(ApiError::bad_request("no role or policy bindings matched"));
     }
     let created = now();
-    let kind = if bound.management { token_type::MANAGEMENT } else { token_type::CLIENT };
+    let kind = if bound.management {
+        token_type::MANAGEMENT
+    } else {
+        token_type::CLIENT
+    };
     let token = AclToken {
         accessor_id: clock::uuid(),
         secret_id: clock::uuid(),
@@ -93,14 +111,19 @@ pub(super) async fn auth_url(call: &Call) -> Answered {
     let config = method.config.clone().unwrap_or_default();
     let provider = Provider::find(&config).await.map_err(provider_failed)?;
     if !config.allowed_redirect_uris.contains(&body.redirect_uri) {
-        return Err(ApiError::bad_request(format!("unauthorized redirect URI: {}", body.redirect_uri)));
+        return Err(ApiError::bad_request(format!(
+            "unauthorized redirect URI: {}",
+            body.redirect_uri
+        )));
     }
     let started = Started {
         method: method.name.clone(),
         nonce: body.client_nonce,
         state: clock::uuid(),
         redirect: body.redirect_uri,
-        proof: config.oidc_enable_pkce.then(|| format!("{}{}", clock::uuid(), clock::uuid())),
+        proof: config
+            .oidc_enable_pkce
+            .then(|| format!("{}{}", clock::uuid(), clock::uuid())),
         at: clock::now(),
     };
     let auth_url = provider.address(&started).map_err(provider_failed)?;
@@ -123,11 +146,17 @@ pub(super) async fn complete_auth(call: &Call) -> Answered {
     let method = method(call, &body.auth_method_name)?;
     let config = method.config.clone().unwrap_or_default();
     let started = call.shared.sign_ins.take(&body, clock::now());
-    let started = started.ok_or_else(|| ApiError::bad_request("no OIDC request is under way for this state"))?;
+    let started = started
+        .ok_or_else(|| ApiError::bad_request("no OIDC request is under way for this state"))?;
     let provider = Provider::find(&config).await.map_err(provider_failed)?;
     let claims = provider
         .claimed(&started, &body.code, clock::now())
         .await
-        .map_err(|error| ApiError::new(401, format!("failed to exchange token with provider: {error}")))?;
+        .map_err(|error| {
+            ApiError::new(
+                401,
+                format!("failed to exchange token with provider: {error}"),
+            )
+        })?;
     give_token(call, &method, &config, &claims).await
 }

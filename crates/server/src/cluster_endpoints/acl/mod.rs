@@ -66,7 +66,10 @@ pub(super) async fn dispatch(call: &Call) -> Answered {
         Op::AclOidcCompleteAuth => login::complete_auth(call).await,
         Op::AclLogin => login::login(call).await,
         Op::AclClientIntroductionToken => introduction::token(call).await,
-        op => Err(ApiError::internal(format!("{} is no operation of access control", op.name()))),
+        op => Err(ApiError::internal(format!(
+            "{} is no operation of access control",
+            op.name()
+        ))),
     }
 }
 
@@ -83,12 +86,17 @@ fn missing(call: &Call, text: &str, tables: &[Table]) -> ApiError {
 
 /// Proposes a change whose refusals are faults of the request.
 async fn write(call: &Call, command: Command) -> Result<Arc<Applied>, ApiError> {
-    call.shared.proposer.propose(&command).await.map_err(|error| match error {
-        crate::propose::ProposeError::Refused(
-            refused @ (ApplyError::AclBootstrapped(_) | ApplyError::DefaultAuthMethodTaken { .. }),
-        ) => ApiError::bad_request(refused.to_string()),
-        other => other.into(),
-    })
+    call.shared
+        .proposer
+        .propose(&command)
+        .await
+        .map_err(|error| match error {
+            crate::propose::ProposeError::Refused(
+                refused @ (ApplyError::AclBootstrapped(_)
+                | ApplyError::DefaultAuthMethodTaken { .. }),
+            ) => ApiError::bad_request(refused.to_string()),
+            other => other.into(),
+        })
 }
 
 /// Refuses an object that has faults: `what` is how the object is called in front of them.
@@ -96,12 +104,19 @@ fn check(what: &str, faults: Vec<String>) -> Result<(), ApiError> {
     if faults.is_empty() {
         return Ok(());
     }
-    Err(ApiError::bad_request(format!("{what} invalid: {}", error_text(&faults))))
+    Err(ApiError::bad_request(format!(
+        "{what} invalid: {}",
+        error_text(&faults)
+    )))
 }
 
 /// Whether a text is a name: letters, digits and hyphens.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !text.is_empty()
+        && text.len() <= MAX_NAME
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn long_description(text: &str) -> Option<String> {

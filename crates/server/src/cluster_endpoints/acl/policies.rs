@@ -28,8 +28,11 @@ pub(super) fn list(call: &Call) -> Answered {
     } else {
         held(&call.state, &call.caller)
     };
-    let stubs: Vec<_> =
-        visible.iter().filter(|policy| policy.name.starts_with(prefix)).map(|policy| policy.stub()).collect();
+    let stubs: Vec<_> = visible
+        .iter()
+        .filter(|policy| policy.name.starts_with(prefix))
+        .map(|policy| policy.stub())
+        .collect();
     rows(call, &stubs, TABLES)
 }
 
@@ -38,19 +41,29 @@ pub(super) fn own(call: &Call) -> Answered {
     if call.caller.token.is_none() && call.caller.workload.is_none() {
         return Err(ApiError::permission_denied());
     }
-    let policies: Vec<_> = held(&call.state, &call.caller).iter().map(|policy| shown(policy)).collect();
+    let policies: Vec<_> = held(&call.state, &call.caller)
+        .iter()
+        .map(|policy| shown(policy))
+        .collect();
     rows(call, &policies, TABLES)
 }
 
 /// The policy with its rules as read.
 fn shown(policy: &AclPolicy) -> AclPolicy {
     let rules = Policy::parse(&policy.rules).unwrap_or_default();
-    AclPolicy { rules_json: serde_json::to_value(rules).ok(), ..policy.clone() }
+    AclPolicy {
+        rules_json: serde_json::to_value(rules).ok(),
+        ..policy.clone()
+    }
 }
 
 pub(super) fn read(call: &Call) -> Answered {
     let name = call.request.param("name").to_owned();
-    let holds = || held(&call.state, &call.caller).iter().any(|policy| policy.name == name);
+    let holds = || {
+        held(&call.state, &call.caller)
+            .iter()
+            .any(|policy| policy.name == name)
+    };
     if !call.caller.is_management() && !holds() {
         return Err(ApiError::permission_denied());
     }
@@ -86,7 +99,9 @@ fn faults(policy: &AclPolicy) -> Vec<String> {
 pub(super) async fn upsert(call: &Call) -> Answered {
     let mut policy: AclPolicy = call.request.json()?;
     if policy.name != call.request.param("name") {
-        return Err(ApiError::bad_request("ACL policy name does not match request path"));
+        return Err(ApiError::bad_request(
+            "ACL policy name does not match request path",
+        ));
     }
     check("policy 0", faults(&policy))?;
     if let Some(acl) = &mut policy.job_acl
@@ -95,8 +110,19 @@ pub(super) async fn upsert(call: &Call) -> Answered {
         acl.namespace = NamespaceName::default_namespace();
     }
     policy.rules_json = None;
-    policy.hash = super::super::content_hash(&(&policy.name, &policy.description, &policy.rules, &policy.job_acl));
-    let applied = super::write(call, Command::UpsertAclPolicies { policies: vec![policy] }).await?;
+    policy.hash = super::super::content_hash(&(
+        &policy.name,
+        &policy.description,
+        &policy.rules,
+        &policy.job_acl,
+    ));
+    let applied = super::write(
+        call,
+        Command::UpsertAclPolicies {
+            policies: vec![policy],
+        },
+    )
+    .await?;
     done(&applied)
 }
 

@@ -11,13 +11,20 @@ use std::sync::Arc;
 const TABLES: &[Table] = &[Table::AclRoles];
 
 fn held(call: &Call) -> Vec<Arc<AclRole>> {
-    call.caller.token.as_ref().map(|token| crate::policies::roles_of(&call.state, token)).unwrap_or_default()
+    call.caller
+        .token
+        .as_ref()
+        .map(|token| crate::policies::roles_of(&call.state, token))
+        .unwrap_or_default()
 }
 
 pub(super) fn list(call: &Call) -> Answered {
     let prefix = call.request.options.prefix.as_str();
-    let mut visible: Vec<_> =
-        if call.caller.is_management() { call.state.acl_roles().cloned().collect() } else { held(call) };
+    let mut visible: Vec<_> = if call.caller.is_management() {
+        call.state.acl_roles().cloned().collect()
+    } else {
+        held(call)
+    };
     visible.retain(|role| role.id.starts_with(prefix));
     rows(call, &visible, TABLES)
 }
@@ -36,11 +43,17 @@ fn answer(call: &Call, role: Option<&Arc<AclRole>>) -> Answered {
 }
 
 pub(super) fn read(call: &Call) -> Answered {
-    answer(call, call.state.acl_role(&call.request.param("id").to_owned()))
+    answer(
+        call,
+        call.state.acl_role(&call.request.param("id").to_owned()),
+    )
 }
 
 pub(super) fn read_by_name(call: &Call) -> Answered {
-    answer(call, call.state.acl_role_by_name(call.request.param("name")))
+    answer(
+        call,
+        call.state.acl_role_by_name(call.request.param("name")),
+    )
 }
 
 fn faults(role: &AclRole) -> Vec<String> {
@@ -59,21 +72,36 @@ pub(super) async fn upsert(call: &Call) -> Answered {
     let mut role: AclRole = call.request.json()?;
     let in_path = call.request.param("id");
     if !in_path.is_empty() && role.id != in_path {
-        return Err(ApiError::bad_request("ACL role ID does not match request path"));
+        return Err(ApiError::bad_request(
+            "ACL role ID does not match request path",
+        ));
     }
     check("role 0", faults(&role))?;
     if role.id.is_empty() {
         role.id = clock::uuid();
     } else if call.state.acl_role(&role.id).is_none() {
-        return Err(ApiError::bad_request(format!("cannot find role {}", role.id)));
+        return Err(ApiError::bad_request(format!(
+            "cannot find role {}",
+            role.id
+        )));
     }
-    if call.state.acl_role_by_name(&role.name).is_some_and(|other| other.id != role.id) {
-        return Err(ApiError::bad_request(format!("role with name {} already exists", role.name)));
+    if call
+        .state
+        .acl_role_by_name(&role.name)
+        .is_some_and(|other| other.id != role.id)
+    {
+        return Err(ApiError::bad_request(format!(
+            "role with name {} already exists",
+            role.name
+        )));
     }
     let mut distinct: Vec<AclRolePolicy> = Vec::new();
     for policy in role.policies {
         if call.state.acl_policy(&policy.name).is_none() {
-            return Err(ApiError::bad_request(format!("cannot find policy {}", policy.name)));
+            return Err(ApiError::bad_request(format!(
+                "cannot find policy {}",
+                policy.name
+            )));
         }
         if !distinct.contains(&policy) {
             distinct.push(policy);
@@ -84,7 +112,9 @@ pub(super) async fn upsert(call: &Call) -> Answered {
     let id = role.id.clone();
     let applied = super::write(call, Command::UpsertAclRoles { roles: vec![role] }).await?;
     let state = call.after(&applied).await;
-    let role = state.acl_role(&id).ok_or_else(|| ApiError::not_found("ACL role not found"))?;
+    let role = state
+        .acl_role(&id)
+        .ok_or_else(|| ApiError::not_found("ACL role not found"))?;
     Answer::json(role.as_ref(), Meta::write(applied.index))
 }
 

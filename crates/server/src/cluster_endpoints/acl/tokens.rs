@@ -62,8 +62,17 @@ pub(super) fn own(call: &Call) -> Answered {
 /// The token with its roles as they are named now, without those that are gone.
 pub(super) fn shown(state: &State, token: &AclToken) -> AclToken {
     let roles = crate::policies::roles_of(state, token);
-    let roles = roles.iter().map(|role| AclTokenRole { id: role.id.clone(), name: role.name.clone() }).collect();
-    AclToken { roles, ..token.clone() }
+    let roles = roles
+        .iter()
+        .map(|role| AclTokenRole {
+            id: role.id.clone(),
+            name: role.name.clone(),
+        })
+        .collect();
+    AclToken {
+        roles,
+        ..token.clone()
+    }
 }
 
 pub(super) fn list(call: &Call) -> Answered {
@@ -94,7 +103,13 @@ pub(super) fn read(call: &Call) -> Answered {
 
 /// A digest over what users set.
 pub(super) fn hash(token: &AclToken) -> Vec<u8> {
-    super::super::content_hash(&(&token.name, &token.r#type, &token.policies, &token.roles, token.global))
+    super::super::content_hash(&(
+        &token.name,
+        &token.r#type,
+        &token.policies,
+        &token.roles,
+        token.global,
+    ))
 }
 
 /// What is wrong with a token as it is to be stored; `old` is the one that it replaces.
@@ -105,7 +120,9 @@ fn faults(call: &Call, token: &AclToken, old: Option<&AclToken>) -> Vec<String> 
     }
     let bound = token.policy_names().next().is_some() || !token.roles.is_empty();
     match token.r#type.as_str() {
-        token_type::CLIENT if !bound => faults.push("client token missing policies or roles".to_owned()),
+        token_type::CLIENT if !bound => {
+            faults.push("client token missing policies or roles".to_owned())
+        }
         token_type::MANAGEMENT if bound => {
             faults.push("management token cannot be associated with policies or roles".to_owned());
         }
@@ -115,7 +132,10 @@ fn faults(call: &Call, token: &AclToken, old: Option<&AclToken>) -> Vec<String> 
     match old {
         Some(old) => {
             if old.global != token.global {
-                faults.push(format!("cannot toggle global mode of {}", token.accessor_id));
+                faults.push(format!(
+                    "cannot toggle global mode of {}",
+                    token.accessor_id
+                ));
             }
             if old.expiration_ttl != token.expiration_ttl {
                 faults.push("cannot update expiration TTL".to_owned());
@@ -132,7 +152,10 @@ fn faults(call: &Call, token: &AclToken, old: Option<&AclToken>) -> Vec<String> 
 /// What is wrong with the life of a new token.
 fn life_fault(call: &Call, token: &AclToken) -> Option<String> {
     if token.expiration_ttl.0 < 0 {
-        return Some(format!("token expiration TTL '{}' should not be negative", token.expiration_ttl));
+        return Some(format!(
+            "token expiration TTL '{}' should not be negative",
+            token.expiration_ttl
+        ));
     }
     if token.expiration_time.is_zero() {
         return None;
@@ -143,9 +166,12 @@ fn life_fault(call: &Call, token: &AclToken) -> Option<String> {
         return Some("expiration time cannot be before create time".to_owned());
     }
     if life < least {
-        return Some(format!("expiration time cannot be less than {least} in the future (was {life})"));
+        return Some(format!(
+            "expiration time cannot be less than {least} in the future (was {life})"
+        ));
     }
-    (life > most).then(|| format!("expiration time cannot be more than {most} in the future (was {life})"))
+    (life > most)
+        .then(|| format!("expiration time cannot be more than {most} in the future (was {life})"))
 }
 
 /// The roles that a request names, by id or by name.
@@ -157,10 +183,18 @@ fn resolved_roles(state: &State, asked: &[AclTokenRole]) -> Result<Vec<AclTokenR
         } else {
             state.acl_role(&wanted.id)
         };
-        let named = if wanted.id.is_empty() { &wanted.name } else { &wanted.id };
-        let role = found.ok_or_else(|| ApiError::bad_request(format!("cannot find role {named}")))?;
+        let named = if wanted.id.is_empty() {
+            &wanted.name
+        } else {
+            &wanted.id
+        };
+        let role =
+            found.ok_or_else(|| ApiError::bad_request(format!("cannot find role {named}")))?;
         if !roles.iter().any(|known| known.id == role.id) {
-            roles.push(AclTokenRole { id: role.id.clone(), name: role.name.clone() });
+            roles.push(AclTokenRole {
+                id: role.id.clone(),
+                name: role.name.clone(),
+            });
         }
     }
     Ok(roles)
@@ -181,7 +215,9 @@ pub(super) async fn upsert(call: &Call) -> Answered {
     let mut token: AclToken = call.request.json()?;
     let in_path = call.request.param("accessor");
     if !in_path.is_empty() && token.accessor_id != in_path {
-        return Err(ApiError::bad_request("ACL token accessor does not match request path"));
+        return Err(ApiError::bad_request(
+            "ACL token accessor does not match request path",
+        ));
     }
     let old = match token.accessor_id.as_str() {
         "" => None,
@@ -202,7 +238,8 @@ pub(super) async fn upsert(call: &Call) -> Answered {
             token.secret_id = clock::uuid();
             token.create_time = now();
             if token.expiration_time.is_zero() && token.expiration_ttl.0 > 0 {
-                token.expiration_time = Timestamp(token.create_time.0.saturating_add(token.expiration_ttl.0));
+                token.expiration_time =
+                    Timestamp(token.create_time.0.saturating_add(token.expiration_ttl.0));
             }
         }
     }
@@ -215,17 +252,33 @@ pub(super) async fn upsert(call: &Call) -> Answered {
 pub(super) async fn store(call: &Call, mut token: AclToken) -> Answered {
     token.hash = hash(&token);
     let accessor = token.accessor_id.clone();
-    let applied = super::write(call, Command::UpsertAclTokens { tokens: vec![token] }).await?;
+    let applied = super::write(
+        call,
+        Command::UpsertAclTokens {
+            tokens: vec![token],
+        },
+    )
+    .await?;
     let state = call.after(&applied).await;
-    let token = state.acl_token(&accessor).ok_or_else(ApiError::token_not_found)?;
+    let token = state
+        .acl_token(&accessor)
+        .ok_or_else(ApiError::token_not_found)?;
     Answer::json(&shown(&state, token), Meta::write(applied.index))
 }
 
 pub(super) async fn delete(call: &Call) -> Answered {
     let accessor = call.request.param("accessor").to_owned();
     if call.state.acl_token(&accessor).is_none() {
-        return Err(ApiError::bad_request(format!("Cannot delete nonexistent tokens: {accessor}")));
+        return Err(ApiError::bad_request(format!(
+            "Cannot delete nonexistent tokens: {accessor}"
+        )));
     }
-    let applied = super::write(call, Command::DeleteAclTokens { accessors: vec![accessor] }).await?;
+    let applied = super::write(
+        call,
+        Command::DeleteAclTokens {
+            accessors: vec![accessor],
+        },
+    )
+    .await?;
     done(&applied)
 }

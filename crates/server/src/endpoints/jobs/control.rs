@@ -14,9 +14,15 @@ pub(in super::super) async fn deregister(call: &Call) -> Answered {
     let purge = call.request.query.flag("purge")?;
     let no_shutdown_delay = call.request.query.flag("no_shutdown_delay")?;
     // The route is open to all who may end jobs in one way or the other: each way has its own right.
-    let way = if purge { NamespaceCapability::PurgeJob } else { NamespaceCapability::DeregisterJob };
+    let way = if purge {
+        NamespaceCapability::PurgeJob
+    } else {
+        NamespaceCapability::DeregisterJob
+    };
     let namespace = call.request.namespace();
-    if !call.caller.has(namespace, way) && !call.caller.has(namespace, NamespaceCapability::SubmitJob) {
+    if !call.caller.has(namespace, way)
+        && !call.caller.has(namespace, NamespaceCapability::SubmitJob)
+    {
         return Err(ApiError::permission_denied());
     }
     let priority = call.request.query.int("eval_priority")?.unwrap_or(0);
@@ -30,9 +36,16 @@ pub(in super::super) async fn deregister(call: &Call) -> Answered {
         ..evaluation_of(job, trigger::JOB_DEREGISTER, priority)
     });
     let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
-    let removal = JobRemoval { job: key.clone(), purge, no_shutdown_delay };
-    let command =
-        Command::DeregisterJobs { jobs: vec![removal], evals: eval.into_iter().collect(), now: clock::now() };
+    let removal = JobRemoval {
+        job: key.clone(),
+        purge,
+        no_shutdown_delay,
+    };
+    let command = Command::DeregisterJobs {
+        jobs: vec![removal],
+        evals: eval.into_iter().collect(),
+        now: clock::now(),
+    };
     let applied = call.propose(command).await?;
     let answer = JobDeregisterResponse {
         eval_id,
@@ -48,17 +61,25 @@ pub(in super::super) async fn deregister(call: &Call) -> Answered {
 pub(super) fn check_priority(call: &Call, priority: i64) -> Result<(), ApiError> {
     let max = call.shared.config.job_max_priority;
     if priority != 0 && !(1..=max).contains(&priority) {
-        return Err(ApiError::bad_request(format!("Eval priority must be between 1 and {max} inclusively")));
+        return Err(ApiError::bad_request(format!(
+            "Eval priority must be between 1 and {max} inclusively"
+        )));
     }
     Ok(())
 }
 
 pub(in super::super) async fn evaluate(call: &Call) -> Answered {
-    let body = call.request.json_optional::<JobEvaluateRequest>()?.unwrap_or_default();
+    let body = call
+        .request
+        .json_optional::<JobEvaluateRequest>()?
+        .unwrap_or_default();
     if !body.job_id.is_empty() && body.job_id != call.request.param("id") {
         return Err(ApiError::bad_request("JobID not same as job name"));
     }
-    let job = call.state.job(&call.job_key()).ok_or_else(|| ApiError::internal("job not found"))?;
+    let job = call
+        .state
+        .job(&call.job_key())
+        .ok_or_else(|| ApiError::internal("job not found"))?;
     if job.is_periodic() {
         return Err(ApiError::internal("can't evaluate periodic job"));
     }
@@ -68,16 +89,28 @@ pub(in super::super) async fn evaluate(call: &Call) -> Answered {
     let eval = evaluation_of(job, trigger::JOB_REGISTER, 0);
     let (eval_id, now) = (eval.id, clock::now());
     let command = if body.eval_options.force_reschedule {
-        let wish = DesiredTransition { force_reschedule: Some(true), ..DesiredTransition::default() };
+        let wish = DesiredTransition {
+            force_reschedule: Some(true),
+            ..DesiredTransition::default()
+        };
         let transitions: BTreeMap<AllocId, DesiredTransition> = call
             .state
             .allocs_of_job(&call.job_key())
-            .filter(|alloc| alloc.client_status == ClientStatus::Failed && alloc.next_allocation.is_nil())
+            .filter(|alloc| {
+                alloc.client_status == ClientStatus::Failed && alloc.next_allocation.is_nil()
+            })
             .map(|alloc| (alloc.id, wish))
             .collect();
-        Command::UpdateDesiredTransitions { transitions, evals: vec![eval], now }
+        Command::UpdateDesiredTransitions {
+            transitions,
+            evals: vec![eval],
+            now,
+        }
     } else {
-        Command::UpsertEvals { evals: vec![eval], now }
+        Command::UpsertEvals {
+            evals: vec![eval],
+            now,
+        }
     };
     let job_modify_index = job.job_modify_index;
     let applied = call.propose(command).await?;
@@ -92,7 +125,10 @@ pub(in super::super) async fn evaluate(call: &Call) -> Answered {
 }
 
 pub(in super::super) async fn periodic_force(call: &Call) -> Answered {
-    let job = call.state.job(&call.job_key()).ok_or_else(|| ApiError::internal("job not found"))?;
+    let job = call
+        .state
+        .job(&call.job_key())
+        .ok_or_else(|| ApiError::internal("job not found"))?;
     if !job.is_periodic() {
         return Err(ApiError::internal("can't force launch non-periodic job"));
     }
@@ -114,6 +150,10 @@ pub(in super::super) async fn periodic_force(call: &Call) -> Answered {
         now: clock::now(),
     };
     let applied = call.propose(command).await?;
-    let answer = PeriodicForceResponse { eval_id, eval_create_index: applied.index, index: applied.index };
+    let answer = PeriodicForceResponse {
+        eval_id,
+        eval_create_index: applied.index,
+        index: applied.index,
+    };
     Answer::json(&answer, Meta::write(applied.index))
 }

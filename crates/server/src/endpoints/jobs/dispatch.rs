@@ -16,7 +16,10 @@ pub(super) fn decompress(payload: &[u8]) -> Result<Vec<u8>, ApiError> {
 
 pub(in super::super) async fn dispatch(call: &Call) -> Answered {
     let body = if call.request.op == Op::JobDispatchPayload {
-        JobDispatchRequest { payload: call.request.body.to_vec(), ..JobDispatchRequest::default() }
+        JobDispatchRequest {
+            payload: call.request.body.to_vec(),
+            ..JobDispatchRequest::default()
+        }
     } else {
         call.request.json::<JobDispatchRequest>()?
     };
@@ -27,7 +30,11 @@ pub(in super::super) async fn dispatch(call: &Call) -> Answered {
         .state
         .job(&call.job_key())
         .ok_or_else(|| ApiError::internal("parameterized job not found"))?;
-    let token = call.request.query.get("idempotency_token").unwrap_or_default();
+    let token = call
+        .request
+        .query
+        .get("idempotency_token")
+        .unwrap_or_default();
     if let Some(known) = known_child(call, token) {
         let answer = JobDispatchResponse {
             dispatched_job_id: known.id.clone(),
@@ -38,9 +45,15 @@ pub(in super::super) async fn dispatch(call: &Call) -> Answered {
         return Answer::json(&answer, Meta::write(known.modify_index));
     }
     let random: String = clock::uuid().chars().take(8).collect();
-    let child =
-        caravan_control::dispatch::derive(parent, &body, token, clock::now(), &random, call.shared.config.job_max_priority)
-            .map_err(|error| ApiError::internal(error.to_string()))?;
+    let child = caravan_control::dispatch::derive(
+        parent,
+        &body,
+        token,
+        clock::now(),
+        &random,
+        call.shared.config.job_max_priority,
+    )
+    .map_err(|error| ApiError::internal(error.to_string()))?;
     let eval = (!child.is_periodic()).then(|| evaluation_of(&child, trigger::JOB_REGISTER, 0));
     let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
     let id = child.id.clone();
@@ -65,5 +78,9 @@ pub(in super::super) async fn dispatch(call: &Call) -> Answered {
 fn known_child<'a>(call: &'a Call, token: &str) -> Option<&'a Arc<Job>> {
     let parent = call.job_key();
     let mut children = call.state.job_children(&parent);
-    if token.is_empty() { None } else { children.find(|child| child.dispatch_idempotency_token == token) }
+    if token.is_empty() {
+        None
+    } else {
+        children.find(|child| child.dispatch_idempotency_token == token)
+    }
 }

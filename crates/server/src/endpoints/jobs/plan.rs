@@ -15,20 +15,30 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
     if api_job.id.as_ref().is_none_or(|id| id.is_empty()) {
         return Err(ApiError::bad_request("Job must have a valid ID"));
     }
-    if api_job.id.as_ref().is_some_and(|id| *id != call.request.param("id")) {
+    if api_job
+        .id
+        .as_ref()
+        .is_some_and(|id| *id != call.request.param("id"))
+    {
         return Err(ApiError::bad_request("Job ID does not match"));
     }
     super::register::check_region(call, &api_job)?;
-    let Admitted { mut job, warnings } = admission::admit(&call.state, &call.shared.config, api_job)?;
+    let Admitted { mut job, warnings } =
+        admission::admit(&call.state, &call.shared.config, api_job)?;
     let key = JobKey::new(job.namespace.clone(), job.id.clone());
     let existing = call.state.job(&key).cloned();
     let now = clock::now();
     job.submit_time = now;
-    let settings = Settings { now, seed: clock::seed(), ..Settings::default() };
+    let settings = Settings {
+        now,
+        seed: clock::seed(),
+        ..Settings::default()
+    };
     let (state, planned) = (Arc::clone(&call.state), Arc::new(job.clone()));
     let wants_rollout = body.rollout;
     let decide = move || {
-        let rollout = wants_rollout.then(|| caravan_scheduler::rollout(&state, &planned, &settings));
+        let rollout =
+            wants_rollout.then(|| caravan_scheduler::rollout(&state, &planned, &settings));
         let began = std::time::Instant::now();
         let run = caravan_scheduler::dry_run(&state, planned, &settings);
         (run, caravan_model::Duration::from(began.elapsed()), rollout)
@@ -55,7 +65,9 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
     } else {
         Timestamp::ZERO
     };
-    let refused = existing.as_ref().and_then(|existing| admission::check_transition(existing, &job).err());
+    let refused = existing
+        .as_ref()
+        .and_then(|existing| admission::check_transition(existing, &job).err());
     if let (Some(rollout), Some(refused)) = (&mut rollout, refused) {
         rollout.refused = refused.message;
     }

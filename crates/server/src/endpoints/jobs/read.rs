@@ -17,7 +17,10 @@ pub(in super::super) fn list(call: &Call) -> Answered {
         .state
         .jobs()
         .filter(|job| call.in_scope(&job.namespace) && job.id.starts_with(prefix))
-        .map(|job| Keyed { key: format!("{}.{}", job.namespace, job.id), row: Arc::clone(job) })
+        .map(|job| Keyed {
+            key: format!("{}.{}", job.namespace, job.id),
+            row: Arc::clone(job),
+        })
         .collect();
     super::super::list::answer(call, JOB_TABLES, rows, |job| stub(call, job, meta))
 }
@@ -25,7 +28,10 @@ pub(in super::super) fn list(call: &Call) -> Answered {
 /// A job as a list shows it.
 pub(crate) fn stub(call: &Call, job: &Job, meta: bool) -> JobListStub {
     let key = JobKey::new(job.namespace.clone(), job.id.clone());
-    let summary = call.state.job_summary(&key).map(|row| JobSummary::clone(row));
+    let summary = call
+        .state
+        .job_summary(&key)
+        .map(|row| JobSummary::clone(row));
     let mut stub = JobListStub::new(job, summary);
     if meta {
         stub.meta.clone_from(&job.meta);
@@ -59,7 +65,9 @@ pub(in super::super) fn allocations(call: &Call) -> Answered {
     let mut allocs: Vec<_> = call
         .state
         .allocs_of_job(&key)
-        .filter(|alloc| all || alloc.job.as_ref().map(|job| job.create_index) == created || created.is_none())
+        .filter(|alloc| {
+            all || alloc.job.as_ref().map(|job| job.create_index) == created || created.is_none()
+        })
         .collect();
     allocs.sort_by_key(|alloc| (alloc.create_index, alloc.id));
     let stubs: Vec<_> = allocs.into_iter().map(|alloc| rows::stub(alloc)).collect();
@@ -96,11 +104,19 @@ pub(in super::super) fn latest_deployment(call: &Call) -> Answered {
 
 pub(in super::super) fn versions(call: &Call) -> Answered {
     let key = call.job_key();
-    let versions: Vec<Job> = call.state.job_versions(&key).map(|job| Job::clone(job)).collect();
+    let versions: Vec<Job> = call
+        .state
+        .job_versions(&key)
+        .map(|job| Job::clone(job))
+        .collect();
     if versions.is_empty() {
         return Err(call.missing("job versions not found", &[Table::JobVersions]));
     }
-    let diffs = if call.request.query.flag("diffs")? { version_diffs(call, &versions)? } else { Vec::new() };
+    let diffs = if call.request.query.flag("diffs")? {
+        version_diffs(call, &versions)?
+    } else {
+        Vec::new()
+    };
     let answer = JobVersions {
         index: call.state.index_of(Table::JobVersions),
         known_leader: true,
@@ -113,14 +129,24 @@ pub(in super::super) fn versions(call: &Call) -> Answered {
 
 /// Each version against the one before it, or all against one that the request names.
 fn version_diffs(call: &Call, versions: &[Job]) -> Result<Vec<JobDiff>, ApiError> {
-    let against = match (call.request.query.uint("diff_version")?, call.request.query.text("diff_tag")) {
-        (Some(number), _) => Some(versions.iter().find(|job| job.version == number).ok_or_else(|| {
-            ApiError::internal(format!("version {number} not found"))
-        })?),
+    let against = match (
+        call.request.query.uint("diff_version")?,
+        call.request.query.text("diff_tag"),
+    ) {
+        (Some(number), _) => Some(
+            versions
+                .iter()
+                .find(|job| job.version == number)
+                .ok_or_else(|| ApiError::internal(format!("version {number} not found")))?,
+        ),
         (None, Some(tag)) => Some(
             versions
                 .iter()
-                .find(|job| job.version_tag.as_ref().is_some_and(|have| have.name == tag))
+                .find(|job| {
+                    job.version_tag
+                        .as_ref()
+                        .is_some_and(|have| have.name == tag)
+                })
                 .ok_or_else(|| ApiError::internal(format!("tag {tag:?} not found")))?,
         ),
         (None, None) => None,
@@ -130,13 +156,17 @@ fn version_diffs(call: &Call, versions: &[Job]) -> Result<Vec<JobDiff>, ApiError
             .iter()
             .map(|job| caravan_diff::job_diff(Some(fixed), Some(job), true))
             .collect(),
-        None => versions.windows(2).map(|pair| caravan_diff::job_diff(Some(&pair[1]), Some(&pair[0]), true)).collect(),
+        None => versions
+            .windows(2)
+            .map(|pair| caravan_diff::job_diff(Some(&pair[1]), Some(&pair[0]), true))
+            .collect(),
     })
 }
 
 pub(in super::super) fn submission(call: &Call) -> Answered {
     let version = call.request.query.uint("version").ok().flatten();
-    let version = version.ok_or_else(|| ApiError::bad_request("Unable to parse job submission version parameter"))?;
+    let version = version
+        .ok_or_else(|| ApiError::bad_request("Unable to parse job submission version parameter"))?;
     let tables = &[Table::JobSubmissions];
     match call.state.job_submission(&call.job_key(), version) {
         Some(row) => call.tables(row.as_ref(), tables),
@@ -146,14 +176,21 @@ pub(in super::super) fn submission(call: &Call) -> Answered {
 
 pub(in super::super) fn services(call: &Call) -> Answered {
     let key = call.job_key();
-    let none = || ApiError::not_found("job not found").with_meta(call.head(0, &[Table::Jobs, Table::Services]));
+    let none = || {
+        ApiError::not_found("job not found")
+            .with_meta(call.head(0, &[Table::Jobs, Table::Services]))
+    };
     let job = call.state.job(&key).ok_or_else(none)?;
     let rows: Vec<_> = call
         .state
         .services()
         .filter(|service| service.namespace == job.namespace && service.job_id == job.id)
         .collect();
-    call.object(&rows, call.state.index_of(Table::Services), &[Table::Services])
+    call.object(
+        &rows,
+        call.state.index_of(Table::Services),
+        &[Table::Services],
+    )
 }
 
 pub(in super::super) fn actions(call: &Call) -> Answered {
@@ -176,6 +213,16 @@ pub(in super::super) fn actions(call: &Call) -> Answered {
             }
         }
     }
-    let shown = if actions.is_empty() { None } else { Some(actions) };
-    Answer::json(&shown, Meta { known_leader: Some(false), ..Meta::read(0) })
+    let shown = if actions.is_empty() {
+        None
+    } else {
+        Some(actions)
+    };
+    Answer::json(
+        &shown,
+        Meta {
+            known_leader: Some(false),
+            ..Meta::read(0)
+        },
+    )
 }

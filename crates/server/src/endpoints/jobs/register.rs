@@ -12,7 +12,11 @@ use std::sync::Arc;
 
 /// Ids for the scaling policies of a job's groups.
 pub(super) fn policy_ids(job: &Job) -> Vec<String> {
-    job.task_groups.iter().filter(|group| group.scaling.is_some()).map(|_| clock::uuid()).collect()
+    job.task_groups
+        .iter()
+        .filter(|group| group.scaling.is_some())
+        .map(|_| clock::uuid())
+        .collect()
 }
 
 /// The job of a request, in the namespace and region that the request decides.
@@ -24,8 +28,14 @@ pub(super) fn job_of_request(
     let mut job = job.ok_or_else(|| ApiError::bad_request("Job must be specified"))?;
     let asked = call.request.options.namespace.clone();
     let asked = asked.or_else(|| (!namespace.is_empty()).then(|| namespace.to_string()));
-    let own = job.namespace.clone().filter(|own| !own.is_empty()).map(|own| own.to_string());
-    let decided = asked.or(own).unwrap_or_else(|| NamespaceName::DEFAULT.to_owned());
+    let own = job
+        .namespace
+        .clone()
+        .filter(|own| !own.is_empty())
+        .map(|own| own.to_string());
+    let decided = asked
+        .or(own)
+        .unwrap_or_else(|| NamespaceName::DEFAULT.to_owned());
     let decided = NamespaceName::from(decided.as_str());
     call.permit_in(&decided)?;
     job.namespace = Some(decided.to_string());
@@ -35,8 +45,14 @@ pub(super) fn job_of_request(
 /// Refuses jobs of regions that this one has no way to.
 pub(super) fn check_region(call: &Call, job: &ApiJob) -> Result<(), ApiError> {
     let own = call.shared.config.region.as_str();
-    let first = job.multiregion.as_ref().and_then(|many| many.regions.iter().flatten().next());
-    let named = first.map(|region| region.name.as_str()).or(job.region.as_deref()).unwrap_or_default();
+    let first = job
+        .multiregion
+        .as_ref()
+        .and_then(|many| many.regions.iter().flatten().next());
+    let named = first
+        .map(|region| region.name.as_str())
+        .or(job.region.as_deref())
+        .unwrap_or_default();
     match named {
         "" | "global" => Ok(()),
         named if named == own => Ok(()),
@@ -56,7 +72,8 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
         return Err(ApiError::bad_request("Job ID does not match name"));
     }
     super::control::check_priority(call, body.eval_priority)?;
-    let Admitted { mut job, warnings } = admission::admit(&call.state, &call.shared.config, api_job)?;
+    let Admitted { mut job, warnings } =
+        admission::admit(&call.state, &call.shared.config, api_job)?;
     let key = JobKey::new(job.namespace.clone(), job.id.clone());
     let existing = call.state.job(&key).cloned();
     if body.enforce_index {
@@ -73,20 +90,33 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
     }
     job.submit_time = clock::now();
     job.nomad_token_id = call.caller.accessor();
-    let unchanged = existing.as_ref().filter(|existing| existing.same_spec(&job));
+    let unchanged = existing
+        .as_ref()
+        .filter(|existing| existing.same_spec(&job));
     if let Some(existing) = unchanged {
         return evaluate_unchanged(call, existing, body.eval_priority, warnings).await;
     }
-    job.create_index = existing.as_ref().map_or(0, |existing| existing.create_index);
-    let eval = (!job.is_launched()).then(|| evaluation_of(&job, trigger::JOB_REGISTER, body.eval_priority));
+    job.create_index = existing
+        .as_ref()
+        .map_or(0, |existing| existing.create_index);
+    let eval = (!job.is_launched())
+        .then(|| evaluation_of(&job, trigger::JOB_REGISTER, body.eval_priority));
     let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
     let previous = || {
         let existing = existing.as_ref()?;
-        call.state.job_submission(&key, existing.version).map(|row| JobSubmission::clone(row))
+        call.state
+            .job_submission(&key, existing.version)
+            .map(|row| JobSubmission::clone(row))
     };
     let (submission, dropped) = keep_submission(call, body.submission.or_else(previous));
     let policy_ids = policy_ids(&job);
-    let command = Command::RegisterJob { job: Arc::new(job), submission, eval, policy_ids, now: clock::now() };
+    let command = Command::RegisterJob {
+        job: Arc::new(job),
+        submission,
+        eval,
+        policy_ids,
+        now: clock::now(),
+    };
     let applied = call.propose(command).await?;
     let answer = JobRegisterResponse {
         eval_id,
@@ -100,7 +130,12 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
 }
 
 /// A registration that changes nothing only has the job looked at again.
-async fn evaluate_unchanged(call: &Call, job: &Job, priority: i64, warnings: Vec<String>) -> Answered {
+async fn evaluate_unchanged(
+    call: &Call,
+    job: &Job,
+    priority: i64,
+    warnings: Vec<String>,
+) -> Answered {
     let mut answer = JobRegisterResponse {
         job_modify_index: job.job_modify_index,
         warnings: admission::warning_text(warnings),
@@ -110,7 +145,12 @@ async fn evaluate_unchanged(call: &Call, job: &Job, priority: i64, warnings: Vec
     if !job.is_launched() {
         let eval = evaluation_of(job, trigger::JOB_REGISTER, priority);
         answer.eval_id = eval.id;
-        let applied = call.propose(Command::UpsertEvals { evals: vec![eval], now: clock::now() }).await?;
+        let applied = call
+            .propose(Command::UpsertEvals {
+                evals: vec![eval],
+                now: clock::now(),
+            })
+            .await?;
         answer.eval_create_index = applied.index;
         answer.index = applied.index;
     }
@@ -142,8 +182,16 @@ fn keep_submission(
 
 /// Bytes that a submission takes.
 fn submission_size(submission: &JobSubmission) -> usize {
-    let JobSubmission { source, variables, variable_flags, .. } = submission;
-    let flags: usize = variable_flags.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let JobSubmission {
+        source,
+        variables,
+        variable_flags,
+        ..
+    } = submission;
+    let flags: usize = variable_flags
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     source.len() + variables.len() + flags
 }
 
@@ -166,7 +214,10 @@ fn size_text(bytes: usize) -> String {
 pub(in super::super) fn validate(call: &Call) -> Answered {
     let body: JobValidateRequest = call.request.json()?;
     let job = job_of_request(call, body.job, &body.namespace)?;
-    Answer::json(&admission::validation(&call.state, &call.shared.config, job), Meta::none())
+    Answer::json(
+        &admission::validation(&call.state, &call.shared.config, job),
+        Meta::none(),
+    )
 }
 
 pub(in super::super) fn parse(call: &Call) -> Answered {

@@ -11,19 +11,32 @@ use std::sync::Arc;
 pub(in super::super) fn status(call: &Call) -> Answered {
     let job = call.job()?;
     let key = call.job_key();
-    let deployment = call.state.latest_deployment(&key).filter(|row| row.job_create_index == job.create_index);
+    let deployment = call
+        .state
+        .latest_deployment(&key)
+        .filter(|row| row.job_create_index == job.create_index);
     let events = call.state.scaling_events(&key);
     let groups = job.task_groups.iter().map(|group| {
-        let mut status = TaskGroupScaleStatus { desired: group.count, ..TaskGroupScaleStatus::default() };
+        let mut status = TaskGroupScaleStatus {
+            desired: group.count,
+            ..TaskGroupScaleStatus::default()
+        };
         if let Some(progress) = deployment.and_then(|row| row.task_groups.get(&group.name)) {
             status.placed = progress.placed_allocs;
             status.healthy = progress.healthy_allocs;
             status.unhealthy = progress.unhealthy_allocs;
         }
-        for alloc in call.state.allocs_of_job(&key).filter(|alloc| alloc.task_group == group.name) {
+        for alloc in call
+            .state
+            .allocs_of_job(&key)
+            .filter(|alloc| alloc.task_group == group.name)
+        {
             status.count(alloc);
         }
-        status.events = events.and_then(|events| events.get(&group.name)).cloned().unwrap_or_default();
+        status.events = events
+            .and_then(|events| events.get(&group.name))
+            .cloned()
+            .unwrap_or_default();
         (group.name.clone(), status)
     });
     let answer = JobScaleStatus {
@@ -34,7 +47,11 @@ pub(in super::super) fn status(call: &Call) -> Answered {
         job_stopped: job.stop,
         task_groups: groups.collect(),
     };
-    call.object(&answer, job.modify_index, &[Table::Jobs, Table::Allocations, Table::Deployments])
+    call.object(
+        &answer,
+        job.modify_index,
+        &[Table::Jobs, Table::Allocations, Table::Deployments],
+    )
 }
 
 trait Count {
@@ -60,18 +77,27 @@ impl Count for TaskGroupScaleStatus {
 pub(in super::super) async fn scale(call: &Call) -> Answered {
     let body: ScalingRequest = call.request.json()?;
     let key = call.job_key();
-    if body.target.get("Job").is_some_and(|job| !job.is_empty() && *job != *key.id) {
+    if body
+        .target
+        .get("Job")
+        .is_some_and(|job| !job.is_empty() && *job != *key.id)
+    {
         return Err(ApiError::bad_request("job ID in payload did not match URL"));
     }
     let group = body.target.get("Group").cloned().unwrap_or_default();
     if group.is_empty() {
-        return Err(ApiError::bad_request("missing task group name for scaling action"));
+        return Err(ApiError::bad_request(
+            "missing task group name for scaling action",
+        ));
     }
     let job = call
         .state
         .job(&key)
         .ok_or_else(|| ApiError::not_found(format!("job {:?} not found", key.id.as_str())))?;
-    let deploying = call.state.latest_deployment(&key).is_some_and(|row| row.is_active());
+    let deploying = call
+        .state
+        .latest_deployment(&key)
+        .is_some_and(|row| row.is_active());
     let mut scaled = caravan_control::scale::apply(job, &body, deploying, clock::now())
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let mut eval_id = EvalId::NIL;
@@ -82,19 +108,34 @@ pub(in super::super) async fn scale(call: &Call) -> Answered {
         let eval = (!new.is_launched()).then(|| evaluation_of(&new, trigger::JOB_SCALING, 0));
         eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
         let policy_ids = super::register::policy_ids(&new);
-        let command =
-            Command::RegisterJob { job: Arc::new(new), submission: None, eval, policy_ids, now: clock::now() };
+        let command = Command::RegisterJob {
+            job: Arc::new(new),
+            submission: None,
+            eval,
+            policy_ids,
+            now: clock::now(),
+        };
         let applied = call.propose(command).await?;
         job_modify_index = applied.index;
         index = applied.index;
     } else if body.count.is_some() && !job.is_launched() {
         let eval = evaluation_of(job, trigger::JOB_SCALING, 0);
         eval_id = eval.id;
-        index = call.propose(Command::UpsertEvals { evals: vec![eval], now: clock::now() }).await?.index;
+        index = call
+            .propose(Command::UpsertEvals {
+                evals: vec![eval],
+                now: clock::now(),
+            })
+            .await?
+            .index;
     }
     let eval_create_index = if eval_id.is_nil() { 0 } else { index };
     scaled.event.eval_id = (!eval_id.is_nil()).then_some(eval_id);
-    let event = Command::RecordScalingEvent { job: key, group, event: Box::new(scaled.event) };
+    let event = Command::RecordScalingEvent {
+        job: key,
+        group,
+        event: Box::new(scaled.event),
+    };
     index = call.propose(event).await?.index;
     let answer = JobRegisterResponse {
         eval_id,

@@ -11,7 +11,12 @@ use std::sync::Arc;
 const TABLES: &[Table] = &[Table::Jobs, Table::Allocations, Table::Deployments];
 
 pub(in super::super) fn statuses(call: &Call) -> Answered {
-    let mut children = call.request.query.bool("include_children").map_err(|error| ApiError::bad_request(error.message))?.unwrap_or(false);
+    let mut children = call
+        .request
+        .query
+        .bool("include_children")
+        .map_err(|error| ApiError::bad_request(error.message))?
+        .unwrap_or(false);
     let mut wanted: Option<BTreeSet<JobKey>> = None;
     if call.request.method != Method::Get
         && let Some(body) = picked(call)?
@@ -20,7 +25,12 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
             return Err(ApiError::bad_request("no jobs in request"));
         }
         children |= body.include_children;
-        wanted = Some(body.jobs.into_iter().map(|job| JobKey::new(job.namespace, job.id)).collect());
+        wanted = Some(
+            body.jobs
+                .into_iter()
+                .map(|job| JobKey::new(job.namespace, job.id))
+                .collect(),
+        );
     }
     let rows: Vec<Keyed<Job>> = call
         .state
@@ -28,16 +38,25 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
         .filter(|job| {
             let key = || JobKey::new(job.namespace.clone(), job.id.clone());
             match &wanted {
-                Some(wanted) => wanted.contains(&key()) && call.caller.may_in(&call.request, job.namespace.as_str()),
+                Some(wanted) => {
+                    wanted.contains(&key())
+                        && call.caller.may_in(&call.request, job.namespace.as_str())
+                }
                 None => call.in_scope(&job.namespace) && (children || job.parent_id.is_empty()),
             }
         })
-        .map(|job| Keyed { key: format!("{:020}.{}.{}", job.modify_index, job.namespace, job.id), row: Arc::clone(job) })
+        .map(|job| Keyed {
+            key: format!("{:020}.{}.{}", job.modify_index, job.namespace, job.id),
+            row: Arc::clone(job),
+        })
         .collect();
     // Newest first is the usual order here, so the request's `reverse` asks for the opposite.
     let mut request = call.request.clone();
     request.options.reverse = !request.options.reverse;
-    let turned = Call { request, ..call.clone() };
+    let turned = Call {
+        request,
+        ..call.clone()
+    };
     let found_none = wanted.is_some() && rows.is_empty();
     let mut answer = super::super::list::answer(&turned, TABLES, rows, |job| status(call, job))?;
     if found_none {
@@ -45,7 +64,8 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
     }
     // Pages are named by the index alone.
     let token = answer.head.meta.next_token.take();
-    answer.head.meta.next_token = token.map(|token| token.split('.').next().unwrap_or_default().to_owned());
+    answer.head.meta.next_token =
+        token.map(|token| token.split('.').next().unwrap_or_default().to_owned());
     Ok(answer)
 }
 
@@ -55,12 +75,17 @@ fn picked(call: &Call) -> Result<Option<JobStatusesRequest>, ApiError> {
         return Ok(None);
     }
     let body = call.request.json_from("api");
-    body.map(Some).map_err(|error| ApiError::bad_request(format!("error decoding request: {}", error.message)))
+    body.map(Some).map_err(|error| {
+        ApiError::bad_request(format!("error decoding request: {}", error.message))
+    })
 }
 
 fn status(call: &Call, job: &Job) -> JobStatus {
     let key = JobKey::new(job.namespace.clone(), job.id.clone());
-    let latest = call.state.latest_deployment(&key).filter(|row| row.job_create_index == job.create_index);
+    let latest = call
+        .state
+        .latest_deployment(&key)
+        .filter(|row| row.job_create_index == job.create_index);
     JobStatus {
         id: job.id.clone(),
         namespace: job.namespace.clone(),
@@ -75,11 +100,20 @@ fn status(call: &Call, job: &Job) -> JobStatus {
         allocs: call
             .state
             .allocs_of_job(&key)
-            .filter(|alloc| alloc.job.as_ref().is_some_and(|own| own.create_index == job.create_index))
+            .filter(|alloc| {
+                alloc
+                    .job
+                    .as_ref()
+                    .is_some_and(|own| own.create_index == job.create_index)
+            })
             .map(|alloc| alloc_status(alloc))
             .collect(),
         group_count_sum: job.task_groups.iter().map(|group| group.count).sum(),
-        child_statuses: call.state.job_children(&key).map(|child| child.status.clone()).collect(),
+        child_statuses: call
+            .state
+            .job_children(&key)
+            .map(|child| child.status.clone())
+            .collect(),
         parent_id: job.parent_id.clone(),
         latest_deployment: latest.map(|row| deployment_status(row)),
         stop: job.stop,

@@ -17,7 +17,10 @@ pub(in super::super) async fn revert(call: &Call) -> Answered {
     if current.version == body.job_version {
         return Err(ApiError::internal("can't revert to current version"));
     }
-    if let Some(prior) = body.enforce_prior_version.filter(|prior| *prior != current.version) {
+    if let Some(prior) = body
+        .enforce_prior_version
+        .filter(|prior| *prior != current.version)
+    {
         return Err(ApiError::internal(format!(
             "Current job has version {}; enforcing version {prior}",
             current.version
@@ -31,12 +34,20 @@ pub(in super::super) async fn revert(call: &Call) -> Answered {
     job.version = 0;
     job.version_tag = None;
     job.submit_time = clock::now();
-    let submission = call.state.job_submission(&key, body.job_version).map(|row| Box::new(JobSubmission::clone(row)));
+    let submission = call
+        .state
+        .job_submission(&key, body.job_version)
+        .map(|row| Box::new(JobSubmission::clone(row)));
     let eval = (!job.is_launched()).then(|| evaluation_of(&job, trigger::JOB_REGISTER, 0));
     let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
     let policy_ids = super::register::policy_ids(&job);
-    let command =
-        Command::RegisterJob { job: Arc::new(job), submission, eval, policy_ids, now: clock::now() };
+    let command = Command::RegisterJob {
+        job: Arc::new(job),
+        submission,
+        eval,
+        policy_ids,
+        now: clock::now(),
+    };
     let applied = call.propose(command).await?;
     let answer = JobRegisterResponse {
         eval_id,
@@ -45,13 +56,21 @@ pub(in super::super) async fn revert(call: &Call) -> Answered {
         index: applied.index,
         ..JobRegisterResponse::default()
     };
-    Answer::json(&answer, Meta { known_leader: Some(false), ..Meta::read(applied.index) })
+    Answer::json(
+        &answer,
+        Meta {
+            known_leader: Some(false),
+            ..Meta::read(applied.index)
+        },
+    )
 }
 
 fn missing_version(call: &Call, version: u64) -> ApiError {
     let key = call.job_key();
     let (id, namespace) = (key.id.as_str(), key.namespace.as_str());
-    ApiError::internal(format!("job {id:?} in namespace {namespace:?} at version {version} not found"))
+    ApiError::internal(format!(
+        "job {id:?} in namespace {namespace:?} at version {version} not found"
+    ))
 }
 
 fn check_job_id(call: &Call, given: &JobId) -> Result<(), ApiError> {
@@ -67,33 +86,69 @@ fn check_job_id(call: &Call, given: &JobId) -> Result<(), ApiError> {
 pub(in super::super) async fn stable(call: &Call) -> Answered {
     let body: JobStabilityRequest = call.request.json()?;
     check_job_id(call, &body.job_id)?;
-    let command =
-        Command::SetJobStability { job: call.job_key(), version: body.job_version, stable: body.stable };
-    if call.state.job(&call.job_key()).is_some() && call.state.job_version(&call.job_key(), body.job_version).is_none() {
+    let command = Command::SetJobStability {
+        job: call.job_key(),
+        version: body.job_version,
+        stable: body.stable,
+    };
+    if call.state.job(&call.job_key()).is_some()
+        && call
+            .state
+            .job_version(&call.job_key(), body.job_version)
+            .is_none()
+    {
         return Err(missing_version(call, body.job_version));
     }
     let applied = call.propose(command).await?;
-    Answer::json(&JobStabilityResponse { index: applied.index }, Meta::write(applied.index))
+    Answer::json(
+        &JobStabilityResponse {
+            index: applied.index,
+        },
+        Meta::write(applied.index),
+    )
 }
 
 pub(in super::super) async fn tag(call: &Call) -> Answered {
     let body: JobTagRequest = call.request.json()?;
     let name = call.request.param("name").to_owned();
-    let tag =
-        JobVersionTag { name: name.clone(), description: body.description, tagged_time: clock::now() };
-    if call.state.job(&call.job_key()).is_some() && call.state.job_version(&call.job_key(), body.version).is_none() {
+    let tag = JobVersionTag {
+        name: name.clone(),
+        description: body.description,
+        tagged_time: clock::now(),
+    };
+    if call.state.job(&call.job_key()).is_some()
+        && call
+            .state
+            .job_version(&call.job_key(), body.version)
+            .is_none()
+    {
         let id = call.request.param("id");
-        return Err(ApiError::internal(format!("job {id:?} version {} not found", body.version)));
+        return Err(ApiError::internal(format!(
+            "job {id:?} version {} not found",
+            body.version
+        )));
     }
-    let command =
-        Command::TagJobVersion { job: call.job_key(), version: body.version, tag: Some(tag.clone()), name };
+    let command = Command::TagJobVersion {
+        job: call.job_key(),
+        version: body.version,
+        tag: Some(tag.clone()),
+        name,
+    };
     let applied = call.propose(command).await?;
     Answer::json(&JobTagResponse::new(&tag, applied.index), Meta::none())
 }
 
 pub(in super::super) async fn untag(call: &Call) -> Answered {
     let name = call.request.param("name").to_owned();
-    let command = Command::TagJobVersion { job: call.job_key(), version: 0, tag: None, name };
+    let command = Command::TagJobVersion {
+        job: call.job_key(),
+        version: 0,
+        tag: None,
+        name,
+    };
     let applied = call.propose(command).await?;
-    Answer::json(&JobTagResponse::new(&JobVersionTag::default(), applied.index), Meta::none())
+    Answer::json(
+        &JobTagResponse::new(&JobVersionTag::default(), applied.index),
+        Meta::none(),
+    )
 }

@@ -244,7 +244,9 @@ fn remedies(metrics: &Value, group: &Value) -> Vec<String> {
         found.push(remedy_of_dimension(dimension, count.as_i64(), group));
     }
     for quota in metrics.strs("QuotaExhausted") {
-        found.push(format!("A higher limit of quota \"{quota}\", or less use of it."));
+        found.push(format!(
+            "A higher limit of quota \"{quota}\", or less use of it."
+        ));
     }
     found
 }

@@ -45,7 +45,11 @@ fn render_group(ui: &Ui, group: &Value, verbose: bool) -> String {
     ];
     out += &columns(&rows);
     if !group.lacks("Nodes") {
-        out += &format!("\n\n{}\n{}", ui.bold("Why The Rest Waits"), nodes(group.at("Nodes")));
+        out += &format!(
+            "\n\n{}\n{}",
+            ui.bold("Why The Rest Waits"),
+            nodes(group.at("Nodes"))
+        );
         let blockers: Vec<String> = group.items("Blockers").iter().map(blocker).collect();
         if !blockers.is_empty() {
             out += &format!("\n{}", bullets(&blockers));
@@ -65,7 +69,11 @@ fn render_group(ui: &Ui, group: &Value, verbose: bool) -> String {
     }
     let placements = group.items("Placements");
     if !placements.is_empty() {
-        out += &format!("\n\n{}\n{}", ui.bold("Why There"), placement_table(placements, verbose));
+        out += &format!(
+            "\n\n{}\n{}",
+            ui.bold("Why There"),
+            placement_table(placements, verbose)
+        );
         if verbose {
             for placement in placements {
                 out += &render_scores(ui, placement);
