@@ -1,9 +1,10 @@
 //! The output of a container, from the engine into the task's log files, without a process of its own.
 //!
 //! The engine keeps the output, so nothing is lost while no agent runs. A cursor file says how far the log files
-//! got: the engine's time of the last message, how many messages of that time were taken, and where both files
-//! ended. It is written after the files; whatever a killed agent wrote beyond the cursor is taken back and
-//! written again, so no byte is lost and none is doubled.
+//! got, for each of the two streams: the engine's time of the last message, how many messages of that time were
+//! taken, and where the file ended. The streams are apart since the engine stamps and stores them apart: what came
+//! later in one may stand before what came earlier in the other. The cursor is written after the files; whatever a
+//! killed agent wrote beyond it is taken back and written again, so no byte is lost and none is doubled.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -23,53 +24,91 @@ const SHORT_RETRY: Duration = Duration::from_millis(20);
 /// A cursor line, padded so that each write replaces the one before.
 const LINE: usize = 320;
 const BATCH: usize = 512;
+/// Stands for the time where nothing was taken yet; less than any time, as text.
+const NOTHING: &str = "-";
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Cursor {
-    container: String,
+/// How far one stream was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
     /// As the engine writes it: RFC 3339 with nine digits, so that text order is time order.
     time: String,
     /// Messages of exactly that time.
     count: u64,
-    stdout: (u64, u64),
-    stderr: (u64, u64),
+    /// The log file, and how long it was.
+    file: (u64, u64),
 }
 
-impl Cursor {
+impl Place {
     fn encode(&self) -> String {
-        let Self {
-            container,
-            time,
-            count,
-            stdout,
-            stderr,
-        } = self;
-        format!(
-            "{container} {time} {count} {} {} {} {}",
-            stdout.0, stdout.1, stderr.0, stderr.1
-        )
+        let Self { time, count, file } = self;
+        format!("{time} {count} {} {}", file.0, file.1)
     }
 
-    fn decode(text: &str) -> Option<Self> {
-        let mut parts = text.split_whitespace();
-        let (container, time) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    fn decode<'t>(parts: &mut impl Iterator<Item = &'t str>) -> Option<Self> {
+        let time = parts.next()?.to_owned();
         let mut number = || parts.next()?.parse::<u64>().ok();
         Some(Self {
-            container,
             time,
             count: number()?,
-            stdout: (number()?, number()?),
-            stderr: (number()?, number()?),
+            file: (number()?, number()?),
         })
     }
+}
 
-    /// Whole seconds for the engine's filter, which has no finer ones here.
-    fn since(&self) -> i32 {
-        self.time
-            .parse::<jiff::Timestamp>()
-            .ok()
-            .and_then(|t| i32::try_from(t.as_second()).ok())
-            .unwrap_or(0)
+/// One stream on its way into its log file.
+struct Output {
+    log: Rotator,
+    place: Place,
+    /// Messages at or before the place are passed over until one is not; holds how many of its very time were.
+    passing: Option<u64>,
+    /// Not written yet.
+    taken: Vec<u8>,
+}
+
+impl Output {
+    fn new(mut log: Rotator, known: Option<Place>) -> Self {
+        if let Some(place) = &known {
+            log.rewind(place.file.0, place.file.1);
+        }
+        let file = log.position();
+        Self {
+            log,
+            place: known.unwrap_or(Place {
+                time: NOTHING.to_owned(),
+                count: 0,
+                file,
+            }),
+            passing: None,
+            taken: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, time: &str, bytes: &[u8]) {
+        if let Some(seen) = &mut self.passing {
+            if time < self.place.time.as_str() {
+                return;
+            }
+            if time == self.place.time && *seen < self.place.count {
+                *seen += 1;
+                return;
+            }
+            self.passing = None;
+        }
+        self.taken.extend_from_slice(bytes);
+        if self.place.time == time {
+            self.place.count += 1;
+        } else {
+            time.clone_into(&mut self.place.time);
+            self.place.count = 1;
+        }
+    }
+
+    fn store(&mut self) {
+        if !self.taken.is_empty() {
+            self.log.append(&self.taken);
+            self.taken.clear();
+        }
+        self.place.file = self.log.position();
     }
 }
 
@@ -77,12 +116,9 @@ pub(crate) struct Collector {
     container: String,
     /// The output is one stream without frames.
     tty: bool,
-    stdout: Rotator,
-    stderr: Rotator,
-    cursor: Cursor,
+    stdout: Output,
+    stderr: Output,
     file: Option<File>,
-    /// Messages at or before the cursor are passed over until one is not; holds how many of its very time were.
-    passing: Option<u64>,
 }
 
 impl Collector {
@@ -97,16 +133,11 @@ impl Collector {
                 logs.max_file_size_mb.saturating_mul(1 << 20),
             )
         };
-        let (mut stdout, mut stderr) = (open("stdout"), open("stderr"));
         let path = cursor_path(config);
-        let known = std::fs::read_to_string(&path)
+        let (stdout, stderr) = std::fs::read_to_string(&path)
             .ok()
-            .and_then(|text| Cursor::decode(&text))
-            .filter(|cursor| cursor.container == container);
-        if let Some(cursor) = &known {
-            stdout.rewind(cursor.stdout.0, cursor.stdout.1);
-            stderr.rewind(cursor.stderr.0, cursor.stderr.1);
-        }
+            .and_then(|text| places_of(container, &text))
+            .unzip();
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -115,21 +146,15 @@ impl Collector {
         if let Err(err) = &file {
             tracing::warn!(path = %path.display(), %err, "a restart of the agent may repeat log lines");
         }
-        let mut collector = Self {
+        let collector = Self {
             container: container.to_owned(),
             tty,
-            stdout,
-            stderr,
-            passing: None,
-            cursor: known.unwrap_or_default(),
+            stdout: Output::new(open("stdout"), stdout),
+            stderr: Output::new(open("stderr"), stderr),
             file: file.ok(),
         };
-        collector.cursor.container = container.to_owned();
-        if collector.cursor.time.is_empty() {
-            // Known from the first byte on, so that the first bytes can be taken back too.
-            collector.cursor.time = "-".into();
-            collector.save();
-        }
+        // Known from the first byte on, so that the first bytes can be taken back too.
+        collector.save();
         collector
     }
 
@@ -138,7 +163,8 @@ impl Collector {
     pub(crate) async fn run(mut self, docker: Docker) {
         let mut last = false;
         loop {
-            self.passing = (self.cursor.time != "-").then_some(0);
+            self.stdout.passing = Some(0);
+            self.stderr.passing = Some(0);
             let whole = self.follow(&docker).await;
             if last && whole {
                 return;
@@ -167,7 +193,7 @@ impl Collector {
             .stdout(true)
             .stderr(true)
             .timestamps(true)
-            .since(self.cursor.since())
+            .since(self.since())
             .build();
         let stream = docker
             .logs(&self.container, Some(options))
@@ -175,14 +201,13 @@ impl Collector {
         tokio::pin!(stream);
         while let Some(batch) = stream.next().await {
             let mut whole = true;
-            let mut taken = (Vec::new(), Vec::new());
             for message in batch {
                 match message {
-                    Ok(message) => self.take(&message, &mut taken),
+                    Ok(message) => self.take(&message),
                     Err(_) => whole = false,
                 }
             }
-            self.store(&taken);
+            self.store();
             if !whole {
                 return false;
             }
@@ -190,58 +215,56 @@ impl Collector {
         true
     }
 
-    fn take(&mut self, message: &LogOutput, into: &mut (Vec<u8>, Vec<u8>)) {
-        let (bytes, target) = match message {
-            LogOutput::StdOut { message } => (message, &mut into.0),
-            LogOutput::Console { message } if self.tty => (message, &mut into.0),
-            LogOutput::StdErr { message } => (message, &mut into.1),
+    /// Whole seconds for the engine's filter, which has no finer ones here. One less than the last message of either
+    /// stream: what the other said just before may be stored just after.
+    fn since(&self) -> i32 {
+        let last = self.stdout.place.time.as_str().max(&self.stderr.place.time);
+        last.parse::<jiff::Timestamp>()
+            .ok()
+            .and_then(|time| i32::try_from(time.as_second() - 1).ok())
+            .unwrap_or(0)
+    }
+
+    fn take(&mut self, message: &LogOutput) {
+        let (bytes, output) = match message {
+            LogOutput::StdOut { message } => (message, &mut self.stdout),
+            LogOutput::Console { message } if self.tty => (message, &mut self.stdout),
+            LogOutput::StdErr { message } => (message, &mut self.stderr),
             // The beginning of a frame whose rest was lost with the connection: it comes again.
             LogOutput::Console { .. } | LogOutput::StdIn { .. } => return,
         };
         let Some(space) = bytes.iter().position(|byte| *byte == b' ') else {
             return;
         };
-        let Ok(time) = std::str::from_utf8(&bytes[..space]) else {
-            return;
-        };
-        if let Some(seen) = &mut self.passing {
-            if time < self.cursor.time.as_str() {
-                return;
-            }
-            if time == self.cursor.time && *seen < self.cursor.count {
-                *seen += 1;
-                return;
-            }
-            self.passing = None;
-        }
-        target.extend_from_slice(&bytes[space + 1..]);
-        if self.cursor.time == time {
-            self.cursor.count += 1;
-        } else {
-            time.clone_into(&mut self.cursor.time);
-            self.cursor.count = 1;
+        if let Ok(time) = std::str::from_utf8(&bytes[..space]) {
+            output.take(time, &bytes[space + 1..]);
         }
     }
 
-    fn store(&mut self, taken: &(Vec<u8>, Vec<u8>)) {
-        if !taken.0.is_empty() {
-            self.stdout.append(&taken.0);
-        }
-        if !taken.1.is_empty() {
-            self.stderr.append(&taken.1);
-        }
+    fn store(&mut self) {
+        self.stdout.store();
+        self.stderr.store();
         self.save();
     }
 
-    fn save(&mut self) {
-        self.cursor.stdout = self.stdout.position();
-        self.cursor.stderr = self.stderr.position();
+    fn save(&self) {
         if let Some(file) = &self.file {
-            let line = format!("{:<width$}\n", self.cursor.encode(), width = LINE);
+            let (stdout, stderr) = (self.stdout.place.encode(), self.stderr.place.encode());
+            let cursor = format!("{} {stdout} {stderr}", self.container);
+            let line = format!("{cursor:<LINE$}\n");
             // Without it a restart repeats lines; nothing better can be done on a disk that takes no more.
             let _ = file.write_all_at(line.as_bytes(), 0);
         }
     }
+}
+
+/// What the cursor file says of this container, stdout first.
+fn places_of(container: &str, text: &str) -> Option<(Place, Place)> {
+    let mut parts = text.split_whitespace();
+    if parts.next()? != container {
+        return None;
+    }
+    Some((Place::decode(&mut parts)?, Place::decode(&mut parts)?))
 }
 
 fn cursor_path(config: &TaskConfig) -> PathBuf {
@@ -268,18 +291,45 @@ mod tests {
         Collector::new(&config, "c1", false)
     }
 
+    fn stamped(second: u32, text: &str) -> String {
+        format!("2026-01-01T00:00:{second:02}.000000000Z {text}\n")
+    }
+
     fn message(second: u32, text: &str) -> LogOutput {
         LogOutput::StdOut {
-            message: format!("2026-01-01T00:00:{second:02}.000000000Z {text}\n").into(),
+            message: stamped(second, text).into(),
         }
     }
 
     fn give(collector: &mut Collector, messages: &[LogOutput]) {
-        let mut taken = (Vec::new(), Vec::new());
         for message in messages {
-            collector.take(message, &mut taken);
+            collector.take(message);
         }
-        collector.store(&taken);
+        collector.store();
+    }
+
+    fn pass_what_is_known(collector: &mut Collector) {
+        collector.stdout.passing = Some(0);
+        collector.stderr.passing = Some(0);
+    }
+
+    #[test]
+    fn streams_that_are_stored_out_of_order_are_not_doubled() {
+        let dir = tempfile::tempdir().expect("dir");
+        let error = LogOutput::StdErr {
+            message: stamped(2, "err").into(),
+        };
+        let all = [message(1, "a"), message(3, "b"), message(4, "c"), error];
+        let mut collector = collector(dir.path());
+        for _ in 0..2 {
+            pass_what_is_known(&mut collector);
+            give(&mut collector, &all);
+        }
+        let log = |kind: &str| {
+            std::fs::read_to_string(dir.path().join(format!("t.{kind}.0"))).expect("read")
+        };
+        assert_eq!(log("stdout"), "a\nb\nc\n");
+        assert_eq!(log("stderr"), "err\n");
     }
 
     #[test]
@@ -299,7 +349,7 @@ mod tests {
             .and_then(|mut file| std::io::Write::write_all(&mut file, b"c\n"))
             .expect("written");
         let mut later = collector(dir.path());
-        later.passing = Some(0);
+        pass_what_is_known(&mut later);
         // The engine gives the whole second again.
         give(&mut later, &all);
         assert_eq!(
