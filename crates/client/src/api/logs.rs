@@ -41,17 +41,16 @@ pub(super) async fn logs(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
     let Some(state) = view.states.get(&task) else {
         return Err(ApiError::bad_request(format!("unknown task name {task:?}")));
     };
-    if state.started_at.is_zero() {
-        return Err(ApiError::not_found(format!(
-            "task {task:?} not started yet. No logs available"
-        )));
-    }
+    let started = !state.started_at.is_zero();
     let log = Log { root, task, kind };
+    // What is there is shown, also before an agent that starts has taken the task up again.
     let Some(start) = log.start(wish.offset, wish.from_end) else {
-        let text = format!(
-            "log entry for task {:?} and log type {:?} not found",
-            log.task, log.kind
-        );
+        let (task, kind) = (&log.task, &log.kind);
+        let text = if started {
+            format!("log entry for task {task:?} and log type {kind:?} not found")
+        } else {
+            format!("task {task:?} not started yet. No logs available")
+        };
         return Err(ApiError::not_found(text));
     };
     let (sink, answer) = Sink::answer(wish.plain, content_type::JSON);

@@ -282,7 +282,7 @@ impl TaskMachine {
                 dead_too,
             } => self.asked_to_restart(why, failure, dead_too, &mut out),
             Input::Note(note) => self.note(note),
-            Input::Readopted => self.readopted(&mut out),
+            Input::Readopted => self.readopted(now, &mut out),
             Input::Lost(why) => self.note(TaskEvent::new(event::RESTORE_FAILED, now).message(why)),
             Input::Tick => self.tick(now, &mut out),
         }
@@ -333,11 +333,8 @@ impl TaskMachine {
             return self.failed_to_start(failure, now, out);
         }
         self.phase = Phase::Running;
-        self.ran = true;
         self.state.state = TaskPhase::Running;
-        self.state.started_at = stamp(now);
-        self.since = now;
-        self.note(TaskEvent::new(event::STARTED, now));
+        self.begun(now);
         if self.killed {
             self.begin_stop(now, out);
         } else if self.restart.is_some() {
@@ -347,12 +344,24 @@ impl TaskMachine {
         }
     }
 
-    fn readopted(&mut self, out: &mut Vec<Action>) {
-        if self.phase == Phase::Waiting {
-            self.phase = Phase::Running;
-            self.state.state = TaskPhase::Running;
-            out.push(Action::Announce);
+    fn readopted(&mut self, now: UnixNanos, out: &mut Vec<Action>) {
+        if self.phase != Phase::Waiting {
+            return;
         }
+        self.phase = Phase::Running;
+        self.state.state = TaskPhase::Running;
+        if !self.ran {
+            // The agent was killed between the start and the note of it.
+            self.begun(now);
+        }
+        out.push(Action::Announce);
+    }
+
+    fn begun(&mut self, now: UnixNanos) {
+        self.ran = true;
+        self.state.started_at = stamp(now);
+        self.since = now;
+        self.note(TaskEvent::new(event::STARTED, now));
     }
 
     fn exited(&mut self, result: &ExitResult, now: UnixNanos, out: &mut Vec<Action>) {

@@ -244,6 +244,17 @@ fn a_readopted_task_runs_on_without_a_new_event() {
 }
 
 #[test]
+fn a_readopted_task_whose_start_was_not_noted_is_known_to_run() {
+    let mut task = machine(false);
+    task.restore(caravan_model::TaskState::default());
+    task.handle(Input::Readopted, at(20));
+    assert_eq!(task.state.state, caravan_model::TaskPhase::Running);
+    assert!(!task.state.started_at.is_zero());
+    task.handle(Input::Exited(ExitResult::exited(1)), at(21));
+    assert_eq!(task.state.restarts, 1);
+}
+
+#[test]
 fn a_clock_that_was_set_makes_no_wait_longer_or_shorter() {
     const HOUR: i64 = 3600;
     for jump in [HOUR, -HOUR] {
