@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::percentile;
 use super::process;
-use super::subject::{Subject, job};
+use super::subject::{self, Subject, job};
 use super::tasks;
 use crate::http::Client;
 
@@ -285,7 +285,7 @@ fn register(binary: &Path) -> Result<Vec<f64>> {
 /// Ends an agent that runs no tasks, without stopping its thousands of jobs one by one.
 fn finish(mut subject: Subject) -> Result<()> {
     subject.agent.stop()?;
-    std::fs::remove_dir_all(&subject.folder).context("removing the agent's folder")
+    subject::remove(&subject.folder)
 }
 
 fn start(binary: &Path) -> Result<Vec<f64>> {

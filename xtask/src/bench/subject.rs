@@ -124,11 +124,24 @@ impl Subject {
         })?;
         self.agent.stop()?;
         if tasks_gone.is_some() {
-            std::fs::remove_dir_all(&self.folder)
-                .with_context(|| format!("removing {}", self.folder.display()))?;
+            remove(&self.folder)?;
         }
         Ok(())
     }
+}
+
+/// Removes an agent's folder, with the file systems of secrets that its tasks left mounted there.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").context("reading the mounts")?;
+    let below = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .filter(|point| Path::new(point).starts_with(folder));
+    for points in below.collect::<Vec<_>>().chunks(100) {
+        // What stays mounted is named by the removal.
+        let _ = std::process::Command::new("umount").args(points).status();
+    }
+    std::fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
 }
 
 fn launch(binary: &Path, folder: &Path, port: u16) -> Result<Agent> {
