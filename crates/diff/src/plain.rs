@@ -8,12 +8,7 @@ use std::fmt::{self, Display};
 /// What is nested otherwise is left to the caller; `skip` names fields that are not compared, or compared elsewhere.
 pub(crate) fn plain<T: Serialize>(value: &T, maps: &[&str], skip: &[&str]) -> Fields {
     let mut fields = Fields::new();
-    let reader = Struct {
-        maps,
-        skip,
-        fields: &mut fields,
-        key: String::new(),
-    };
+    let reader = Members::new(Of::Struct { maps, skip }, &mut fields);
     // What is no struct has no fields.
     let _ = value.serialize(reader);
     fields
@@ -40,40 +35,51 @@ impl serde::ser::Error for Nested {
 /// A plain value as its text.
 struct Leaf;
 
-/// The entries of a map that is a field.
-struct Entries<'a> {
-    name: &'a str,
+/// What has members.
+#[derive(Clone, Copy)]
+enum Of<'a> {
+    /// A struct, or a map that stands for one.
+    Struct {
+        maps: &'a [&'a str],
+        skip: &'a [&'a str],
+    },
+    /// A map that is a field of this name.
+    Map(&'a str),
+}
+
+/// Takes the members that are plain.
+struct Members<'a> {
+    of: Of<'a>,
     fields: &'a mut Fields,
     key: String,
 }
 
-/// A struct, or a map that stands for one.
-struct Struct<'a> {
-    maps: &'a [&'a str],
-    skip: &'a [&'a str],
-    fields: &'a mut Fields,
-    key: String,
-}
+impl<'a> Members<'a> {
+    fn new(of: Of<'a>, fields: &'a mut Fields) -> Self {
+        let key = String::new();
+        Self { of, fields, key }
+    }
 
-impl Struct<'_> {
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        if self.skip.contains(&name) {
-            return;
-        }
-        if self.maps.contains(&name) {
-            let fields = &mut *self.fields;
-            let key = String::new();
-            if value.serialize(Entries { name, fields, key }).is_ok() {
-                return;
+    fn take<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+        let path = match self.of {
+            Of::Struct { skip, .. } if skip.contains(&name) => return,
+            Of::Struct { maps, .. } if maps.contains(&name) => {
+                let entries = Members::new(Of::Map(name), self.fields);
+                if value.serialize(entries).is_ok() {
+                    return;
+                }
+                name.to_owned()
             }
-        }
+            Of::Struct { .. } => name.to_owned(),
+            Of::Map(map) => format!("{map}[{name}]"),
+        };
         if let Ok(text) = value.serialize(Leaf) {
-            self.fields.insert(name.to_owned(), text);
+            self.fields.insert(path, text);
         }
     }
 }
 
-impl SerializeStruct for Struct<'_> {
+impl SerializeStruct for Members<'_> {
     type Ok = ();
     type Error = Nested;
 
@@ -82,7 +88,7 @@ impl SerializeStruct for Struct<'_> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Nested> {
-        self.field(name, value);
+        self.take(name, value);
         Ok(())
     }
 
@@ -91,7 +97,7 @@ impl SerializeStruct for Struct<'_> {
     }
 }
 
-impl SerializeMap for Struct<'_> {
+impl SerializeMap for Members<'_> {
     type Ok = ();
     type Error = Nested;
 
@@ -102,29 +108,7 @@ impl SerializeMap for Struct<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Nested> {
         let name = std::mem::take(&mut self.key);
-        self.field(&name, value);
-        Ok(())
-    }
-
-    fn end(self) -> Result<(), Nested> {
-        Ok(())
-    }
-}
-
-impl SerializeMap for Entries<'_> {
-    type Ok = ();
-    type Error = Nested;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Nested> {
-        self.key = key.serialize(Leaf)?;
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Nested> {
-        if let Ok(text) = value.serialize(Leaf) {
-            let path = format!("{}[{}]", self.name, self.key);
-            self.fields.insert(path, text);
-        }
+        self.take(&name, value);
         Ok(())
     }
 
@@ -210,58 +194,38 @@ macro_rules! refuse_inside {
     };
 }
 
-/// And of those of plain values.
-macro_rules! refuse_plain {
-    () => {
-        refuse! {
-            serialize_bool(bool);
-            serialize_i8(i8);
-            serialize_i16(i16);
-            serialize_i32(i32);
-            serialize_i64(i64);
-            serialize_u8(u8);
-            serialize_u16(u16);
-            serialize_u32(u32);
-            serialize_u64(u64);
-            serialize_f32(f32);
-            serialize_f64(f64);
-            serialize_char(char);
-            serialize_str(&str);
-            serialize_unit_variant(&'static str, u32, &'static str);
-        }
-    };
-}
-
-impl<'a> Serializer for Struct<'a> {
+impl<'a> Serializer for Members<'a> {
     type Ok = ();
     type Error = Nested;
-    type SerializeMap = Struct<'a>;
-    type SerializeStruct = Struct<'a>;
+    type SerializeMap = Members<'a>;
+    type SerializeStruct = Members<'a>;
 
     fn serialize_map(self, _: Option<usize>) -> Result<Self, Nested> {
         Ok(self)
     }
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Nested> {
-        Ok(self)
+        match self.of {
+            Of::Struct { .. } => Ok(self),
+            Of::Map(_) => Err(Nested),
+        }
     }
     refuse_inside!();
-    refuse_plain!();
-}
-
-impl<'a> Serializer for Entries<'a> {
-    type Ok = ();
-    type Error = Nested;
-    type SerializeMap = Entries<'a>;
-    type SerializeStruct = Impossible<(), Nested>;
-
-    fn serialize_map(self, _: Option<usize>) -> Result<Self, Nested> {
-        Ok(self)
+    refuse! {
+        serialize_bool(bool);
+        serialize_i8(i8);
+        serialize_i16(i16);
+        serialize_i32(i32);
+        serialize_i64(i64);
+        serialize_u8(u8);
+        serialize_u16(u16);
+        serialize_u32(u32);
+        serialize_u64(u64);
+        serialize_f32(f32);
+        serialize_f64(f64);
+        serialize_char(char);
+        serialize_str(&str);
+        serialize_unit_variant(&'static str, u32, &'static str);
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeStruct, Nested> {
-        Err(Nested)
-    }
-    refuse_inside!();
-    refuse_plain!();
 }
 
 /// Methods that take what the text of is wanted.
