@@ -12,6 +12,14 @@ fn planned(world: &mut World, web: Job) -> Plan {
     let mut none = web.clone();
     none.task_groups[0].count = 0;
     world.register(none);
+    let plan = plan_of(world, web);
+    let placed: usize = plan.node_allocation.values().map(Vec::len).sum();
+    assert_eq!(placed as i64, count, "all is planned");
+    plan
+}
+
+/// What would be done for this version of a job, by an evaluation that is not carried out.
+fn plan_of(world: &mut World, web: Job) -> Plan {
     world.apply(caravan_state::Command::RegisterJob {
         job: std::sync::Arc::new(web),
         submission: None,
@@ -25,10 +33,7 @@ fn planned(world: &mut World, web: Job) -> Plan {
         seed: 1,
         ..Settings::default()
     };
-    let plan = schedule(&world.state, &eval, &settings).plan;
-    let placed: usize = plan.node_allocation.values().map(Vec::len).sum();
-    assert_eq!(placed as i64, count, "all is planned");
-    plan
+    schedule(&world.state, &eval, &settings).plan
 }
 
 fn spread_out(count: i64) -> Job {
@@ -171,20 +176,7 @@ fn what_is_not_stopped_after_all_is_not_replaced_elsewhere() {
     let mut web = job("web", job_type::SERVICE, 2);
     web.task_groups[0].tasks[0].user = "other".into();
     web.datacenters = vec!["*".into()];
-    world.apply(caravan_state::Command::RegisterJob {
-        job: std::sync::Arc::new(web),
-        submission: None,
-        eval: None,
-        policy_ids: vec![String::from("p")],
-        now: world.now,
-    });
-    let eval = Evaluation::clone(&world.last_eval("web"));
-    let settings = Settings {
-        now: world.now,
-        seed: 1,
-        ..Settings::default()
-    };
-    let plan = schedule(&world.state, &eval, &settings).plan;
+    let plan = plan_of(&mut world, web);
     let stopped: usize = plan.node_update[&node(0).id].len();
     assert_eq!(stopped, 2, "both are replaced");
     assert!(
