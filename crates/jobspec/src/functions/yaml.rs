@@ -149,8 +149,11 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Value {
         let digits = digits.strip_prefix(prefix)?;
         i64::from_str_radix(digits, radix).ok()
     };
-    let whole = radix("0x", 16).or_else(|| radix("0o", 8));
-    match whole.or_else(|| radix("0b", 2)) {
+    let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
+    match bases
+        .into_iter()
+        .find_map(|(prefix, base)| radix(prefix, base))
+    {
         Some(whole) => Value::Number(Number::from(whole)),
         None => match Number::parse(&digits) {
             Some(number) => Value::Number(number),
