@@ -299,7 +299,8 @@ pub enum Command {
         /// The metadata.
         metadata: ClusterMetadata,
     },
-    /// Puts the state back to what a snapshot holds; what was written since is lost.
+    /// Puts the state back to what a snapshot holds; what was written since is lost. Only read, in logs of before
+    /// there were parts.
     RestoreState {
         /// The dump of the state.
         dump: Vec<u8>,
