@@ -69,7 +69,8 @@ pub(crate) async fn take_over(
 ) -> io::Result<()> {
     let disk = &group.ephemeral_disk;
     let previous = alloc.previous_allocation;
-    if !(disk.sticky || disk.migrate) || previous.is_nil() {
+    // Tasks come after it: where an earlier agent prepared one, what is there is the tasks' own.
+    if !(disk.sticky || disk.migrate) || previous.is_nil() || to.has_tasks() {
         return Ok(());
     }
     let paths = paths_of(group);
@@ -77,12 +78,7 @@ pub(crate) async fn take_over(
         let (from, to) = (runner.dir.root.clone(), to.root.clone());
         return on_thread(move || move_all(&from, &to, &paths)).await;
     }
-    // It was fetched before the agent restarted, or its tasks have run by now.
-    if !disk.migrate
-        || paths
-            .iter()
-            .any(|path| path.starts_with("alloc") && !is_empty(&to.root.join(path)))
-    {
+    if !disk.migrate {
         return Ok(());
     }
     if let Err(error) = fetch(shared, alloc, to, paths).await {
@@ -125,8 +121,8 @@ fn move_all(from: &Path, to: &Path, paths: &[PathBuf]) -> io::Result<()> {
 
 /// Takes the place of what is there.
 fn move_over(from: &Path, to: &Path) -> io::Result<()> {
-    // A link that a task put in the way is not followed.
-    if !from.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+    // A link that a task put in the way is not followed. Where nothing is, an agent that was killed moved it already.
+    if !from.symlink_metadata().is_ok_and(|found| found.is_dir()) || is_empty(from) {
         return Ok(());
     }
     if to.exists() {
@@ -241,5 +237,22 @@ mod tests {
         assert_eq!(read("t/local/x").as_deref(), Some("t/local"));
         assert!(!incoming.join("t/secrets").exists() && !incoming.join("alloc/logs").exists());
         assert!(!to.path().join("alloc/data/old").exists());
+    }
+
+    #[test]
+    fn what_was_moved_stays_when_an_agent_that_was_killed_moves_again() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let paths = ["alloc/data", "t/local"].map(PathBuf::from);
+        for path in &paths {
+            std::fs::create_dir_all(from.path().join(path)).unwrap();
+            std::fs::write(from.path().join(path).join("x"), "x").unwrap();
+        }
+        // Killed after the first of them.
+        move_all(from.path(), to.path(), &paths[..1]).unwrap();
+        move_all(from.path(), to.path(), &paths).unwrap();
+        for path in &paths {
+            assert!(to.path().join(path).join("x").exists(), "{path:?}");
+            assert!(is_empty(&from.path().join(path)), "{path:?}");
+        }
     }
 }

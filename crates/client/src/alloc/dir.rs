@@ -52,6 +52,11 @@ impl AllocDir {
         self.root.join(KEPT).join(task)
     }
 
+    /// Whether a task was prepared here, by this agent or an earlier one.
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.root.join(KEPT).exists()
+    }
+
     /// Where a path of the task lies below the allocation's directory: paths are those that the task sees, or of the
     /// host, or relative to the task's directory. `None` when it is neither in that nor in the shared directory.
     pub(crate) fn place(&self, task: &str, path: &str) -> Option<PathBuf> {

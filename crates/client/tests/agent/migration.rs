@@ -1,11 +1,13 @@
 //! Data of an allocation that was on another node.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use caravan_model::{AllocId, Allocation, ClientStatus, EphemeralDisk};
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, with_group,
+    Known, Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until_logs,
+    with_group,
 };
 
 /// An allocation that takes the place of one elsewhere.
@@ -78,4 +80,84 @@ async fn without_its_data_it_starts_and_says_so() {
         servers.set(|known| drop(known.told.remove(&id())));
     }
     client.shutdown().await;
+}
+
+const WAITS: &str = "while [ ! -e $NOMAD_TASK_DIR/end ]; do sleep 0.02; done";
+
+/// An allocation of a disk that follows the job, on the same node or from another one.
+fn follower(script: &str, previous: AllocId) -> Allocation {
+    let mut alloc = with_group(alloc(own(), "batch", shell(script)), |group| {
+        group.ephemeral_disk = EphemeralDisk {
+            sticky: true,
+            migrate: true,
+            ..EphemeralDisk::default()
+        };
+    });
+    alloc.previous_allocation = previous;
+    alloc
+}
+
+/// Restarts the agent while the successor runs, and looks that its task's data stays.
+async fn keeps_data_over_a_restart(servers: &Arc<Servers>, dir: &Path, previous: AllocId) {
+    let first = client(servers, dir, false).await;
+    let script = format!(
+        "cat local/deep/mine; echo own > local/deep/mine; echo ready; {WAITS}; cat local/deep/mine"
+    );
+    servers.want(follower(&script, previous));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    until_logs(&first, |written| written.ends_with("ready\n")).await;
+    first.shutdown().await;
+    drop(first);
+    let second = client(servers, dir, false).await;
+    servers
+        .until("the node's return", |known| known.ready)
+        .await;
+    let local = alloc_dir(dir).join("t/local");
+    assert_eq!(
+        std::fs::read_to_string(local.join("deep/mine")).unwrap(),
+        "own\n"
+    );
+    std::fs::write(local.join("end"), "").unwrap();
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
+    assert_eq!(logs(&second).await, "mine\nready\nown\n");
+    servers.forget(id());
+    crate::support::until("its directory is gone", || {
+        (!alloc_dir(dir).exists()).then_some(())
+    })
+    .await;
+    second.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tasks_made_of_moved_data_outlives_the_agent() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let previous = AllocId::from_u128(own() ^ 1);
+    let writes = shell("mkdir local/deep; echo mine > local/deep/mine");
+    servers.want(alloc(own() ^ 1, "batch", writes));
+    let node = client(&servers, dir.path(), false).await;
+    let ended = |known: &Known| {
+        let told = known.told.get(&previous);
+        told.is_some_and(|alloc| alloc.client_status == ClientStatus::Complete)
+    };
+    servers.until("the end of the one before", ended).await;
+    node.shutdown().await;
+    drop(node);
+    keeps_data_over_a_restart(&servers, dir.path(), previous).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tasks_made_of_fetched_data_outlives_the_agent() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let from = tempfile::tempdir().unwrap();
+    let deep = from.path().join("t/local/deep");
+    std::fs::create_dir_all(&deep).unwrap();
+    std::fs::write(deep.join("mine"), "mine\n").unwrap();
+    let mut bytes = Vec::new();
+    caravan_host::tree::pack(from.path(), &[Path::new("t/local")], &mut bytes).unwrap();
+    servers.set(|known| known.data = Some(bytes));
+    keeps_data_over_a_restart(&servers, dir.path(), AllocId::from_u128(77)).await;
 }
