@@ -1,5 +1,6 @@
 //! From an archive to a tree.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -13,6 +14,11 @@ use tar::{Entry, EntryType};
 
 use super::TreeError;
 use super::place::{Root, kind, names, plain, remove};
+
+/// What may stand before an entry: long names, and what else is said of it. It is held in memory.
+const MOST_BEFORE: u64 = 4 << 20;
+/// What the names of all entries may hold together. They are held in memory, too.
+const MOST_NAMES: usize = 512 << 20;
 
 /// How an archive is unpacked.
 pub struct Unpack<'a> {
@@ -35,12 +41,22 @@ pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, 
     let mut target = Target {
         root: Root::open(root).map_err(TreeError::at(root))?,
         owners: nix::unistd::geteuid().is_root(),
-        made: BTreeSet::new(),
+        made: how.layer.then(BTreeSet::new),
     };
-    let (mut bytes, mut count) = (0_u64, 0_u64);
-    let mut archive = tar::Archive::new(archive);
+    let (mut bytes, mut count, mut names) = (0_u64, 0_u64, 0_usize);
+    let (read, readable) = (Cell::new(0), Cell::new(MOST_BEFORE));
+    let mut archive = tar::Archive::new(Guarded {
+        archive,
+        read: &read,
+        readable: &readable,
+    });
     for entry in archive.entries().map_err(TreeError::Archive)? {
         let mut entry = entry.map_err(TreeError::Archive)?;
+        readable.set(
+            read.get()
+                .saturating_add(stored(&entry).map_err(TreeError::Archive)?)
+                .saturating_add(MOST_BEFORE),
+        );
         let path = plain(&entry.path().map_err(TreeError::Archive)?);
         if path.components().count() > super::DEEPEST {
             return Err(TreeError::TooMuch("directories in each other"));
@@ -51,6 +67,10 @@ pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, 
         count += 1;
         if count > how.max_entries {
             return Err(TreeError::TooMuch("entries"));
+        }
+        names = names.saturating_add(path.as_os_str().len());
+        if names > MOST_NAMES {
+            return Err(TreeError::TooMuch("names"));
         }
         if how.layer && target.white_out(&path).map_err(TreeError::at(&path))? {
             continue;
@@ -66,11 +86,41 @@ pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, 
     Ok(bytes)
 }
 
+/// How many bytes of the archive belong to the entry; a sparse file has more than are stored.
+fn stored(entry: &Entry<'_, impl Read>) -> io::Result<u64> {
+    match entry.header().entry_type() {
+        EntryType::GNUSparse => entry.header().entry_size(),
+        _ => Ok(entry.size()),
+    }
+}
+
+/// An archive that is read no further than the entry that is known, and what may stand before the next one.
+struct Guarded<'a, R> {
+    archive: R,
+    read: &'a Cell<u64>,
+    readable: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Guarded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.readable.get().saturating_sub(self.read.get());
+        if left == 0 {
+            return Err(io::Error::other("a name in it is too long"));
+        }
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let count = self
+            .archive
+            .read(buffer.get_mut(..most).unwrap_or_default())?;
+        self.read.set(self.read.get().saturating_add(count as u64));
+        Ok(count)
+    }
+}
+
 struct Target {
     root: Root,
     owners: bool,
-    /// What this archive brought.
-    made: BTreeSet<PathBuf>,
+    /// What this archive brought, where it is a layer.
+    made: Option<BTreeSet<PathBuf>>,
 }
 
 /// What an entry says of itself.
@@ -153,7 +203,9 @@ impl Target {
             // Devices are given by who runs a task, never by files.
             _ => return Ok(()),
         }
-        self.made.insert(path.to_owned());
+        if let Some(made) = &mut self.made {
+            made.insert(path.to_owned());
+        }
         Ok(())
     }
 
@@ -216,7 +268,8 @@ impl Target {
         if name == OPAQUE {
             let directory = self.root.directory(parent)?;
             for name in names(directory)? {
-                if !self.made.contains(&parent.join(&name)) {
+                let own = |made: &BTreeSet<PathBuf>| made.contains(&parent.join(&name));
+                if !self.made.as_ref().is_some_and(own) {
                     remove(directory, &name)?;
                 }
             }
@@ -393,5 +446,64 @@ mod tests {
             unpack(&bytes[..700], temp.path(), &all(false)),
             Err(TreeError::Archive(_) | TreeError::Io { .. })
         ));
+    }
+
+    /// An archive of one file whose name is this long.
+    fn named(length: u64) -> impl Read {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::GNULongName);
+        header.set_size(length);
+        header.set_cksum();
+        let padding = length.next_multiple_of(512) - length;
+        let (head, rest) = (header.as_bytes().to_vec(), archive(&[("x", Regular, "1")]));
+        io::Cursor::new(head)
+            .chain(io::repeat(b'n').take(length))
+            .chain(io::repeat(0).take(padding))
+            .chain(io::Cursor::new(rest))
+    }
+
+    #[test]
+    fn names_do_not_fill_the_memory() {
+        let temp = tempfile::tempdir().unwrap();
+        unpack(named(200), temp.path(), &all(true)).unwrap();
+        assert!(temp.path().join("n".repeat(200)).exists());
+        // More than any machine has: held in memory it would end this process.
+        let refused = unpack(named(1 << 50), temp.path(), &all(true)).unwrap_err();
+        assert!(refused.to_string().contains("too long"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_passed_over_may_be_large() {
+        let temp = tempfile::tempdir().unwrap();
+        let large = 3 * MOST_BEFORE;
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, size) in [
+            ("large/1", large),
+            ("small", 3),
+            ("large/2", large),
+            ("end", 4),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_uid(nix::unistd::geteuid().as_raw().into());
+            header.set_gid(nix::unistd::getegid().as_raw().into());
+            header.set_mtime(1_000_000);
+            header.set_size(size);
+            builder
+                .append_data(&mut header, name, io::repeat(7).take(size))
+                .unwrap();
+        }
+        let bytes = builder.into_inner().unwrap();
+        let how = Unpack {
+            wanted: &|path| !path.starts_with("large"),
+            ..all(false)
+        };
+        assert_eq!(unpack(bytes.as_slice(), temp.path(), &how).unwrap(), 7);
+        let how = Unpack {
+            max_bytes: u64::MAX,
+            ..all(false)
+        };
+        let all = unpack(bytes.as_slice(), temp.path(), &how).unwrap();
+        assert_eq!(all, 2 * large + 7);
     }
 }
