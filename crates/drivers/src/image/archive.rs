@@ -42,10 +42,10 @@ pub(super) fn read(file: File, dir: Scratch) -> Result<Fetched, ImageError> {
     saved(dir)
 }
 
-fn text(dir: &Path, name: &Path) -> Result<Vec<u8>, ImageError> {
+fn text(dir: &Scratch, name: &Path) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
-    let file = tree::open(dir, name).map_err(ImageError::at(name))?;
-    file.take(MOST_TEXT)
+    dir.file(name)?
+        .take(MOST_TEXT)
         .read_to_end(&mut bytes)
         .map_err(ImageError::at(name))?;
     Ok(bytes)
@@ -55,11 +55,11 @@ fn text(dir: &Path, name: &Path) -> Result<Vec<u8>, ImageError> {
 fn laid_out(dir: Scratch) -> Result<Fetched, ImageError> {
     let blob = |of: &Descriptor| Ok(Path::new("blobs/sha256").join(digest::digits(&of.digest)?));
     let described = |of: &Descriptor| {
-        let bytes = text(&dir.0, &blob(of)?)?;
+        let bytes = text(&dir, &blob(of)?)?;
         digest::check("a blob", &bytes, &of.digest)?;
         Ok(bytes)
     };
-    let mut manifest = Manifest::read(&text(&dir.0, Path::new("index.json"))?)?;
+    let mut manifest = Manifest::read(&text(&dir, Path::new("index.json"))?)?;
     // A list may hold lists.
     for _ in 0..3 {
         match manifest.ours()? {
@@ -70,39 +70,33 @@ fn laid_out(dir: Scratch) -> Result<Fetched, ImageError> {
     let config = manifest.config()?;
     let mut layers = Vec::new();
     for layer in &manifest.layers {
-        let path = dir.0.join(blob(layer)?);
-        digest::check_file(&path, &layer.digest)?;
+        let path = blob(layer)?;
+        digest::check_file(&path, dir.file(&path)?, &layer.digest)?;
         layers.push(path);
     }
     Ok(Fetched {
         digest: config.digest.clone(),
         config: described(config)?,
         layers,
-        _dir: dir,
+        dir,
     })
 }
 
 /// As older engines save it.
 fn saved(dir: Scratch) -> Result<Fetched, ImageError> {
-    let bytes = text(&dir.0, Path::new("manifest.json"))?;
+    let bytes = text(&dir, Path::new("manifest.json"))?;
     let all: Vec<Saved> = serde_json::from_slice(&bytes)
         .map_err(|error| ImageError::Damaged(format!("manifest.json: {error}")))?;
     let [image] = all.as_slice() else {
         let text = format!("the archive holds {} images: one is wanted", all.len());
         return Err(ImageError::Damaged(text));
     };
-    let config = text(&dir.0, &image.config)?;
-    let mut layers = Vec::new();
-    for layer in &image.layers {
-        // A layer that an earlier one equals is saved as a link to it: where that leads is looked at here.
-        let file = tree::open(&dir.0, layer).map_err(ImageError::at(layer))?;
-        let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-        layers.push(std::fs::read_link(&link).map_err(ImageError::at(layer))?);
-    }
+    let config = text(&dir, &image.config)?;
     Ok(Fetched {
         digest: digest::of(&config),
         config,
-        layers,
-        _dir: dir,
+        // A layer that an earlier one equals is saved as a link to it.
+        layers: image.layers.clone(),
+        dir,
     })
 }

@@ -47,10 +47,10 @@ pub(super) fn check(name: &str, bytes: &[u8], digest: &str) -> Result<(), ImageE
 }
 
 /// The same for a file.
-pub(super) fn check_file(path: &Path, digest: &str) -> Result<(), ImageError> {
+pub(super) fn check_file(path: &Path, mut file: File, digest: &str) -> Result<(), ImageError> {
     digits(digest)?;
-    let hashed = || -> io::Result<String> {
-        let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut hashed = || -> io::Result<String> {
+        let mut hash = Sha256::new();
         let mut piece = vec![0; 1 << 16];
         loop {
             match file.read(&mut piece)? {

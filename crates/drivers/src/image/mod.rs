@@ -179,7 +179,8 @@ struct Fetched {
     /// Of the configuration.
     digest: String,
     config: Vec<u8>,
+    /// Below `dir`, whose content may be whatever somebody put into an archive.
     layers: Vec<PathBuf>,
-    /// Holds the layers; removed with this.
-    _dir: store::Scratch,
+    /// Removed with this.
+    dir: store::Scratch,
 }

@@ -1,6 +1,6 @@
 //! Images of registries, over the distribution API.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::manifest::{ACCEPTED, Descriptor, Manifest};
 use super::reference::Reference;
-use super::store::Scratch;
+use super::store::{MOST_BYTES, Scratch};
 use super::{Fetched, ImageError, digest};
 
 /// How long a registry may be silent.
@@ -53,10 +53,14 @@ pub(super) async fn pull(
     digest::check("the configuration", &described, &config.digest)?;
     let mut layers = Vec::new();
     if !known(&config.digest) {
+        let sizes = manifest.layers.iter().map(|layer| layer.size);
+        if sizes.fold(0, u64::saturating_add) > MOST_BYTES {
+            return Err(registry.fault("has an image that is too large", false));
+        }
         // In their order: each lies on the ones before.
         for (number, layer) in manifest.layers.iter().enumerate() {
-            let path = dir.0.join(number.to_string());
-            registry.blob(layer, &path).await?;
+            let path = PathBuf::from(number.to_string());
+            registry.blob(layer, &dir.0.join(&path)).await?;
             layers.push(path);
         }
     }
@@ -64,7 +68,7 @@ pub(super) async fn pull(
         digest: config.digest,
         config: described,
         layers,
-        _dir: dir,
+        dir,
     })
 }
 

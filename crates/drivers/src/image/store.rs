@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{Fetched, Image, ImageError, RunConfig, digest};
 
 /// What an image may hold, unpacked.
-const MOST_BYTES: u64 = 100 << 30;
+pub(super) const MOST_BYTES: u64 = 100 << 30;
 const MOST_ENTRIES: u64 = 4_000_000;
 /// An image that no task has had for so long goes when another one comes.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -21,6 +21,14 @@ const CONFIG: &str = "config.json";
 /// Tells by its time when a task last began with the image.
 const USED: &str = "used";
 const ROOT: &str = "rootfs";
+/// How the directories are named that become images, and those that were images.
+const NEW: &str = ".new-";
+const GONE: &str = ".gone-";
+
+/// What the names of this agent's directories begin with.
+fn own_scratch() -> String {
+    format!("{NEW}{}-", std::process::id())
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Store {
@@ -30,6 +38,20 @@ pub(super) struct Store {
 /// A directory that goes away.
 #[derive(Debug)]
 pub(super) struct Scratch(pub(super) PathBuf);
+
+impl Scratch {
+    /// A file of it. Links lead nowhere but into the directory, and what is no file is not waited for.
+    pub(super) fn file(&self, path: &Path) -> Result<File, ImageError> {
+        let file = tree::open(&self.0, path).map_err(ImageError::at(path))?;
+        match file.metadata().map_err(ImageError::at(path))?.is_file() {
+            true => Ok(file),
+            false => Err(ImageError::Damaged(format!(
+                "{} is no file",
+                path.display()
+            ))),
+        }
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -52,9 +74,7 @@ impl Store {
     pub(super) fn scratch(&self) -> Result<Scratch, ImageError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = self
-            .dir
-            .join(format!(".new-{}-{number}", std::process::id()));
+        let path = self.dir.join(format!("{}{number}", own_scratch()));
         // Left by an agent with this number before a restart of the machine.
         let _ = fs::remove_dir_all(&path);
         let made = fs::DirBuilder::new()
@@ -85,8 +105,9 @@ impl Store {
                 .mode(0o755)
                 .create(&root)
                 .map_err(ImageError::at(&root))?;
+            let mut left = MOST_BYTES;
             for layer in &fetched.layers {
-                apply(layer, &root)?;
+                left -= apply(fetched.dir.file(layer)?, &root, left)?;
             }
             let config = scratch.0.join(CONFIG);
             fs::write(&config, &fetched.config).map_err(ImageError::at(&config))?;
@@ -103,8 +124,9 @@ impl Store {
         Ok(image)
     }
 
-    /// Removes what nobody used for long and nobody has.
+    /// Removes what agents left that were killed, and images that nobody used for long and nobody has.
     fn collect(&self, now: SystemTime, in_use: &dyn Fn(&Path) -> bool) {
+        self.sweep();
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let used = entry
                 .path()
@@ -118,12 +140,26 @@ impl Store {
                 // First it is no image any more, then its files go.
                 let gone = self
                     .dir
-                    .join(format!(".gone-{}", entry.file_name().display()));
+                    .join(format!("{GONE}{}", entry.file_name().display()));
                 let removed =
                     fs::rename(entry.path(), &gone).and_then(|()| fs::remove_dir_all(&gone));
                 if let Err(error) = removed {
                     tracing::warn!(path = %gone.display(), %error, "an image cannot be removed");
                 }
+            }
+        }
+    }
+
+    fn sweep(&self) {
+        let own = own_scratch();
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let new = name.starts_with(NEW) && !name.starts_with(&own);
+            if (new || name.starts_with(GONE))
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::warn!(path = %entry.path().display(), %error, "what an earlier agent left cannot be removed");
             }
         }
     }
@@ -164,17 +200,17 @@ fn is_mounted(root: &Path) -> bool {
     tables.any(|table| holds(&table))
 }
 
-fn apply(layer: &Path, root: &Path) -> Result<(), ImageError> {
-    let file = File::open(layer).map_err(ImageError::at(layer))?;
+/// Unpacks a layer over the ones before; the answer is how many bytes it holds.
+fn apply(layer: File, root: &Path, max_bytes: u64) -> Result<u64, ImageError> {
+    let damaged = |error: &dyn std::fmt::Display| ImageError::Damaged(error.to_string());
     let how = Unpack {
         wanted: &|_| true,
         layer: true,
-        max_bytes: MOST_BYTES,
+        max_bytes,
         max_entries: MOST_ENTRIES,
     };
-    let unpacked = unpacking(file).map_err(ImageError::at(layer))?;
-    tree::unpack(unpacked, root, &how).map_err(|error| ImageError::Damaged(error.to_string()))?;
-    Ok(())
+    let unpacked = unpacking(layer).map_err(|error| damaged(&error))?;
+    tree::unpack(unpacked, root, &how).map_err(|error| damaged(&error))
 }
 
 /// Layers are packed in one of two ways, or not at all; how they begin says it.
@@ -193,6 +229,57 @@ pub(super) fn unpacking(file: File) -> io::Result<Box<dyn Read>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_killed_agents_left_goes_and_what_is_being_made_stays() {
+        let dir = tempfile::tempdir().expect("dir");
+        let store = Store::new(dir.path().to_owned());
+        let left = [".new-0-7", ".gone-aa"].map(|name| dir.path().join(name).join(ROOT));
+        for place in &left {
+            fs::create_dir_all(place).expect("made");
+        }
+        let made = store.scratch().expect("made");
+        store.collect(SystemTime::now(), &|_| false);
+        assert!(left.iter().all(|place| !place.exists()) && made.0.exists());
+    }
+
+    #[test]
+    fn an_image_holds_no_more_than_it_may() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut header = tar::Header::new_gnu();
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mode(0o644);
+        header.set_size(3);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder
+            .append_data(&mut header, "x", b"abc".as_slice())
+            .expect("added");
+        let path = dir.path().join("layer.tar");
+        fs::write(&path, builder.into_inner().expect("whole")).expect("written");
+        let layer = || File::open(&path).expect("opened");
+        let root = dir.path().join(ROOT);
+        fs::create_dir(&root).expect("made");
+        assert_eq!(apply(layer(), &root, 3).expect("it fits"), 3);
+        assert!(apply(layer(), &root, 2).is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        let store = tempfile::tempdir().expect("dir");
+        let dir = Store::new(store.path().to_owned()).scratch().expect("made");
+        let made = std::process::Command::new("mkfifo")
+            .arg(dir.0.join("pipe"))
+            .status();
+        assert!(made.expect("mkfifo").success());
+        std::os::unix::fs::symlink("/pipe", dir.0.join("link")).expect("linked");
+        std::os::unix::fs::symlink("/etc/passwd", dir.0.join("out")).expect("linked");
+        for name in ["pipe", "link", "out", "."] {
+            assert!(dir.file(Path::new(name)).is_err(), "{name}");
+        }
+        fs::write(dir.0.join("real"), "").expect("written");
+        assert!(dir.file(Path::new("real")).is_ok());
+    }
 
     #[test]
     fn what_is_old_and_unused_goes() {
