@@ -6,6 +6,8 @@
 use crate::command::CLIENT_FLAGS;
 use crate::commands::{ALIASES, GROUPS, all, find};
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::{Error, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The words that could stand at the end of a line.
@@ -146,19 +148,7 @@ pub(crate) fn set_up(home: &Path, program: &str, install: bool) -> Result<(), St
     }
     let mut problems = Vec::new();
     for shell in used {
-        let text = std::fs::read_to_string(&shell.file).unwrap_or_default();
-        let there = text.contains(&shell.line);
-        let file = shell.file.display();
-        let changed = match (install, there) {
-            (true, true) => Err(format!("already installed in {file}")),
-            (false, false) => Err(format!("is not installed in {file}")),
-            (true, false) => write(&shell.file, &format!("{}{}\n", ended(&text), shell.line)),
-            (false, true) if shell.own => {
-                std::fs::remove_file(&shell.file).map_err(|error| format!("{file}: {error}"))
-            }
-            (false, true) => write(&shell.file, &text.replace(&format!("{}\n", shell.line), "")),
-        };
-        problems.extend(changed.err());
+        problems.extend(set_up_shell(&shell, install).err());
     }
     if problems.is_empty() {
         Ok(())
@@ -167,19 +157,36 @@ pub(crate) fn set_up(home: &Path, program: &str, install: bool) -> Result<(), St
     }
 }
 
-fn ended(text: &str) -> String {
-    if text.is_empty() || text.ends_with('\n') {
-        text.to_owned()
-    } else {
-        format!("{text}\n")
-    }
+fn set_up_shell(shell: &Shell, install: bool) -> Result<(), String> {
+    let Shell { file, line, own } = shell;
+    let failed = |error: Error| format!("{}: {error}", file.display());
+    // What cannot be read is not written: nothing else would be left of the file.
+    let text = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read.map_err(failed)?,
+    };
+    let done = match (install, text.contains(line)) {
+        (true, true) => return Err(format!("already installed in {}", file.display())),
+        (false, false) => return Err(format!("is not installed in {}", file.display())),
+        (true, false) => append(file, &text, line),
+        (false, true) if *own => std::fs::remove_file(file),
+        (false, true) => std::fs::write(file, text.replace(&format!("{line}\n"), "")),
+    };
+    done.map_err(failed)
 }
 
-fn write(file: &Path, text: &str) -> Result<(), String> {
-    let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder
-        .and_then(|()| std::fs::write(file, text))
-        .map_err(|error| format!("{}: {error}", file.display()))
+/// Adds a line to a file that holds `text`.
+fn append(file: &Path, text: &str, line: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let start = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+    file.write_all(format!("{start}{line}\n").as_bytes())
 }
 
 #[cfg(test)]
@@ -237,6 +244,18 @@ mod tests {
             std::fs::read_to_string(&rc).expect("read"),
             "alias ll='ls -l'\n"
         );
+        std::fs::remove_dir_all(&home).expect("removed");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_stays_as_it_is() {
+        let home = std::env::temp_dir().join(format!("autocomplete-kept-{}", std::process::id()));
+        std::fs::create_dir_all(&home).expect("a folder");
+        let (rc, content) = (home.join(".bashrc"), b"alias gr\xfc\xdfe='echo'\n");
+        std::fs::write(&rc, content).expect("written");
+        assert!(set_up(&home, "/bin/nomad", true).is_err_and(|text| text.contains(".bashrc")));
+        assert!(set_up(&home, "/bin/nomad", false).is_err_and(|text| text.contains(".bashrc")));
+        assert_eq!(std::fs::read(&rc).expect("read"), content);
         std::fs::remove_dir_all(&home).expect("removed");
     }
 }
