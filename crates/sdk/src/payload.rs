@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,12 +27,18 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// A file as it is now.
+    /// A file as it is now. What has no length before it was read, like a pipe, is read whole.
     ///
     /// # Errors
-    /// Its length cannot be told.
-    pub fn file(file: File) -> io::Result<Self> {
-        let size = file.metadata()?.len();
+    /// It cannot be read.
+    pub fn file(mut file: File) -> io::Result<Self> {
+        let known = file.metadata()?;
+        if !known.is_file() {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            return Ok(bytes.into());
+        }
+        let size = known.len();
         Ok(Self::File {
             file: Arc::new(file),
             size,
@@ -110,6 +116,8 @@ impl Body for Sending {
 mod tests {
     use super::*;
     use http_body_util::BodyExt;
+    use std::io::Write as _;
+    use std::os::fd::OwnedFd;
 
     #[tokio::test]
     async fn a_file_is_sent_whole_and_can_be_sent_again() {
@@ -123,6 +131,18 @@ mod tests {
             assert_eq!(sending.size_hint().exact(), Some(200_000));
             assert_eq!(sending.collect().await.expect("read").to_bytes(), content);
         }
+    }
+
+    #[tokio::test]
+    async fn what_comes_through_a_pipe_is_sent_too() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        writer.write_all(b"a snapshot").expect("room");
+        drop(writer);
+        let pipe = File::from(OwnedFd::from(reader));
+        let sending = Sending::new(Some(Payload::file(pipe).expect("read")));
+        assert_eq!(sending.size_hint().exact(), Some(10));
+        let sent = sending.collect().await.expect("read").to_bytes();
+        assert_eq!(sent, b"a snapshot".as_slice());
     }
 
     #[tokio::test]
