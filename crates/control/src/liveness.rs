@@ -122,9 +122,34 @@ pub fn status_of_silent(state: &State, node: &Node, now: UnixNanos) -> NodeStatu
     }
 }
 
+/// What a node that beats may call itself: one that was disconnected is ready only after it told of its allocations.
+#[must_use]
+pub fn status_of_beating(state: &State, node: &Node, wanted: NodeStatus) -> NodeStatus {
+    if wanted != NodeStatus::Ready {
+        return wanted;
+    }
+    match node.status {
+        NodeStatus::Disconnected => NodeStatus::Initializing,
+        NodeStatus::Initializing => {
+            let told = node.last_alloc_update_index > node.last_missed_heartbeat_index;
+            let idle = !state
+                .allocs_of_node(&node.id)
+                .any(|alloc| !alloc.terminal_status());
+            if told || idle {
+                NodeStatus::Ready
+            } else {
+                NodeStatus::Initializing
+            }
+        }
+        NodeStatus::Ready | NodeStatus::Down => NodeStatus::Ready,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::{Cluster, node_id, service};
+    use caravan_state::Command;
 
     #[test]
     fn a_node_that_beats_in_time_is_never_named() {
@@ -137,5 +162,57 @@ mod tests {
         assert_eq!(liveness.tick(UnixNanos(0) + Duration::from_secs(20)).0, []);
         let (silent, wake) = liveness.tick(UnixNanos(0) + Duration::from_secs(19 + 15 + 10));
         assert_eq!((silent, wake), (vec![node], None));
+    }
+
+    /// What node 1 is called after it beats as ready.
+    fn beats(cluster: &mut Cluster) -> NodeStatus {
+        let node = node_id(1);
+        let row = cluster.state.node(&node).expect("a node");
+        let status = status_of_beating(&cluster.state, row, NodeStatus::Ready);
+        set(cluster, status);
+        status
+    }
+
+    fn set(cluster: &mut Cluster, status: NodeStatus) {
+        cluster.apply(Command::UpdateNodeStatus {
+            node: node_id(1),
+            status,
+            event: None,
+            evals: Vec::new(),
+            now: cluster.now,
+        });
+    }
+
+    #[test]
+    fn a_node_that_was_disconnected_is_ready_once_it_told_of_its_allocations() {
+        let mut cluster = Cluster::new();
+        let node = cluster.add_node(1);
+        let job = cluster.register(service("web", 1));
+        let alloc = cluster.place(1, &job, |alloc| alloc.node_id = node);
+        set(&mut cluster, NodeStatus::Disconnected);
+        assert_eq!(beats(&mut cluster), NodeStatus::Initializing);
+        assert_eq!(beats(&mut cluster), NodeStatus::Initializing);
+        cluster.tell(alloc, ClientStatus::Running, None);
+        assert_eq!(beats(&mut cluster), NodeStatus::Ready);
+    }
+
+    #[test]
+    fn a_node_without_work_is_ready_as_soon_as_it_may_be() {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        set(&mut cluster, NodeStatus::Disconnected);
+        assert_eq!(beats(&mut cluster), NodeStatus::Initializing);
+        assert_eq!(beats(&mut cluster), NodeStatus::Ready);
+        set(&mut cluster, NodeStatus::Down);
+        assert_eq!(beats(&mut cluster), NodeStatus::Ready);
+    }
+
+    #[test]
+    fn a_node_that_calls_itself_anything_else_is_taken_at_its_word() {
+        let mut cluster = Cluster::new();
+        let node = cluster.add_node(1);
+        let row = cluster.state.node(&node).expect("a node");
+        let status = status_of_beating(&cluster.state, row, NodeStatus::Initializing);
+        assert_eq!(status, NodeStatus::Initializing);
     }
 }

@@ -5,7 +5,7 @@ use crate::propose::ProposeError;
 use crate::server::Shared;
 use caravan_control::Ids;
 use caravan_control::drain::drain_update;
-use caravan_control::liveness::{Liveness, Pace, status_of_silent};
+use caravan_control::liveness::{Liveness, Pace, status_of_beating, status_of_silent};
 use caravan_control::node_update::{node_update_evals, registration_matters, status_matters};
 use caravan_model::*;
 use caravan_state::{Command, JobKey, ScopedKey, State, Table};
@@ -184,7 +184,7 @@ impl NodeService {
         let began = Instant::now();
         let state = self.shared.store.snapshot();
         let node = state.node(&id).ok_or(NodeError::Unknown(id))?;
-        let status = admitted_status(&state, node, status);
+        let status = status_of_beating(&state, node, status);
         if status != node.status {
             let back = matches!(node.status, NodeStatus::Down | NodeStatus::Disconnected);
             let event = back
@@ -474,26 +474,4 @@ fn same_registration(old: &Node, new: &Node) -> bool {
     known.last_missed_heartbeat_index = new.last_missed_heartbeat_index;
     known.last_alloc_update_index = new.last_alloc_update_index;
     known == *new
-}
-
-/// What a node may call itself: one that was disconnected is ready only after it told of its allocations.
-fn admitted_status(state: &State, node: &Node, wanted: NodeStatus) -> NodeStatus {
-    if wanted != NodeStatus::Ready {
-        return wanted;
-    }
-    match node.status {
-        NodeStatus::Disconnected => NodeStatus::Initializing,
-        NodeStatus::Initializing => {
-            let told = node.last_alloc_update_index > node.last_missed_heartbeat_index;
-            let idle = !state
-                .allocs_of_node(&node.id)
-                .any(|alloc| !alloc.terminal_status());
-            if told || idle {
-                NodeStatus::Ready
-            } else {
-                NodeStatus::Initializing
-            }
-        }
-        NodeStatus::Ready | NodeStatus::Down => NodeStatus::Ready,
-    }
 }

@@ -2,9 +2,10 @@
 
 use crate::world::World;
 use caravan_control::client_update::follow_ups;
+use caravan_control::liveness::status_of_beating;
 use caravan_control::node_update::{node_update_evals, status_matters};
 use caravan_model::*;
-use caravan_state::{Command, State};
+use caravan_state::Command;
 use std::collections::BTreeMap;
 
 /// A node and the client on it.
@@ -74,7 +75,7 @@ impl Client {
         let Some(node) = world.state.node(&self.id).cloned() else {
             return;
         };
-        let status = admitted(&world.state, &node);
+        let status = status_of_beating(&world.state, &node, NodeStatus::Ready);
         if status != node.status {
             set_status(world, &node, status);
         }
@@ -220,25 +221,6 @@ fn task_states(status: ClientStatus, now: UnixNanos) -> TaskStates {
         ..TaskState::default()
     };
     [("t".to_owned(), state)].into()
-}
-
-/// What a node that beats may call itself (server sheet §6.2).
-fn admitted(state: &State, node: &Node) -> NodeStatus {
-    match node.status {
-        NodeStatus::Disconnected => NodeStatus::Initializing,
-        NodeStatus::Initializing => {
-            let told = node.last_alloc_update_index > node.last_missed_heartbeat_index;
-            let idle = !state
-                .allocs_of_node(&node.id)
-                .any(|alloc| !alloc.terminal_status());
-            if told || idle {
-                NodeStatus::Ready
-            } else {
-                NodeStatus::Initializing
-            }
-        }
-        NodeStatus::Ready | NodeStatus::Down => NodeStatus::Ready,
-    }
 }
 
 /// Sets a node's status with the evaluations that follow.
