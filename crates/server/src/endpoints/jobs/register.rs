@@ -11,7 +11,7 @@ use caravan_state::{Command, JobKey};
 use std::sync::Arc;
 
 /// Ids for the scaling policies of a job's groups.
-pub(super) fn policy_ids(job: &Job) -> Vec<String> {
+fn policy_ids(job: &Job) -> Vec<String> {
     job.task_groups
         .iter()
         .filter(|group| group.scaling.is_some())
@@ -99,9 +99,6 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
     job.create_index = existing
         .as_ref()
         .map_or(0, |existing| existing.create_index);
-    let eval = (!job.is_launched())
-        .then(|| evaluation_of(&job, trigger::JOB_REGISTER, body.eval_priority));
-    let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
     let previous = || {
         let existing = existing.as_ref()?;
         call.state
@@ -109,6 +106,31 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
             .map(|row| JobSubmission::clone(row))
     };
     let (submission, dropped) = keep_submission(call, body.submission.or_else(previous));
+    let written = write(
+        call,
+        job,
+        submission,
+        trigger::JOB_REGISTER,
+        body.eval_priority,
+    )
+    .await?;
+    let answer = JobRegisterResponse {
+        warnings: admission::warning_text(warnings.into_iter().chain(dropped)),
+        ..written
+    };
+    Answer::json(&answer, Meta::write(answer.index))
+}
+
+/// Writes a new version of a job, and an evaluation of it unless others launch it.
+pub(super) async fn write(
+    call: &Call,
+    job: Job,
+    submission: Option<Box<JobSubmission>>,
+    triggered_by: &str,
+    priority: i64,
+) -> Result<JobRegisterResponse, ApiError> {
+    let eval = (!job.is_launched()).then(|| evaluation_of(&job, triggered_by, priority));
+    let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
     let policy_ids = policy_ids(&job);
     let command = Command::RegisterJob {
         job: Arc::new(job),
@@ -117,16 +139,14 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
         policy_ids,
         now: clock::now(),
     };
-    let applied = call.propose(command).await?;
-    let answer = JobRegisterResponse {
+    let index = call.propose(command).await?.index;
+    Ok(JobRegisterResponse {
         eval_id,
-        eval_create_index: if eval_id.is_nil() { 0 } else { applied.index },
-        job_modify_index: applied.index,
-        warnings: admission::warning_text(warnings.into_iter().chain(dropped)),
-        index: applied.index,
+        eval_create_index: if eval_id.is_nil() { 0 } else { index },
+        job_modify_index: index,
+        index,
         ..JobRegisterResponse::default()
-    };
-    Answer::json(&answer, Meta::write(applied.index))
+    })
 }
 
 /// A registration that changes nothing only has the job looked at again.

@@ -6,7 +6,6 @@ use crate::clock;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
 use caravan_state::{Command, Table};
-use std::sync::Arc;
 
 pub(in super::super) fn status(call: &Call) -> Answered {
     let job = call.job()?;
@@ -105,19 +104,8 @@ pub(in super::super) async fn scale(call: &Call) -> Answered {
     let mut index = call.state.index();
     if let Some(mut new) = scaled.job.take() {
         new.submit_time = clock::now();
-        let eval = (!new.is_launched()).then(|| evaluation_of(&new, trigger::JOB_SCALING, 0));
-        eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
-        let policy_ids = super::register::policy_ids(&new);
-        let command = Command::RegisterJob {
-            job: Arc::new(new),
-            submission: None,
-            eval,
-            policy_ids,
-            now: clock::now(),
-        };
-        let applied = call.propose(command).await?;
-        job_modify_index = applied.index;
-        index = applied.index;
+        let written = super::register::write(call, new, None, trigger::JOB_SCALING, 0).await?;
+        (eval_id, job_modify_index, index) = (written.eval_id, written.index, written.index);
     } else if body.count.is_some() && !job.is_launched() {
         let eval = evaluation_of(job, trigger::JOB_SCALING, 0);
         eval_id = eval.id;

@@ -1,12 +1,10 @@
 //! Reverting to a version, calling one stable, naming one.
 
 use super::super::{Answered, Call};
-use super::evaluation_of;
 use crate::clock;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
 use caravan_state::Command;
-use std::sync::Arc;
 
 pub(in super::super) async fn revert(call: &Call) -> Answered {
     let body: JobRevertRequest = call.request.json()?;
@@ -38,29 +36,12 @@ pub(in super::super) async fn revert(call: &Call) -> Answered {
         .state
         .job_submission(&key, body.job_version)
         .map(|row| Box::new(JobSubmission::clone(row)));
-    let eval = (!job.is_launched()).then(|| evaluation_of(&job, trigger::JOB_REGISTER, 0));
-    let eval_id = eval.as_ref().map_or(EvalId::NIL, |eval| eval.id);
-    let policy_ids = super::register::policy_ids(&job);
-    let command = Command::RegisterJob {
-        job: Arc::new(job),
-        submission,
-        eval,
-        policy_ids,
-        now: clock::now(),
-    };
-    let applied = call.propose(command).await?;
-    let answer = JobRegisterResponse {
-        eval_id,
-        eval_create_index: if eval_id.is_nil() { 0 } else { applied.index },
-        job_modify_index: applied.index,
-        index: applied.index,
-        ..JobRegisterResponse::default()
-    };
+    let answer = super::register::write(call, job, submission, trigger::JOB_REGISTER, 0).await?;
     Answer::json(
         &answer,
         Meta {
             known_leader: Some(false),
-            ..Meta::read(applied.index)
+            ..Meta::read(answer.index)
         },
     )
 }
