@@ -1,6 +1,6 @@
 //! The event stream's buffer (server sheet §10): the last batches of events, and who follows them.
 
-use caravan_model::NodeId;
+use caravan_model::{NodeId, event_type};
 use caravan_state::{Applied, Change, State};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,14 +75,12 @@ impl Events {
     }
 }
 
-/// What the event type of the clients' updates is called.
-const CLIENT_UPDATE: &str = "AllocationUpdated";
-
 /// The nodes that told of their allocations: that they did is an event of theirs, though their rows are not written
 /// for each.
 fn telling_nodes<'a>(applied: &'a Applied, state: &'a State) -> impl Iterator<Item = Change> + 'a {
+    let by_clients = applied.event_type == event_type::ALLOCATION_UPDATED;
     let told = |change: &Change| match change {
-        Change::Alloc { alloc, .. } if applied.event_type == CLIENT_UPDATE => Some(alloc.node_id),
+        Change::Alloc { alloc, .. } if by_clients => Some(alloc.node_id),
         _ => None,
     };
     let nodes: BTreeSet<NodeId> = applied.changes.iter().filter_map(told).collect();
