@@ -94,7 +94,7 @@ struct Origin {
 }
 
 impl Server {
-    /// How many connections are open; those without an address or a limit are not counted.
+    /// How many connections are open.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.connections.open()
