@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How many policies are kept as read. Beyond that all are read anew: no cluster has so many in use.
 const KEPT: usize = 512;
 
-/// Policies as read, by name and index: a policy is read once, not once a request.
+/// Policies as read, by their text: it is read once, not once a request. Name and index would not do, for a restored
+/// state may have another policy under them.
 #[derive(Default)]
 pub(crate) struct Rules {
-    read: Mutex<BTreeMap<(String, u64), Arc<Policy>>>,
+    read: Mutex<BTreeMap<String, Arc<Policy>>>,
 }
 
 impl Rules {
     fn of(&self, policy: &AclPolicy) -> Arc<Policy> {
-        let key = (policy.name.clone(), policy.modify_index);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = read.get(&key) {
+        if let Some(known) = read.get(&policy.rules) {
             return Arc::clone(known);
         }
         // What is stored was checked when it was written. Should a later version not understand it, it grants nothing.
@@ -28,7 +28,7 @@ impl Rules {
         if read.len() >= KEPT {
             read.clear();
         }
-        read.insert(key, Arc::clone(&rules));
+        read.insert(policy.rules.clone(), Arc::clone(&rules));
         rules
     }
 
@@ -106,4 +106,25 @@ pub(crate) fn policies_of_workload(state: &State, workload: &Workload) -> Vec<Ar
         .filter(|policy| policy.job_acl.as_ref().is_some_and(covers))
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_policy_of_the_same_name_and_index_is_not_taken_for_the_first() {
+        let policy = |rules: &str| AclPolicy {
+            name: "anonymous".into(),
+            rules: rules.into(),
+            modify_index: 7,
+            ..AclPolicy::default()
+        };
+        let rules = Rules::default();
+        let wide = policy("node { policy = \"write\" }");
+        let first = rules.of(&wide);
+        assert!(Arc::ptr_eq(&first, &rules.of(&wide)), "read once");
+        let restored = rules.of(&policy("node { policy = \"deny\" }"));
+        assert_ne!(first, restored);
+    }
 }
