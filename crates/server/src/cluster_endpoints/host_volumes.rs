@@ -409,10 +409,5 @@ pub(super) async fn delete_claim(call: &Call) -> Answered {
             ids: vec![claim.id.clone()],
         })
         .await?;
-    Answer::json(
-        &WriteMeta {
-            index: applied.index,
-        },
-        Meta::write(applied.index),
-    )
+    Ok(Answer::empty(Meta::write(applied.index)))
 }
