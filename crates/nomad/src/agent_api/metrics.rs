@@ -12,27 +12,26 @@ use tokio_util::sync::CancellationToken;
 const WAITING: usize = 8192;
 
 pub(super) async fn metrics(agent: &AgentOps, request: &ApiRequest) -> Answered {
+    let as_prometheus = request.query.get("format") == Some("prometheus");
+    if as_prometheus && !agent.config.settings.telemetry.prometheus_metrics {
+        return Err(ApiError::prometheus_disabled());
+    }
     let gauges = super::gauges::all(agent).await;
     let ticks = agent
         .ticks
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take_in(&gauges);
-    if request.query.get("format") == Some("prometheus") {
-        if !agent.config.settings.telemetry.prometheus_metrics {
-            return Err(ApiError::prometheus_disabled());
-        }
-        let mut readings = agent.telemetry.readings();
-        readings.extend(ticks);
-        return Ok(Answer::bytes(
-            prometheus::CONTENT_TYPE,
-            prometheus::text(&agent.telemetry.name(gauges), &readings),
-        ));
+    let (gauges, readings) = (
+        agent.telemetry.name(gauges),
+        agent.telemetry.readings(ticks),
+    );
+    if as_prometheus {
+        let text = prometheus::text(&gauges, &readings);
+        return Ok(Answer::bytes(prometheus::CONTENT_TYPE, text));
     }
-    Answer::json(
-        &summary::summary(&agent.telemetry, gauges, ticks),
-        Meta::none(),
-    )
+    let summary = summary::summary(gauges, &readings, agent.telemetry.interval());
+    Answer::json(&summary, Meta::none())
 }
 
 /// Sends figures to where the configuration wants them, until the agent ends.

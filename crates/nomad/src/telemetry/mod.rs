@@ -44,10 +44,12 @@ impl Telemetry {
         }
     }
 
-    /// What was counted and timed, as far as it is wanted.
-    pub(crate) fn readings(&self) -> Vec<Reading> {
+    /// What was counted and timed, and what is known beside it, as far as it is wanted, in order.
+    pub(crate) fn readings(&self, beside: Vec<Reading>) -> Vec<Reading> {
         let mut readings = self.registry.read();
+        readings.extend(beside);
         readings.retain(|reading| self.filter.wants(reading.name));
+        readings.sort_by(|a, b| (a.name, &a.labels).cmp(&(b.name, &b.labels)));
         readings
     }
 
@@ -91,4 +93,40 @@ fn hostname() -> String {
         .ok()
         .and_then(|name| name.into_string().ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_telemetry::{Aggregate, Kind};
+    use std::time::Duration;
+
+    #[test]
+    fn what_is_known_beside_what_was_told_is_filtered_and_ordered_with_it() {
+        let settings = crate::config::Telemetry {
+            prefix_filter: vec!["+nomad.test.b".into()],
+            filter_default: false,
+            ..crate::config::Telemetry::default()
+        };
+        let told = ["nomad.test.a", "nomad.test.b.2"];
+        let telemetry = Telemetry {
+            registry: caravan_telemetry::start(Duration::from_secs(10), &told, &[]),
+            filter: Filter::new(&settings),
+            host: None,
+        };
+        let beside = ["nomad.test.b.3", "nomad.test.b.1", "nomad.test.c"].map(|name| Reading {
+            kind: Kind::Count,
+            name,
+            labels: [].into(),
+            interval: Aggregate::default(),
+            total: Aggregate::default(),
+            quantiles: [None; 3],
+        });
+        let readings = telemetry.readings(beside.into());
+        let names: Vec<&str> = readings.iter().map(|reading| reading.name).collect();
+        assert_eq!(
+            names,
+            ["nomad.test.b.1", "nomad.test.b.2", "nomad.test.b.3"]
+        );
+    }
 }

@@ -1,30 +1,26 @@
 //! Figures as `/v1/metrics` gives them: gauges as they are, counts and timings of the last whole interval.
 
-use super::Telemetry;
 use caravan_model::*;
 use caravan_telemetry::{Aggregate, Kind, Reading};
 use std::time::Duration as StdDuration;
 
-/// The answer of `/v1/metrics`; `counters` come beside what was told.
+/// The answer of `/v1/metrics`; counts and timings were summed up over `interval`.
 pub(crate) fn summary(
-    telemetry: &Telemetry,
     gauges: Vec<MetricGauge>,
-    counters: Vec<Reading>,
+    readings: &[Reading],
+    interval: StdDuration,
 ) -> MetricsSummary {
-    let (mut all, seconds) = (telemetry.readings(), telemetry.interval());
-    all.extend(counters);
-    all.sort_by(|a, b| (a.name, &a.labels).cmp(&(b.name, &b.labels)));
     // What has labels and did not happen lately is over, like the allocation that it belongs to.
     let shown = |wanted: Kind| {
-        let readings = all.iter().filter(move |one| {
+        let shown = readings.iter().filter(move |one| {
             one.kind == wanted && (one.labels.is_empty() || one.interval.count > 0)
         });
-        readings.map(|one| sample(one, seconds)).collect()
+        shown.map(|one| sample(one, interval)).collect()
     };
     MetricsSummary {
         counters: shown(Kind::Count),
         samples: shown(Kind::Sample),
-        gauges: telemetry.name(gauges),
+        gauges,
         timestamp: now_text(),
         ..MetricsSummary::default()
     }
