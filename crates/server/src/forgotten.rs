@@ -22,7 +22,7 @@ impl Forgotten {
         }
     }
 
-    /// What was forgotten up to this index was not observed: a snapshot took its place.
+    /// What was forgotten up to this index was not observed: another state took the place of what was there.
     pub(crate) fn begin(&self, index: u64) {
         self.since.store(index, Ordering::Relaxed);
     }
@@ -30,6 +30,9 @@ impl Forgotten {
     /// Takes in what was applied.
     pub(crate) fn observe(&self, batch: &[Applied]) {
         for applied in batch {
+            if applied.restored {
+                self.begin(applied.index);
+            }
             for change in &applied.changes {
                 if let Change::AllocRemoved(alloc) = change {
                     let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,5 +48,22 @@ impl Forgotten {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         let since = self.since.load(Ordering::Relaxed);
         Some(newest.get(&node).copied().unwrap_or(0).max(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_node_is_told_after_a_restore() {
+        let forgotten = Forgotten::since(3);
+        let restored = Applied {
+            index: 9,
+            restored: true,
+            ..Applied::default()
+        };
+        forgotten.observe(&[restored]);
+        assert_eq!(forgotten.newest(NodeId::from_u128(1)), Some(9));
     }
 }

@@ -52,6 +52,7 @@ impl State {
                     index,
                     event_type,
                     changes,
+                    restored: false,
                 })
             }
             Err(error) => {

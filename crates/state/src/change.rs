@@ -88,4 +88,6 @@ pub struct Applied {
     pub event_type: &'static str,
     /// The changed rows, in the order in which they were written.
     pub changes: Vec<Change>,
+    /// Whether a dump took the place of the whole state, of which `changes` tell nothing.
+    pub restored: bool,
 }

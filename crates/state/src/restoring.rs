@@ -63,8 +63,7 @@ impl State {
         }
         Ok(Applied {
             index,
-            event_type: "",
-            changes: Vec::new(),
+            ..Applied::default()
         })
     }
 
@@ -81,8 +80,8 @@ impl State {
         *self = state;
         Ok(Applied {
             index,
-            event_type: "",
-            changes: Vec::new(),
+            restored: true,
+            ..Applied::default()
         })
     }
 }
@@ -119,14 +118,16 @@ mod tests {
         let dump = with_pool("edge").dump();
         let mut state = with_pool("other");
         let (first, rest) = dump.split_at(dump.len() / 2);
-        state.apply(6, part("r", 0, false, first)).expect("begun");
+        let begun = state.apply(6, part("r", 0, false, first)).expect("begun");
+        assert!(!begun.restored);
         assert!(
             state.node_pool(&"other".to_owned()).is_some(),
             "nothing changes before all of it came"
         );
         let mut copy = State::restore(&state.dump()).expect("a snapshot between parts");
         for state in [&mut state, &mut copy] {
-            state.apply(7, part("r", 1, true, rest)).expect("whole");
+            let applied = state.apply(7, part("r", 1, true, rest)).expect("whole");
+            assert!(applied.restored);
             assert!(state.node_pool(&"edge".to_owned()).is_some());
             assert!(state.node_pool(&"other".to_owned()).is_none());
         }

@@ -2,8 +2,10 @@
 
 use crate::endpoints::{Answered, Call};
 use crate::propose::{ProposeError, Proposer};
+use crate::server::Shared;
 use crate::{archive, clock};
 use base64::Engine;
+use bytes::Bytes;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_state::{Command, RestorePart};
 use std::sync::Arc;
@@ -34,38 +36,50 @@ pub(super) async fn save(call: &Call) -> Answered {
     Ok(answer)
 }
 
-/// Puts the state back through the log, so that every server does, and begins to lead anew.
+/// Puts the state back through the log, so that every server does, and begins to lead anew: also when the caller goes
+/// away meanwhile, for a dump is not left in the middle, and queues of the state before are not worked on.
 pub(super) async fn restore(call: &Call) -> Answered {
-    let body = call.request.body.clone();
-    let dump = tokio::task::spawn_blocking(move || archive::unpack(&body))
+    let (shared, body) = (Arc::clone(&call.shared), call.request.body.clone());
+    let restored = tokio::spawn(async move { put_back(&shared, body).await });
+    restored
         .await
-        .map_err(|error| ApiError::internal(error.to_string()))?
-        .map_err(|error| ApiError::internal(format!("failed to restore from snapshot: {error}")))?;
-    let restored = put_back(&call.shared.proposer, &dump).await;
-    restored.map_err(|error| match error {
-        ProposeError::Refused(refused) => {
-            ApiError::internal(format!("failed to restore from snapshot: {refused}"))
-        }
-        other => other.into(),
-    })?;
-    call.shared.lead_anew.notify_one();
+        .map_err(|error| ApiError::internal(error.to_string()))??;
     Ok(Answer::empty(Meta::none()))
 }
 
+async fn put_back(shared: &Shared, body: Bytes) -> Result<(), ApiError> {
+    let refused =
+        |why: String| ApiError::internal(format!("failed to restore from snapshot: {why}"));
+    let dump = tokio::task::spawn_blocking(move || archive::unpack(&body))
+        .await
+        .map_err(|error| ApiError::internal(error.to_string()))?
+        .map_err(refused)?;
+    propose(&shared.proposer, &dump)
+        .await
+        .map_err(|error| match error {
+            ProposeError::Refused(why) => refused(why.to_string()),
+            other => other.into(),
+        })?;
+    shared.lead_anew.notify_one();
+    Ok(())
+}
+
 /// Puts a dump through the log, part by part.
-async fn put_back(proposer: &Proposer, dump: &[u8]) -> Result<(), ProposeError> {
+async fn propose(proposer: &Proposer, dump: &[u8]) -> Result<(), ProposeError> {
     let restore = clock::uuid();
-    let parts = dump.len().div_ceil(PART).max(1);
-    for number in 0..parts {
-        let bytes = dump.chunks(PART).nth(number).unwrap_or_default().to_vec();
-        let (restore, last) = (restore.clone(), number + 1 == parts);
+    let (mut number, mut left) = (0, dump);
+    loop {
+        let (bytes, rest) = left.split_at(left.len().min(PART));
         let part = RestorePart {
-            restore,
-            number: number as u64,
-            last,
-            bytes,
+            restore: restore.clone(),
+            number,
+            last: rest.is_empty(),
+            bytes: bytes.to_vec(),
         };
         proposer.propose(&Command::RestorePart(part)).await?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        (number, left) = (number + 1, rest);
     }
-    Ok(())
 }

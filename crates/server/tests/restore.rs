@@ -1,0 +1,136 @@
+//! A snapshot that is put back is put back whole, and nodes learn what it does not have.
+
+mod support;
+
+use bytes::Bytes;
+use caravan_http::{Answer, Api, ApiRequest, Body, Op};
+use caravan_model::*;
+use caravan_server::{Server, ServerConfig};
+use caravan_state::Command;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration as Wall;
+use support::{evaluation, node, service, start};
+
+/// Far longer than anything here takes.
+const PATIENCE: Wall = Wall::from_secs(30);
+
+/// Longer than [`PATIENCE`]: nothing here may wait for its end.
+const WAIT: Wall = Wall::from_secs(600);
+
+/// A server that keeps its log in a folder of this name.
+async fn start_in(name: &str) -> (Server, PathBuf) {
+    let folder = std::env::temp_dir().join(format!("restore-{name}-{}", std::process::id()));
+    let config = ServerConfig {
+        data_dir: Some(folder.clone()),
+        ..ServerConfig::default()
+    };
+    (start(config).await, folder)
+}
+
+async fn add_pool(server: &Server, name: &str) {
+    let pool = NodePool {
+        name: name.into(),
+        ..NodePool::default()
+    };
+    let command = Command::UpsertNodePools { pools: vec![pool] };
+    server
+        .proposer()
+        .propose(&command)
+        .await
+        .expect("a node pool is made");
+}
+
+async fn saved(server: &Server) -> Bytes {
+    let request = ApiRequest::internal(Op::StateSnapshotSave);
+    match server.api().call(request).await {
+        Ok(Answer {
+            body: Body::Bytes(bytes),
+            ..
+        }) => bytes,
+        other => panic!("a snapshot is saved: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_is_carried_through_though_its_caller_goes_away() {
+    let (server, folder) = start_in("caller").await;
+    add_pool(&server, "before").await;
+    let mut request = ApiRequest::internal(Op::StateSnapshotRestore);
+    request.body = saved(&server).await;
+    add_pool(&server, "after").await;
+    let mut leading = server.leading();
+    leading.mark_unchanged();
+
+    let api = server.api();
+    tokio::select! {
+        biased;
+        answer = api.call(request) => panic!("answered at once: {answer:?}"),
+        () = std::future::ready(()) => {}
+    }
+
+    let mut index = server.store().index();
+    let restored = index.wait_for(|_| {
+        server
+            .store()
+            .snapshot()
+            .node_pool(&"after".into())
+            .is_none()
+    });
+    tokio::time::timeout(PATIENCE, restored)
+        .await
+        .expect("the state is put back")
+        .expect("the server goes on");
+    assert!(
+        server
+            .store()
+            .snapshot()
+            .node_pool(&"before".into())
+            .is_some()
+    );
+    tokio::time::timeout(PATIENCE, leading.changed())
+        .await
+        .expect("leading is begun anew")
+        .expect("the server goes on");
+    drop(server);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_learns_at_once_that_its_allocations_are_not_in_the_restored_state() {
+    let (server, folder) = start_in("node").await;
+    let (nodes, node) = (server.node_service(), node(1));
+    let id = node.id;
+    nodes.register(node).await.expect("the node registers");
+    let before = saved(&server).await;
+    let job = service("web", 1);
+    let command = Command::RegisterJob {
+        eval: Some(evaluation(1, &job, trigger::JOB_REGISTER)),
+        job: Arc::new(job),
+        submission: None,
+        policy_ids: Vec::new(),
+        now: UnixNanos(1_800_000_000_000_000_000),
+    };
+    server
+        .proposer()
+        .propose(&command)
+        .await
+        .expect("the job is registered");
+    let (mut index, mut allocs) = (0, Vec::new());
+    while allocs.is_empty() {
+        (index, allocs) = nodes.allocations(id, index, WAIT).await;
+    }
+
+    let asking = nodes.allocations(id, index, WAIT);
+    let mut request = ApiRequest::internal(Op::StateSnapshotRestore);
+    request.body = before;
+    let api = server.api();
+    let both = async { tokio::join!(asking, api.call(request)) };
+    let ((_, left), answered) = tokio::time::timeout(PATIENCE, both)
+        .await
+        .expect("the node is told");
+    answered.expect("the state is put back");
+    assert!(left.is_empty(), "{left:?}");
+    drop(server);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
