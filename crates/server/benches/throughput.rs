@@ -3,7 +3,7 @@
 //! `cargo xtask bench server-throughput`, or `cargo bench -p caravan-server --bench throughput -- [placements] [crowd]
 //! [collect]`; without a word, all. Each number is a line `name value unit`.
 
-#[path = "../tests/support/mod.rs"]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use caravan_model::*;

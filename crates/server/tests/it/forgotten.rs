@@ -1,16 +1,12 @@
 //! What garbage collection takes away, its node learns of: once.
 
-mod support;
-
+use crate::PATIENCE;
+use crate::support::{evaluation, node, service, start};
 use caravan_model::*;
 use caravan_server::ServerConfig;
 use caravan_state::{Command, JobKey, JobRemoval};
 use std::sync::Arc;
 use std::time::Duration as Wall;
-use support::{evaluation, node, service, start};
-
-/// Far longer than anything here takes.
-const PATIENCE: Wall = Wall::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_told_once_what_was_forgotten() {

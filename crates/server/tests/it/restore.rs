@@ -1,7 +1,7 @@
 //! A snapshot that is put back is put back whole, and nodes learn what it does not have.
 
-mod support;
-
+use crate::PATIENCE;
+use crate::support::{evaluation, node, service, start};
 use bytes::Bytes;
 use caravan_http::{Answer, Api, ApiRequest, Body, Op};
 use caravan_model::*;
@@ -10,10 +10,6 @@ use caravan_state::Command;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration as Wall;
-use support::{evaluation, node, service, start};
-
-/// Far longer than anything here takes.
-const PATIENCE: Wall = Wall::from_secs(30);
 
 /// Longer than [`PATIENCE`]: nothing here may wait for its end.
 const WAIT: Wall = Wall::from_secs(600);

@@ -1,0 +1,8 @@
+//! The room as other rooms see it: a server that leads, without a network.
+
+mod forgotten;
+mod restore;
+mod support;
+
+/// Far longer than anything here takes.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
