@@ -1,5 +1,6 @@
 //! The room as other rooms see it: a server that leads, without a network.
 
+mod claims;
 mod forgotten;
 mod restore;
 mod support;
