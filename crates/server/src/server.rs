@@ -1,5 +1,6 @@
 //! A server: the log, the state it drives, and the duties it has while it leads.
 
+use crate::cluster_endpoints::health_of;
 use crate::config::ServerConfig;
 use crate::evals::Evals;
 use crate::events::Events;
@@ -9,6 +10,7 @@ use crate::plans::Plans;
 use crate::propose::Proposer;
 use crate::store::Store;
 use caravan_consensus::{Consensus, PeerInfo, PeerTransport, Storage};
+use caravan_model::AutopilotHealth;
 use caravan_state::State;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +70,8 @@ pub struct Numbers {
     pub plans: usize,
     /// By type of evaluation: how many could be handed out, how many are.
     pub by_type: Vec<(String, usize, usize)>,
+    /// How the servers are; none while another one leads.
+    pub health: Option<AutopilotHealth>,
 }
 
 impl Server {
@@ -182,6 +186,8 @@ impl Server {
             locks: self.shared.locks.active(),
             plans: self.shared.plans.waiting(),
             by_type,
+            health: (*self.shared.leading.borrow())
+                .then(|| health_of(&self.shared, &self.shared.store.snapshot())),
         }
     }
 

@@ -84,13 +84,7 @@ fn runtime(agent: &AgentOps) -> Vec<MetricGauge> {
 fn duties(side: &ServerSide) -> Vec<MetricGauge> {
     let numbers = side.server.numbers();
     let (broker, blocked) = (numbers.broker, numbers.blocked);
-    let members = side.consensus().status().members.len();
     let plain = [
-        ("autopilot.failure_tolerance", members.saturating_sub(1) / 2),
-        (
-            "autopilot.healthy",
-            usize::from(side.consensus().leader().is_some()),
-        ),
         ("blocked_evals.total_blocked", blocked.blocked),
         ("blocked_evals.total_escaped", blocked.escaped),
         ("blocked_evals.total_quota_limit", 0),
@@ -105,6 +99,12 @@ fn duties(side: &ServerSide) -> Vec<MetricGauge> {
     let mut found: Vec<MetricGauge> = plain
         .map(|(name, value)| gauge(&format!("nomad.{name}"), value as f64, &[]))
         .into();
+    if let Some(health) = numbers.health {
+        let tolerance = health.failure_tolerance as f64;
+        found.push(gauge("nomad.autopilot.failure_tolerance", tolerance, &[]));
+        let healthy = f64::from(health.healthy);
+        found.push(gauge("nomad.autopilot.healthy", healthy, &[]));
+    }
     for (kind, ready, unacked) in numbers.by_type {
         found.push(gauge(
             &format!("nomad.broker.{kind}.ready"),

@@ -9,7 +9,7 @@ mod host_volumes;
 mod keyring;
 mod namespaces;
 mod node_pools;
-pub(crate) mod nodes;
+mod nodes;
 mod operator;
 mod raft;
 mod scaling_policies;
@@ -22,6 +22,7 @@ mod system;
 mod variable_locks;
 mod variables;
 
+pub(crate) use raft::health_of;
 pub use raft::server_uuid;
 
 use crate::endpoints::{Answered, Call};

@@ -2,8 +2,10 @@
 
 use crate::clock;
 use crate::endpoints::{Answered, Call};
+use crate::server::Shared;
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
+use caravan_state::State;
 
 /// The UUID that stands for a server's number wherever an id of a server is shown.
 #[must_use]
@@ -139,9 +141,19 @@ pub(super) async fn transfer_leadership(call: &Call) -> Answered {
 const SILENCE: Duration = Duration::from_millis(200);
 
 pub(super) fn health(call: &Call) -> Answered {
-    let status = call.shared.consensus.status();
-    let threshold = call
-        .state
+    let health = health_of(&call.shared, &call.state);
+    let answered = Answer::json(&health, Meta::none())?;
+    Ok(if health.healthy {
+        answered
+    } else {
+        answered.with_status(429)
+    })
+}
+
+/// How the servers are, as the one that leads sees them.
+pub(crate) fn health_of(shared: &Shared, state: &State) -> AutopilotHealth {
+    let status = shared.consensus.status();
+    let threshold = state
         .autopilot_config()
         .map_or(SILENCE, |config| config.last_contact_threshold);
     let leader = status.leader.as_ref().map(|leader| leader.id);
@@ -183,17 +195,11 @@ pub(super) fn health(call: &Call) -> Answered {
     let well = voters.iter().filter(|server| server.healthy).count();
     let majority = voters.len() / 2 + 1;
     let healthy = servers.iter().all(|server| server.healthy);
-    let answer = AutopilotHealth {
+    AutopilotHealth {
         failure_tolerance: i64::try_from(well.saturating_sub(majority)).unwrap_or(0),
         healthy,
         leader: leader.map(server_uuid).unwrap_or_default(),
         voters: voters.iter().map(|server| server.id.clone()).collect(),
         servers,
-    };
-    let answered = Answer::json(&answer, Meta::none())?;
-    Ok(if healthy {
-        answered
-    } else {
-        answered.with_status(429)
-    })
+    }
 }

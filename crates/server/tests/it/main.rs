@@ -2,6 +2,7 @@
 
 mod claims;
 mod forgotten;
+mod health;
 mod restore;
 mod support;
 
