@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long numbers are summed up when nobody said.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many series with labels are kept; idle ones make room.
+/// How many series with labels are kept at most: idle ones make room for new ones, which else are not summed up.
 const LABELLED: usize = 4096;
 
 type Shared = Arc<(Kind, Mutex<Series>)>;
@@ -103,11 +103,13 @@ impl Registry {
 
     pub(crate) fn tell(&self, kind: Kind, name: &'static str, labels: Labels<'_>, value: f64) {
         let series = if labels.is_empty() {
-            self.plain(kind, name)
+            Some(self.plain(kind, name))
         } else {
             self.labelled(kind, name, labels)
         };
-        lock(&series.1).add(kind, value, self.now());
+        if let Some(series) = series {
+            lock(&series.1).add(kind, value, self.now());
+        }
         if let Some(listener) = self.listener.get() {
             // A full channel: the listener is slow or gone.
             let _ = listener.try_send(Event {
@@ -132,10 +134,13 @@ impl Registry {
         Arc::clone(plain.entry(name).or_insert_with(|| series(kind)))
     }
 
-    fn labelled(&self, kind: Kind, name: &'static str, labels: Labels<'_>) -> Shared {
+    fn labelled(&self, kind: Kind, name: &'static str, labels: Labels<'_>) -> Option<Shared> {
         let mut known = lock(&self.labelled);
         let key = (name, owned(labels));
-        if known.len() >= LABELLED && !known.contains_key(&key) {
+        if let Some(series) = known.get(&key) {
+            return Some(Arc::clone(series));
+        }
+        if known.len() >= LABELLED {
             let now = self.now();
             known.retain(|_, series| {
                 let mut series = lock(&series.1);
@@ -143,7 +148,8 @@ impl Registry {
                 !series.is_idle()
             });
         }
-        Arc::clone(known.entry(key).or_insert_with(|| series(kind)))
+        (known.len() < LABELLED)
+            .then(|| Arc::clone(known.entry(key).or_insert_with(|| series(kind))))
     }
 
     /// Everything that is known, by name.
@@ -219,6 +225,19 @@ mod tests {
         registry.tell(Kind::Count, "n", &[("group", "h"), ("job", "web")], 1.0);
         let counts: Vec<u64> = registry.read().iter().map(|one| one.total.count).collect();
         assert_eq!(counts, [2, 1]);
+    }
+
+    #[test]
+    fn more_labels_than_anybody_needs_are_not_kept() {
+        let registry = Registry::default();
+        for number in 0..LABELLED + 10 {
+            let number = number.to_string();
+            registry.tell(Kind::Count, "n", &[("job", number.as_str())], 1.0);
+        }
+        registry.tell(Kind::Count, "n", &[("job", "0")], 1.0);
+        let read = registry.read();
+        assert_eq!(read.len(), LABELLED);
+        assert_eq!(read[0].total.count, 2, "what is known goes on");
     }
 
     #[test]
