@@ -241,19 +241,17 @@ impl<M: StateMachine> Consensus<M> {
         self.inner.heard.store(millis + 1, Ordering::Relaxed);
     }
 
-    /// Freezes the state and writes it; returns the index that the snapshot holds.
+    /// Freezes the state and writes it, unless that was done since the last change; returns the index that the
+    /// snapshot holds.
     pub async fn trigger_snapshot(&self) -> Result<u64, ProposeError> {
         let stopped = |error: &dyn std::fmt::Display| ProposeError::Stopped(error.to_string());
         let Some(target) = self.status().applied else {
             return Err(ProposeError::NotLeader { leader: None });
         };
         let mut metrics = self.raft().metrics();
-        self.raft()
-            .trigger()
-            .snapshot()
-            .await
-            .map_err(|fatal| stopped(&fatal))?;
         let written = async {
+            // One that is being written already lets no other one begin, and may hold less than what is asked for.
+            let mut asked = None;
             loop {
                 let (snapshot, failure) = {
                     let now = metrics.borrow_watched();
@@ -264,6 +262,11 @@ impl<M: StateMachine> Consensus<M> {
                 }
                 if let Some(index) = snapshot.filter(|index| *index >= target) {
                     return Ok(index);
+                }
+                if asked != Some(snapshot) {
+                    asked = Some(snapshot);
+                    let trigger = self.raft().trigger();
+                    trigger.snapshot().await.map_err(|fatal| stopped(&fatal))?;
                 }
                 metrics.changed().await.map_err(|closed| stopped(&closed))?;
             }
