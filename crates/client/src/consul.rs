@@ -45,6 +45,16 @@ pub(crate) enum ConsulError {
     Refused(u16, String),
 }
 
+impl ConsulError {
+    /// Whether the same may work later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Refused(code, _) => *code >= 500 || *code == 429,
+        }
+    }
+}
+
 /// The agent.
 #[derive(Clone, Debug)]
 pub(crate) struct Consul {

@@ -15,7 +15,7 @@ use crate::identities;
 use crate::link::{Found, LinkError, Lookup, WantedIdentity, What};
 use crate::runner::Runner;
 use crate::shared::Shared;
-use crate::vault::{Vault, VaultConfig, VaultError};
+use crate::vault::{self, Vault, VaultConfig, VaultError};
 
 const RETRY: Duration = Duration::from_millis(250);
 const RETRY_MOST: Duration = Duration::from_secs(30);
@@ -48,11 +48,8 @@ impl TokenError {
     fn is_temporary(&self) -> bool {
         match self {
             Self::Identity { error, .. } => error.is_temporary(),
-            Self::Vault(VaultError::Refused(code, _))
-            | Self::Consul(ConsulError::Refused(code, _)) => *code >= 500 || *code == 429,
-            Self::Vault(VaultError::Unreachable(_)) | Self::Consul(ConsulError::Unreachable(_)) => {
-                true
-            }
+            Self::Vault(error) => error.is_temporary(),
+            Self::Consul(error) => error.is_temporary(),
             Self::Write(_) => false,
         }
     }
@@ -64,15 +61,12 @@ trait Issuer: Send + Sync {
     async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError>;
 }
 
-struct VaultLogin {
-    config: VaultConfig,
-    role: String,
-}
+struct VaultLogin(VaultConfig);
 
 #[async_trait]
 impl Issuer for VaultLogin {
     async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError> {
-        let vault = Vault::login(self.config.clone(), jwt, &self.role).await?;
+        let vault = Vault::login(self.0.clone(), jwt).await?;
         Ok(Granted {
             token: vault.token().to_owned(),
             lasts: vault.lasts(),
@@ -108,10 +102,6 @@ pub(crate) struct TaskToken {
     ends: bool,
 }
 
-fn cluster(name: &str) -> &str {
-    if name.is_empty() { "default" } else { name }
-}
-
 /// The tokens that a task is to have.
 pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path) -> Vec<TaskToken> {
     let base = |issuer: Box<dyn Issuer>| TaskToken {
@@ -132,15 +122,11 @@ pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path)
     };
     let mut all = Vec::new();
     if let (Some(config), Some(block)) = (&shared.config.vault, &task.vault) {
-        let mut config = config.clone();
-        if !block.namespace.is_empty() {
-            config.namespace.clone_from(&block.namespace);
-        }
+        let config = config.of_task(block);
         let namespace = Some(config.namespace.clone()).filter(|name| block.env && !name.is_empty());
-        let role = block.role.clone();
         all.push(TaskToken {
             name: "Vault",
-            identity: format!("vault_{}", cluster(&block.cluster)),
+            identity: vault::identity(block),
             file: (!block.disable_file).then_some("secrets/vault_token"),
             variables: if block.env { &["VAULT_TOKEN"] } else { &[] },
             beside: namespace
@@ -150,7 +136,7 @@ pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path)
             change_mode: block.change_mode.clone(),
             change_signal: block.change_signal.clone(),
             ends: block.allow_token_expiration,
-            ..base(Box::new(VaultLogin { config, role }))
+            ..base(Box::new(VaultLogin(config)))
         });
     }
     // Without an identity for it, a task is given none.

@@ -15,8 +15,33 @@ pub struct VaultConfig {
     pub verify: bool,
     /// Where identities are exchanged.
     pub login_path: String,
-    /// The role of tasks that name none.
+    /// What a task logs in as; that of tasks that name none, where no task is meant.
     pub role: String,
+}
+
+impl VaultConfig {
+    /// The same for a task, which may have a namespace and a role of its own.
+    pub(crate) fn of_task(&self, block: &caravan_model::Vault) -> Self {
+        let mut own = self.clone();
+        for (given, name) in [
+            (&block.namespace, &mut own.namespace),
+            (&block.role, &mut own.role),
+        ] {
+            if !given.is_empty() {
+                name.clone_from(given);
+            }
+        }
+        own
+    }
+}
+
+/// The name of the identity that a task logs in with.
+pub(crate) fn identity(block: &caravan_model::Vault) -> String {
+    let cluster = match block.cluster.as_str() {
+        "" => "default",
+        named => named,
+    };
+    format!("vault_{cluster}")
 }
 
 /// Why Vault gives nothing.
@@ -26,6 +51,16 @@ pub(crate) enum VaultError {
     Unreachable(#[from] reqwest::Error),
     #[error("Vault answers {0}: {1}")]
     Refused(u16, String),
+}
+
+impl VaultError {
+    /// Whether the same may work later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Refused(code, _) => *code >= 500 || *code == 429,
+        }
+    }
 }
 
 /// Vault, with the token of one task.
@@ -40,13 +75,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Vault {
     /// Exchanges a signed identity for a token.
-    pub(crate) async fn login(
-        config: VaultConfig,
-        jwt: &str,
-        role: &str,
-    ) -> Result<Self, VaultError> {
+    pub(crate) async fn login(config: VaultConfig, jwt: &str) -> Result<Self, VaultError> {
         let http = http_client(TIMEOUT, config.verify)?;
-        let role = if role.is_empty() { &config.role } else { role };
         let mut vault = Self {
             http,
             token: String::new(),
@@ -58,7 +88,7 @@ impl Vault {
             .ask(
                 reqwest::Method::POST,
                 &path,
-                Some(json!({"jwt": jwt, "role": role})),
+                Some(json!({"jwt": jwt, "role": config.role})),
             )
             .await?;
         vault.token = answer["auth"]["client_token"]

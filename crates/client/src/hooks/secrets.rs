@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Context, Draft, HookError};
 use crate::link::{Found, Lookup, What};
 use crate::tokens::Renewal;
-use crate::vault::{Vault, VaultError};
+use crate::vault::Vault;
 
 type Items = BTreeMap<String, String>;
 
@@ -64,14 +64,16 @@ async fn stored(
     path: &str,
 ) -> Result<Items, String> {
     let token = tokens.iter().find_map(Renewal::of_vault);
-    let (Some(config), Some(token)) = (&context.shared.config.vault, token) else {
+    let config = context.shared.config.vault.as_ref();
+    let (Some(config), Some(block), Some(token)) = (config, &context.task.vault, token) else {
         return Err("the task has no token of Vault".into());
     };
-    let vault = Vault::with_token(config.clone(), token).map_err(|error| error.to_string())?;
+    let vault = Vault::with_token(config.of_task(block), token);
+    let vault = vault.map_err(|error| error.to_string())?;
     let found = loop {
         match vault.read(path).await {
             Ok(found) => break found,
-            Err(VaultError::Unreachable(error)) => {
+            Err(error) if error.is_temporary() => {
                 tracing::warn!(%error, path, "a secret cannot be read yet");
                 tokio::time::sleep(RETRY).await;
             }

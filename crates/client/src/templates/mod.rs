@@ -271,17 +271,11 @@ fn sources(servers: sources::Servers, task: &Task) -> Vec<Box<dyn Source>> {
     if let Some(consul) = &servers.shared.consul {
         all.push(Box::new(Arc::clone(consul)));
     }
-    if let (Some(config), Some(block)) = (servers.shared.config.vault.clone(), &task.vault) {
-        let cluster = if block.cluster.is_empty() {
-            "default"
-        } else {
-            &block.cluster
-        };
+    if let (Some(config), Some(block)) = (&servers.shared.config.vault, &task.vault) {
         all.push(Box::new(sources::Secrets {
-            identity: format!("vault_{cluster}"),
-            role: block.role.clone(),
+            identity: crate::vault::identity(block),
+            config: config.of_task(block),
             servers,
-            config,
             vault: tokio::sync::Mutex::new(None),
         }));
     }

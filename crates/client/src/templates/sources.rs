@@ -170,7 +170,6 @@ pub(super) struct Secrets {
     pub(super) servers: Servers,
     pub(super) config: VaultConfig,
     pub(super) identity: String,
-    pub(super) role: String,
     pub(super) vault: Mutex<Option<Arc<Vault>>>,
 }
 
@@ -197,7 +196,7 @@ impl Secrets {
             Ok(Found::Identities(signed)) => signed.into_iter().next()?,
             _ => return None,
         };
-        match Vault::login(self.config.clone(), &signed.token, &self.role).await {
+        match Vault::login(self.config.clone(), &signed.token).await {
             Ok(logged_in) if !logged_in.token().is_empty() => {
                 let logged_in = Arc::new(logged_in);
                 *vault = Some(Arc::clone(&logged_in));

@@ -51,13 +51,20 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
             words.next().unwrap_or_default(),
             words.next().unwrap_or_default(),
         );
+        let namespace = head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-vault-namespace: "));
+        let in_namespace = |text: &str| text.replace("NAMESPACE", namespace.unwrap_or_default());
+        let listed = in_namespace(r#"{"data":{"keys":["a","b/","NAMESPACE"]}}"#);
+        let secret = in_namespace(r#"{"data":{"namespace":"NAMESPACE"}}"#);
         let answer = match path.split('?').next().unwrap_or_default() {
             "/v1/kv/greeting" => "hello from consul",
             "/v1/agent/self" => {
                 r#"{"Config":{"Version":"1.18.0","Datacenter":"dc1","NodeName":"c1","Server":true},"DebugConfig":{}}"#
             }
             "/v1/catalog/datacenters" => r#"["dc1","dc2"]"#,
-            "/v1/team/" | "/v1/team" => r#"{"data":{"keys":["a","b/"]}}"#,
+            "/v1/team/" | "/v1/team" => &listed,
+            "/v1/kv/db" => &secret,
             "/v1/acl/login" => r#"{"SecretID":"token-of-consul"}"#,
             "/v1/auth/jwt-nomad/login" => {
                 r#"{"auth":{"client_token":"token-of-vault","lease_duration":3600}}"#
@@ -180,7 +187,7 @@ async fn tasks_have_tokens_of_both() {
     })
     .await;
     let mut tasks = shell(
-        "echo $VAULT_TOKEN $VAULT_NAMESPACE $CONSUL_HTTP_TOKEN $CONSUL_TOKEN; cat local/lists secrets/vault_token secrets/consul_token",
+        "echo $VAULT_TOKEN $VAULT_NAMESPACE $CONSUL_HTTP_TOKEN $CONSUL_TOKEN $SECRET_OF; cat local/lists secrets/vault_token secrets/consul_token",
     );
     tasks[0].templates = vec![Template {
         embedded_tmpl: "{{ range datacenters }}{{ . }} {{ end }}{{ range secrets \"team\" }}{{ . }} {{ end }}\n".into(),
@@ -190,9 +197,18 @@ async fn tasks_have_tokens_of_both() {
     }];
     tasks[0].vault = Some(caravan_model::Vault {
         role: "of-the-task".into(),
+        namespace: "task".into(),
         env: true,
         ..caravan_model::Vault::default()
     });
+    tasks[0].secrets = vec![caravan_model::Secret {
+        name: "db".into(),
+        provider: "vault".into(),
+        path: "kv/db".into(),
+        ..caravan_model::Secret::default()
+    }];
+    let variable = ("SECRET_OF".to_owned(), "${secret.db.namespace}".to_owned());
+    tasks[0].env.extend([variable]);
     tasks[0].identities = vec![caravan_model::Identity {
         name: "consul_default".into(),
         ..caravan_model::Identity::default()
@@ -203,7 +219,7 @@ async fn tasks_have_tokens_of_both() {
         .await;
     assert_eq!(
         logs(&client).await,
-        "token-of-vault team token-of-consul token-of-consul\ndc1 dc2 a b/ \ntoken-of-vaulttoken-of-consul"
+        "token-of-vault task token-of-consul token-of-consul task\ndc1 dc2 a b/ task \ntoken-of-vaulttoken-of-consul"
     );
     let all = requests.lock().unwrap().clone();
     let told = |path: &str| -> Value {
