@@ -132,11 +132,15 @@ impl Exec {
             .images
             .as_ref()
             .ok_or_else(|| DriverError::fatal("this agent has no directory for images"))?;
-        let login = auth::find(&task.image, task.auth.as_ref(), &self.auth)
-            .await
-            .map_err(DriverError::recoverable)?;
+        let source = Source::find(&task.image, &config.dirs.task)?;
+        let login = match source {
+            Source::Archive { .. } => None,
+            Source::Registry(_) => auth::find(&task.image, task.auth.as_ref(), &self.auth)
+                .await
+                .map_err(DriverError::recoverable)?,
+        };
         let wanted = Wanted {
-            source: Source::find(&task.image, &config.dirs.task)?,
+            source,
             force_pull: task.force_pull,
             login: login.and_then(|login| Some((login.username?, login.password?))),
             insecure: &self.insecure_registries,
