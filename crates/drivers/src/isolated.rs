@@ -11,6 +11,7 @@ use caravan_host::cgroup::{self, Limits, TaskCgroup, Version};
 use caravan_host::{HostMount, HostPath, Isolation, Overlay, Process, credentials};
 use serde::Deserialize;
 
+use crate::caps::{self, plain};
 use crate::image::{self, Image};
 use crate::users::{self, DeniedIds};
 use crate::{groups, search};
@@ -29,21 +30,6 @@ const DEFAULT_ROOT: [&str; 9] = [
 ];
 const DEFAULT_USER: &str = "nobody";
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-const DEFAULT_CAPS: [&str; 13] = [
-    "audit_write",
-    "chown",
-    "dac_override",
-    "fowner",
-    "fsetid",
-    "kill",
-    "mknod",
-    "net_bind_service",
-    "setfcap",
-    "setgid",
-    "setpcap",
-    "setuid",
-    "sys_chroot",
-];
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]
@@ -65,7 +51,7 @@ impl Default for PluginConfig {
             no_pivot_root: false,
             default_pid_mode: "private".into(),
             default_ipc_mode: "private".into(),
-            allow_caps: DEFAULT_CAPS.map(str::to_owned).to_vec(),
+            allow_caps: caps::DEFAULT.map(str::to_owned).to_vec(),
             denied_host_uids: String::new(),
             denied_host_gids: String::new(),
             pids_limit: 0,
@@ -342,10 +328,6 @@ impl Isolated {
 
     /// The operator's list less `cap_drop`; a root task without wishes has all of it, others what they add.
     fn kept_caps(&self, task: &IsolationConfig, root: bool) -> Result<Vec<String>, DriverError> {
-        let plain = |cap: &str| {
-            let lower = cap.to_ascii_lowercase();
-            lower.strip_prefix("cap_").unwrap_or(&lower).to_owned()
-        };
         let allowed: Vec<String> = self
             .plugin
             .allow_caps

@@ -9,6 +9,7 @@
 //! Must never know: cluster state, allocations beyond their ids, how tasks are chosen.
 
 mod asked;
+mod caps;
 mod docker;
 mod exec;
 mod exec_pump;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use caravan_driver::schema::{Field, Kind};
 use serde::Deserialize;
 
+use crate::caps;
+
 /// A task's `config`. Durations are nanoseconds.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -309,21 +311,7 @@ impl Default for PluginConfig {
             endpoint: String::new(),
             auth: PluginAuth::default(),
             tls: Tls::default(),
-            allow_caps: texts(&[
-                "audit_write",
-                "chown",
-                "dac_override",
-                "fowner",
-                "fsetid",
-                "kill",
-                "mknod",
-                "net_bind_service",
-                "setfcap",
-                "setgid",
-                "setpcap",
-                "setuid",
-                "sys_chroot",
-            ]),
+            allow_caps: texts(&caps::DEFAULT),
             allow_privileged: false,
             allow_runtimes: texts(&["runc", "nvidia"]),
             allowed_modes: AllowedModes::default(),

@@ -1,8 +1,12 @@
 //! What a container may do: capabilities, other namespaces, security profiles; and what the operator has to allow first.
 
+use std::fs::File;
+use std::io::{self, Read};
+
 use caravan_driver::{DriverError, TaskConfig};
 
 use super::options::{DockerConfig, PluginConfig};
+use crate::caps::{self, plain};
 
 /// What a job may only ask for when the operator allowed it.
 pub(super) fn check_privileges(
@@ -65,11 +69,6 @@ pub(super) fn check_privileges(
     Ok(())
 }
 
-fn plain(capability: &str) -> String {
-    let lower = capability.to_ascii_lowercase();
-    lower.strip_prefix("cap_").unwrap_or(&lower).to_owned()
-}
-
 fn is_allowed(capability: &str, plugin: &PluginConfig) -> bool {
     let wanted = plain(capability);
     plugin
@@ -79,29 +78,13 @@ fn is_allowed(capability: &str, plugin: &PluginConfig) -> bool {
         .any(|cap| cap == "all" || cap == wanted)
 }
 
-/// The engine's default set, less what the operator does not allow, less what the task gives up.
+/// The engine's default set (ours, and one more), less what the operator does not allow, less what the task gives up.
 pub(super) fn dropped_caps(task: &DockerConfig, plugin: &PluginConfig) -> Vec<String> {
-    const ENGINE_DEFAULT: [&str; 14] = [
-        "audit_write",
-        "chown",
-        "dac_override",
-        "fowner",
-        "fsetid",
-        "kill",
-        "mknod",
-        "net_bind_service",
-        "net_raw",
-        "setfcap",
-        "setgid",
-        "setpcap",
-        "setuid",
-        "sys_chroot",
-    ];
     let mut dropped: Vec<String> = task.cap_drop.clone();
     if task.privileged {
         return dropped;
     }
-    for cap in ENGINE_DEFAULT {
+    for cap in caps::DEFAULT.into_iter().chain(["net_raw"]) {
         let kept = is_allowed(cap, plugin) || task.cap_add.iter().any(|added| plain(added) == cap);
         if !kept && !dropped.iter().any(|given| plain(given) == cap) {
             dropped.push(cap.to_ascii_uppercase());
@@ -124,7 +107,7 @@ pub(super) fn security_opt(task: &DockerConfig) -> Result<Vec<String>, DriverErr
             if path == "unconfined" {
                 return Ok(option.clone());
             }
-            let profile = std::fs::read_to_string(path).map_err(|err| {
+            let profile = read_profile(path).map_err(|err| {
                 DriverError::fatal(format!("opening seccomp profile ({path}) failed: {err}"))
             })?;
             let compact = serde_json::from_str::<serde_json::Value>(&profile).map_err(|err| {
@@ -135,4 +118,63 @@ pub(super) fn security_opt(task: &DockerConfig) -> Result<Vec<String>, DriverErr
             Ok(format!("{key}={compact}"))
         })
         .collect()
+}
+
+/// Profiles are small.
+const MOST_PROFILE: u64 = 8 << 20;
+
+/// Jobs name the file: what is none is not waited for, and what has no end is not read to it.
+fn read_profile(path: &str) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    File::open(path)?
+        .take(MOST_PROFILE)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seccomp_profile_is_a_file() {
+        let dir = tempfile::tempdir().expect("dir");
+        let file = dir.path().join("profile.json");
+        std::fs::write(&file, "{ \"defaultAction\": \"SCMP_ACT_ALLOW\" }").expect("written");
+        let given = |path: &str| {
+            let task = DockerConfig {
+                security_opt: vec![format!("seccomp={path}")],
+                ..DockerConfig::default()
+            };
+            security_opt(&task).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            given(&file.display().to_string()).expect("read"),
+            ["seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}"]
+        );
+        assert_eq!(given("unconfined").expect("said"), ["seccomp=unconfined"]);
+        for other in ["/dev/zero", "/", "/nowhere"] {
+            let error = given(other).expect_err(other);
+            assert!(error.contains("opening seccomp profile"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_does_not_allow_is_dropped() {
+        let dropped = |task: DockerConfig| dropped_caps(&task, &PluginConfig::default());
+        assert_eq!(dropped(DockerConfig::default()), ["NET_RAW"]);
+        let privileged = DockerConfig {
+            privileged: true,
+            ..DockerConfig::default()
+        };
+        assert!(dropped(privileged).is_empty());
+        let gives_up = DockerConfig {
+            cap_drop: vec!["CAP_NET_RAW".into(), "chown".into()],
+            ..DockerConfig::default()
+        };
+        assert_eq!(dropped(gives_up), ["CAP_NET_RAW", "chown"]);
+    }
 }
