@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use caravan_http::{Answer, ApiError, Body};
+use caravan_http::{Answer, ApiError};
 
 use crate::migrate;
 use crate::piped;
@@ -32,7 +32,5 @@ pub(super) fn data(runner: &Runner) -> Result<Answer, ApiError> {
             out.get_ref().fail(error);
         }
     });
-    let mut answer = Answer::stream("application/x-tar", futures::stream::empty());
-    answer.body = Body::Stream(stream);
-    Ok(answer)
+    Ok(Answer::stream("application/x-tar", stream))
 }

@@ -6,7 +6,6 @@ use super::{Function, fail, items, list, value, whole};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("sprig_list", |_, args| Ok(list(args.iter().cloned()))),
-    ("sprig_tuple", |_, args| Ok(list(args.iter().cloned()))),
     ("sprig_first", |_, args| {
         Ok(all(args)?.first().cloned().unwrap_or(Value::Nil))
     }),
@@ -22,11 +21,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         Ok(list(all))
     }),
     ("sprig_append", |_, args| {
-        let mut all = all(args)?;
-        all.push(value(args, 1)?.clone());
-        Ok(list(all))
-    }),
-    ("sprig_push", |_, args| {
         let mut all = all(args)?;
         all.push(value(args, 1)?.clone());
         Ok(list(all))

@@ -86,3 +86,31 @@ fn parts(value: Option<&Value>) -> Vec<Value> {
         Some(one) => vec![one.clone()],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_of_one_function() {
+        let own = FUNCTIONS.into_iter().flatten().map(|(name, _)| *name);
+        let mut known = std::collections::BTreeSet::new();
+        for name in own {
+            assert!(known.insert(name), "{name}");
+        }
+        for (alias, name) in ALIASES.into_iter().flatten() {
+            assert!(known.contains(name), "{alias} is one of {name}");
+        }
+        for (alias, _) in ALIASES.into_iter().flatten() {
+            assert!(known.insert(alias), "{alias}");
+        }
+        for name in [
+            "sprig_tuple",
+            "sprig_mustPush",
+            "sprig_atoi",
+            "sprig_mustRegexFind",
+        ] {
+            assert!(known.contains(name), "{name}");
+        }
+    }
+}

@@ -14,9 +14,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("sprig_div", |_, args| folded(args, i64::checked_div)),
     ("sprig_mod", |_, args| folded(args, i64::checked_rem)),
     ("sprig_max", |_, args| folded(args, |a, b| Some(a.max(b)))),
-    ("sprig_biggest", |_, args| {
-        folded(args, |a, b| Some(a.max(b)))
-    }),
     ("sprig_min", |_, args| folded(args, |a, b| Some(a.min(b)))),
     ("sprig_addf", |_, args| folded_fractions(args, |a, b| a + b)),
     ("sprig_add1f", |_, args| {
@@ -43,12 +40,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         Ok(Value::Float(rounded / power))
     }),
     ("sprig_int", |_, args| {
-        Ok(Value::Int(whole(value(args, 0)?)))
-    }),
-    ("sprig_int64", |_, args| {
-        Ok(Value::Int(whole(value(args, 0)?)))
-    }),
-    ("sprig_atoi", |_, args| {
         Ok(Value::Int(whole(value(args, 0)?)))
     }),
     ("sprig_float64", |_, args| {

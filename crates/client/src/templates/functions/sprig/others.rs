@@ -84,6 +84,19 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
 /// Names of the same: nothing of these fails where the other does not, and paths are those of this system.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("sprig_trimall", "sprig_trimAll"),
+    ("sprig_tuple", "sprig_list"),
+    ("sprig_push", "sprig_append"),
+    ("sprig_biggest", "sprig_max"),
+    ("sprig_int64", "sprig_int"),
+    ("sprig_atoi", "sprig_int"),
+    ("sprig_mustRegexMatch", "sprig_regexMatch"),
+    ("sprig_mustRegexFind", "sprig_regexFind"),
+    ("sprig_mustRegexFindAll", "sprig_regexFindAll"),
+    ("sprig_mustRegexReplaceAll", "sprig_regexReplaceAll"),
+    (
+        "sprig_mustRegexReplaceAllLiteral",
+        "sprig_regexReplaceAllLiteral",
+    ),
     ("sprig_mustCompact", "sprig_compact"),
     ("sprig_mustFromJson", "sprig_fromJson"),
     ("sprig_mustToJson", "sprig_toJson"),
@@ -93,7 +106,7 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("sprig_mustMerge", "sprig_merge"),
     ("sprig_mustMergeOverwrite", "sprig_mergeOverwrite"),
     ("sprig_mustAppend", "sprig_append"),
-    ("sprig_mustPush", "sprig_push"),
+    ("sprig_mustPush", "sprig_append"),
     ("sprig_mustPrepend", "sprig_prepend"),
     ("sprig_mustFirst", "sprig_first"),
     ("sprig_mustRest", "sprig_rest"),

@@ -8,15 +8,10 @@ use crate::templates::engine::Pass;
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("sprig_regexMatch", matches),
-    ("sprig_mustRegexMatch", matches),
     ("sprig_regexFind", find),
-    ("sprig_mustRegexFind", find),
     ("sprig_regexFindAll", find_all),
-    ("sprig_mustRegexFindAll", find_all),
     ("sprig_regexReplaceAll", replace),
-    ("sprig_mustRegexReplaceAll", replace),
     ("sprig_regexReplaceAllLiteral", replace_literally),
-    ("sprig_mustRegexReplaceAllLiteral", replace_literally),
     ("sprig_regexSplit", split),
     ("sprig_mustRegexSplit", split),
     ("sprig_regexQuoteMeta", |_, args| {
