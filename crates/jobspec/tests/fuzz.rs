@@ -8,11 +8,11 @@ mod targets;
 
 use std::path::Path;
 
-/// Inputs of a target: the committed files.
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+/// The committed files of a folder: of job files for every target that reads one, else of the target's name.
+fn corpus(of: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fuzz/corpus")
-        .join(target);
+        .join(of);
     let mut found: Vec<(String, Vec<u8>)> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -109,10 +109,10 @@ fn edited(text: &[u8], random: &mut Random) -> Vec<u8> {
     out
 }
 
-fn fuzz(target: &str, body: fn(&[u8])) {
+fn fuzz(target: &str, of: &str, body: fn(&[u8])) {
     let rounds = std::env::var("CARAVAN_FUZZ_ROUNDS").ok();
     let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(600);
-    let corpus = corpus(target);
+    let corpus = corpus(of);
     for (_, data) in &corpus {
         body(data);
     }
@@ -133,25 +133,25 @@ fn fuzz(target: &str, body: fn(&[u8])) {
 
 #[test]
 fn parse() {
-    fuzz("parse", targets::parse);
+    fuzz("parse", "job", targets::parse);
 }
 
 #[test]
 fn evaluate() {
-    fuzz("evaluate", targets::evaluate);
+    fuzz("evaluate", "evaluate", targets::evaluate);
 }
 
 #[test]
 fn canonicalize() {
-    fuzz("canonicalize", targets::canonicalize);
+    fuzz("canonicalize", "job", targets::canonicalize);
 }
 
 #[test]
 fn diff() {
-    fuzz("diff", targets::diff);
+    fuzz("diff", "diff", targets::diff);
 }
 
 #[test]
 fn fmt() {
-    fuzz("fmt", targets::fmt);
+    fuzz("fmt", "job", targets::fmt);
 }
