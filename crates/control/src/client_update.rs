@@ -1,6 +1,7 @@
 //! What follows from a client's word about its allocations (server sheet §7.1).
 
 use crate::node_update::NewId;
+use crate::reschedule::may_reschedule;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ pub fn follow_ups(
         let Some(stored) = state.alloc(&update.id) else {
             continue;
         };
-        let Some(reason) = reason(state, stored, update) else {
+        let Some(reason) = reason(state, stored, update, now) else {
             continue;
         };
         let key = JobKey::new(stored.namespace.clone(), stored.job_id.clone());
@@ -45,7 +46,12 @@ pub fn follow_ups(
     evals.into_values().chain(moot.into_values()).collect()
 }
 
-fn reason(state: &State, stored: &Allocation, update: &Allocation) -> Option<&'static str> {
+fn reason(
+    state: &State,
+    stored: &Allocation,
+    update: &Allocation,
+    now: UnixNanos,
+) -> Option<&'static str> {
     if !update.client_status.is_terminal() && stored.client_status != ClientStatus::Unknown {
         return None;
     }
@@ -62,10 +68,11 @@ fn reason(state: &State, stored: &Allocation, update: &Allocation) -> Option<&'s
         && stored.client_status != ClientStatus::Failed;
     let waits = !stored.followup_eval_id.is_nil();
     let group = job.lookup_task_group(&stored.task_group)?;
+    let failed = Some(update.last_event_time()).filter(|time| !time.is_zero());
     let may = group
         .reschedule_policy
         .as_ref()
-        .is_some_and(|policy| policy.unlimited || policy.attempts > 0);
+        .is_some_and(|policy| may_reschedule(policy, stored, failed.unwrap_or(now)));
     (failed_now && !waits && may).then_some(trigger::ALLOC_FAILURE)
 }
 
@@ -100,4 +107,140 @@ fn moot_evals(
         }
     }
     moot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::*;
+
+    /// What follows when a client says this of an allocation that is stored so.
+    fn told(
+        policy: Option<ReschedulePolicy>,
+        stored: impl FnOnce(&mut Allocation),
+        status: ClientStatus,
+    ) -> Vec<String> {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let mut job = service("web", 1);
+        job.task_groups[0].reschedule_policy = policy;
+        let job = cluster.register(job);
+        let waiting = Evaluation {
+            id: EvalId::from_u128(5),
+            namespace: "default".into(),
+            job_id: "web".into(),
+            ..Evaluation::default()
+        };
+        cluster.upsert_eval(waiting);
+        let id = cluster.place(1, &job, stored);
+        let update = Allocation {
+            id,
+            client_status: status,
+            ..Allocation::default()
+        };
+        follow(&mut cluster, &[update])
+    }
+
+    fn follow(cluster: &mut Cluster, updates: &[Allocation]) -> Vec<String> {
+        let evals = cluster.with_ids(|state, now, ids| {
+            let mut fresh = || ids.eval();
+            follow_ups(state, updates, &mut fresh, now)
+        });
+        let shown = |eval: &Evaluation| match eval.status {
+            EvalStatus::Pending => eval.triggered_by.clone(),
+            status => status.as_str().to_owned(),
+        };
+        evals.iter().map(shown).collect()
+    }
+
+    fn unlimited() -> Option<ReschedulePolicy> {
+        Some(ReschedulePolicy {
+            unlimited: true,
+            ..ReschedulePolicy::default()
+        })
+    }
+
+    fn once() -> Option<ReschedulePolicy> {
+        Some(ReschedulePolicy {
+            attempts: 1,
+            interval: Duration::from_secs(3600),
+            delay: Duration::from_secs(5),
+            ..ReschedulePolicy::default()
+        })
+    }
+
+    #[test]
+    fn a_failure_is_looked_at_while_its_policy_allows_another_attempt() {
+        let failed = ClientStatus::Failed;
+        let tried = |alloc: &mut Allocation| {
+            alloc.reschedule_tracker.get_or_insert_default().events = vec![RescheduleEvent {
+                reschedule_time: at(0),
+                ..RescheduleEvent::default()
+            }];
+        };
+        let waits = |alloc: &mut Allocation| alloc.followup_eval_id = EvalId::from_u128(5);
+        let none: Vec<String> = Vec::new();
+        assert_eq!(told(unlimited(), |_| {}, failed), ["alloc-failure"]);
+        assert_eq!(told(once(), |_| {}, failed), ["alloc-failure"]);
+        assert_eq!(told(once(), tried, failed), none, "its one attempt is over");
+        assert_eq!(told(unlimited(), tried, failed), ["alloc-failure"]);
+        assert_eq!(told(None, |_| {}, failed), none, "there is no policy");
+        assert_eq!(told(unlimited(), waits, failed), none, "one waits already");
+        assert_eq!(told(unlimited(), |_| {}, ClientStatus::Complete), none);
+        assert_eq!(told(unlimited(), |_| {}, ClientStatus::Running), none);
+    }
+
+    #[test]
+    fn what_comes_back_is_looked_at_and_what_waited_for_it_is_canceled() {
+        let unknown = |alloc: &mut Allocation| {
+            alloc.client_status = ClientStatus::Unknown;
+            alloc.followup_eval_id = EvalId::from_u128(5);
+        };
+        for status in [
+            ClientStatus::Running,
+            ClientStatus::Complete,
+            ClientStatus::Failed,
+        ] {
+            assert_eq!(told(once(), unknown, status), ["reconnect", "canceled"]);
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_job_that_is_gone_is_stopped() {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let job = cluster.register(service("web", 1));
+        let id = cluster.place(1, &job, |_| {});
+        let mut update = Allocation::clone(cluster.state.alloc(&id).expect("placed"));
+        update.client_status = ClientStatus::Complete;
+        let mut other = update.clone();
+        other.id = alloc_id(99);
+        assert_eq!(follow(&mut cluster, &[other]), Vec::<String>::new());
+        cluster.apply(caravan_state::Command::DeregisterJobs {
+            jobs: vec![caravan_state::JobRemoval {
+                job: key("web"),
+                purge: true,
+                no_shutdown_delay: false,
+            }],
+            evals: Vec::new(),
+            now: cluster.now,
+        });
+        // With its job an allocation is forgotten, too: there is nothing to look at.
+        assert_eq!(follow(&mut cluster, &[update]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn several_updates_of_a_job_are_looked_at_once() {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let job = cluster.register(service("web", 2));
+        let mut updates = Vec::new();
+        for number in [1, 2] {
+            let id = cluster.place(number, &job, |_| {});
+            let mut update = Allocation::clone(cluster.state.alloc(&id).expect("placed"));
+            update.client_status = ClientStatus::Failed;
+            updates.push(update);
+        }
+        assert_eq!(follow(&mut cluster, &updates), ["alloc-failure"]);
+    }
 }

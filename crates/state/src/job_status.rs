@@ -1,4 +1,8 @@
 //! Derives a job's status from what is left of it (server sheet §4.4), and counts children for its parent.
+//!
+//! What asks for it is a change of the job, of its allocations or of its evaluations. A deployment is looked at, but
+//! does not ask: the evaluation that opens or ends one is written next. Where none is written, for it goes on waiting
+//! for room, the job is still pending.
 
 use crate::change::Change;
 use crate::key::JobKey;

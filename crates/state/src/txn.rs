@@ -81,10 +81,9 @@ impl<'a> Txn<'a> {
         let key = JobKey::new(deployment.namespace.clone(), deployment.job_id.clone());
         insert_into(
             &mut self.state.deployments_by_job,
-            key.clone(),
+            key,
             (deployment.create_index, deployment.id),
         );
-        self.job_changed(&key);
         self.deployments.insert(deployment.id, deployment);
     }
 
@@ -99,7 +98,6 @@ impl<'a> Txn<'a> {
                 &(row.create_index, id),
             );
             self.touch(Table::Deployments);
-            self.job_changed(&key);
             self.changes.push(Change::DeploymentRemoved(row));
         }
     }
@@ -115,11 +113,9 @@ impl<'a> Txn<'a> {
     fn write_deployments(&mut self) {
         for (id, mut row) in std::mem::take(&mut self.deployments) {
             row.modify_index = self.index;
-            let key = JobKey::new(row.namespace.clone(), row.job_id.clone());
             let row = Arc::new(row);
             self.state.deployments.insert(id, Arc::clone(&row));
             self.touch(Table::Deployments);
-            self.dirty_jobs.insert(key);
             self.changes.push(Change::Deployment(row));
         }
     }
