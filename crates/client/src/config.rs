@@ -27,6 +27,8 @@ pub struct ClientConfig {
     pub alloc_dir: PathBuf,
     pub host_volumes_dir: PathBuf,
     pub host_volume_plugin_dir: PathBuf,
+    /// Programs that the operator adds, by kind: `secrets/`.
+    pub common_plugin_dir: PathBuf,
     /// `host:port` where the HTTP API of this agent is reached.
     pub http_address: String,
     pub tls_enabled: bool,
@@ -112,10 +114,14 @@ impl Default for GcConfig {
 }
 
 /// What templates may do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct TemplateConfig {
     pub function_denylist: Vec<String>,
     pub disable_file_sandbox: bool,
+    /// How long secrets without a lease are taken for good.
+    pub vault_default_lease: Duration,
+    /// Makes an address of a template of one (`sockaddr`), as in the agent's configuration.
+    pub addresses: fn(&str) -> Result<String, String>,
 }
 
 impl Default for TemplateConfig {
@@ -124,6 +130,8 @@ impl Default for TemplateConfig {
         Self {
             function_denylist: denied.map(str::to_owned).to_vec(),
             disable_file_sandbox: false,
+            vault_default_lease: Duration::from_secs(300),
+            addresses: |_| Err("this agent makes no addresses".to_owned()),
         }
     }
 }
@@ -207,6 +215,7 @@ impl ClientConfig {
             alloc_dir: data_dir.join("alloc"),
             host_volumes_dir: data_dir.join("host_volumes"),
             host_volume_plugin_dir: data_dir.join("host_volume_plugins"),
+            common_plugin_dir: data_dir.join("common_plugins"),
             http_address: "127.0.0.1:4646".into(),
             tls_enabled: false,
             version: "2.0.5".into(),

@@ -92,6 +92,13 @@ impl Consul {
         Ok(Self { config, http })
     }
 
+    /// The same agent, asked with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        let mut other = self.clone();
+        token.clone_into(&mut other.config.token);
+        other
+    }
+
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let scheme = if self.config.tls { "https" } else { "http" };
         let mut url = format!("{scheme}://{}{path}", self.config.address);

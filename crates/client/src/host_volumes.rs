@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use caravan_model::{HostVolume, HostVolumeInfo};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tokio::process::Command;
 
 use crate::config::ClientConfig;
+use crate::plugins;
 use crate::shared::Shared;
 
 /// Under which key the volumes are stored.
@@ -23,7 +21,6 @@ pub(crate) const STORED: &str = "host-volumes";
 
 /// The plugin that is built in.
 const MKDIR: &str = "mkdir";
-const FINGERPRINT_TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What became of a request for a volume.
@@ -38,42 +35,11 @@ pub struct Made {
     pub capacity_bytes: i64,
 }
 
-/// What a plugin says besides.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Told {
-    error: String,
-    version: String,
-}
-
 /// The versions of the plugins in the folder of plugins, as attributes; one that does not answer is left out.
-pub(crate) async fn plugins(folder: &Path) -> BTreeMap<String, String> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return BTreeMap::new();
-    };
-    let asked = entries.flatten().map(async |entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let version = version_of(&entry.path(), &name).await?;
-        Some((format!("plugins.host_volume.{name}.version"), version))
-    });
-    let answers = futures::future::join_all(asked).await;
-    answers.into_iter().flatten().collect()
-}
-
-async fn version_of(program: &Path, plugin: &str) -> Option<String> {
-    let env = vec![("DHV_OPERATION".into(), "fingerprint".into())];
-    match run::<Told>(program, "fingerprint", env, FINGERPRINT_TIMEOUT).await {
-        Ok(told) if told.error.is_empty() && !told.version.is_empty() => return Some(told.version),
-        Ok(told) => {
-            tracing::warn!(
-                plugin,
-                error = told.error,
-                "a host volume plugin has no version"
-            )
-        }
-        Err(error) => tracing::warn!(plugin, %error, "a host volume plugin does not answer"),
-    }
-    None
+pub(crate) async fn versions(folder: &Path) -> BTreeMap<String, String> {
+    let found = plugins::versions(folder, "DHV_OPERATION").await;
+    let attribute = |(name, version)| (format!("plugins.host_volume.{name}.version"), version);
+    found.into_iter().map(attribute).collect()
 }
 
 /// Makes a volume, or takes one up that has its place already, and shows it as part of the node.
@@ -190,20 +156,12 @@ async fn by_plugin(
     operation: &'static str,
 ) -> Result<Made, String> {
     let config = &shared.config;
-    let plugin = Path::new(&volume.plugin_id);
-    if plugin.components().count() != 1 || plugin.file_name() != Some(plugin.as_os_str()) {
-        return Err(format!("{:?} is no name of a plugin", volume.plugin_id));
-    }
-    let program = config.host_volume_plugin_dir.join(plugin);
-    let made: BTreeMap<String, serde_json::Value> = run(
-        &program,
-        operation,
-        env(config, volume, operation)?,
-        TIMEOUT,
-    )
-    .await?;
+    let program = plugins::program(&config.host_volume_plugin_dir, &volume.plugin_id)?;
+    let env = env(config, volume, operation)?;
+    let made: BTreeMap<String, serde_json::Value> =
+        plugins::run(&program, &[operation], env, TIMEOUT).await?;
     let value = serde_json::Value::from_iter(made);
-    let told: Told = serde_json::from_value(value.clone()).unwrap_or_default();
+    let told: plugins::Told = serde_json::from_value(value.clone()).unwrap_or_default();
     if !told.error.is_empty() {
         return Err(told.error);
     }
@@ -261,41 +219,6 @@ fn env(
         env.push(("DHV_CREATED_PATH".into(), volume.host_path.clone().into()));
     }
     Ok(env)
-}
-
-/// Runs a plugin and reads what it prints.
-async fn run<T: DeserializeOwned>(
-    program: &Path,
-    operation: &str,
-    env: Vec<(OsString, OsString)>,
-    timeout: Duration,
-) -> Result<T, String> {
-    let name = program.display();
-    let mut command = Command::new(program);
-    command
-        .arg(operation)
-        .envs(env)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let ended = tokio::time::timeout(timeout, command.output()).await;
-    let output = ended
-        .map_err(|_| format!("plugin {name} did not end within {timeout:?}"))?
-        .map_err(|error| format!("plugin {name} cannot be run: {error}"))?;
-    let read = serde_json::from_slice(&output.stdout);
-    match (output.status.success(), read) {
-        (true, Ok(read)) => Ok(read),
-        (true, Err(error)) => Err(format!(
-            "plugin {name} answered what cannot be read: {error}"
-        )),
-        (false, _) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(format!(
-                "plugin {name} failed: {}: {}",
-                output.status,
-                said.trim()
-            ))
-        }
-    }
 }
 
 #[cfg(test)]

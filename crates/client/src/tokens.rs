@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_model::{AllocId, Task, change_mode};
+use serde::{Deserialize, Serialize};
 
+use crate::alloc::dir::AllocDir;
 use crate::api::contained;
 use crate::consul::{Consul, ConsulError};
 use crate::identities;
@@ -17,17 +19,35 @@ use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::vault::{self, Vault, VaultConfig, VaultError};
 
+const VAULT: &str = "Vault";
+const CONSUL: &str = "Consul";
 const RETRY: Duration = Duration::from_millis(250);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 /// Tokens that do not last are replaced no faster than that.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What an identity was exchanged for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Granted {
     pub(crate) token: String,
     /// `None`: it does not end.
     pub(crate) lasts: Option<Duration>,
+}
+
+/// The token that is good now, for who asks with it; empty while there is none.
+#[derive(Clone, Default)]
+pub(crate) struct Current(Arc<Mutex<String>>);
+
+impl Current {
+    pub(crate) fn get(&self) -> String {
+        let token = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        token.clone()
+    }
+
+    fn set(&self, token: &str) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        token.clone_into(&mut current);
+    }
 }
 
 /// Why there is no token.
@@ -59,6 +79,11 @@ impl TokenError {
 #[async_trait]
 trait Issuer: Send + Sync {
     async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError>;
+
+    /// Has a token last longer; `None` where that is not done.
+    async fn renew(&self, _granted: &Granted) -> Result<Option<Granted>, TokenError> {
+        Ok(None)
+    }
 }
 
 struct VaultLogin(VaultConfig);
@@ -71,6 +96,15 @@ impl Issuer for VaultLogin {
             token: vault.token().to_owned(),
             lasts: vault.lasts(),
         })
+    }
+
+    async fn renew(&self, granted: &Granted) -> Result<Option<Granted>, TokenError> {
+        let vault = Vault::with_token(self.0.clone(), &granted.token)?;
+        let lasts = vault.renew().await?;
+        Ok(Some(Granted {
+            lasts,
+            ..granted.clone()
+        }))
     }
 }
 
@@ -86,7 +120,9 @@ pub(crate) struct TaskToken {
     shared: Arc<Shared>,
     alloc: AllocId,
     task: String,
+    dir: AllocDir,
     root: PathBuf,
+    current: Current,
     owner: Option<(u32, u32)>,
     issuer: Box<dyn Issuer>,
     /// As events call it.
@@ -103,12 +139,19 @@ pub(crate) struct TaskToken {
 }
 
 /// The tokens that a task is to have.
-pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path) -> Vec<TaskToken> {
+pub(crate) fn of(
+    shared: &Arc<Shared>,
+    alloc: AllocId,
+    task: &Task,
+    dir: &AllocDir,
+) -> Vec<TaskToken> {
     let base = |issuer: Box<dyn Issuer>| TaskToken {
         shared: Arc::clone(shared),
         alloc,
         task: task.name.clone(),
-        root: root.to_path_buf(),
+        root: dir.task(&task.name).task,
+        dir: dir.clone(),
+        current: Current::default(),
         owner: crate::users::ids(&task.user),
         issuer,
         name: "",
@@ -125,7 +168,7 @@ pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path)
         let config = config.of_task(block);
         let namespace = Some(config.namespace.clone()).filter(|name| block.env && !name.is_empty());
         all.push(TaskToken {
-            name: "Vault",
+            name: VAULT,
             identity: vault::identity(block),
             file: (!block.disable_file).then_some("secrets/vault_token"),
             variables: if block.env { &["VAULT_TOKEN"] } else { &[] },
@@ -146,7 +189,7 @@ pub(crate) fn of(shared: &Arc<Shared>, alloc: AllocId, task: &Task, root: &Path)
         .find(|identity| identity.name.starts_with("consul_"));
     if let (Some(consul), Some(identity)) = (&shared.consul, for_consul) {
         all.push(TaskToken {
-            name: "Consul",
+            name: CONSUL,
             identity: identity.name.clone(),
             file: Some("secrets/consul_token"),
             variables: &["CONSUL_TOKEN", "CONSUL_HTTP_TOKEN"],
@@ -203,6 +246,7 @@ impl TaskToken {
         &self,
         granted: &Granted,
     ) -> Result<BTreeMap<String, String>, TokenError> {
+        self.keep(granted);
         if let Some(file) = self.file {
             let (mode, owner) = match self.owner {
                 Some((user, group)) => (0o600, (Some(user), Some(group))),
@@ -223,6 +267,46 @@ impl TaskToken {
         Ok(variables.chain(self.beside.clone()).collect())
     }
 
+    /// An agent that starts while the task runs goes on with it.
+    fn keep(&self, granted: &Granted) {
+        self.current.set(&granted.token);
+        let kept = serde_json::to_vec(granted).unwrap_or_default();
+        if let Err(error) = self.dir.keep_secret(&self.task, &self.kept_name(), &kept) {
+            tracing::warn!(task = self.task, %error, "a token of {} is not kept", self.name);
+        }
+    }
+
+    fn kept_name(&self) -> String {
+        format!("token_of_{}", self.name.to_lowercase())
+    }
+
+    /// What an agent before this one kept.
+    pub(crate) fn kept(&self) -> Option<Granted> {
+        let path = self.dir.kept_secrets(&self.task).join(self.kept_name());
+        let granted: Granted = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        self.current.set(&granted.token);
+        Some(granted)
+    }
+
+    /// Has the same token last longer; `None` when it takes another one.
+    async fn renewed(&self, granted: &Granted) -> Option<Granted> {
+        let mut wait = RETRY;
+        loop {
+            match self.issuer.renew(granted).await {
+                Ok(renewed) => return renewed,
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!(task = self.task, %error, "the token of {} is not renewed yet", self.name);
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(RETRY_MOST);
+                }
+                Err(error) => {
+                    tracing::debug!(task = self.task, %error, "a token of {} is replaced", self.name);
+                    return None;
+                }
+            }
+        }
+    }
+
     /// How the failure shows.
     pub(crate) fn failure(&self, error: &TokenError) -> String {
         let name = self.name;
@@ -236,23 +320,34 @@ impl TaskToken {
 /// A token to replace while the task runs.
 pub(crate) struct Renewal {
     pub(crate) token: TaskToken,
-    /// `None`: how long it lasts is not known, so it is replaced at once.
+    /// `None`: it is not known any more, so it is replaced at once.
     pub(crate) granted: Option<Granted>,
+    /// The task ran on while there was no agent.
+    pub(crate) resumed: bool,
 }
 
 impl Renewal {
-    /// The token, when it is one of Vault.
-    pub(crate) fn of_vault(&self) -> Option<&str> {
-        let granted = self
-            .granted
-            .as_ref()
-            .filter(|_| self.token.name == "Vault")?;
-        Some(&granted.token)
+    /// The token as it is now, when it is one of Vault.
+    pub(crate) fn of_vault(&self) -> Option<Current> {
+        (self.token.name == VAULT).then(|| self.token.current.clone())
     }
 
-    /// Replaces it until it is aborted.
+    /// The token as it is now, when it is one of Consul.
+    pub(crate) fn of_consul(&self) -> Option<Current> {
+        (self.token.name == CONSUL).then(|| self.token.current.clone())
+    }
+
+    /// Has it last longer, and replaces it where that is not to be had, until it is aborted.
     pub(crate) async fn run(self, runner: Arc<Runner>) {
-        let Self { token, mut granted } = self;
+        let Self {
+            token,
+            mut granted,
+            resumed,
+        } = self;
+        // One that was taken up again may have been about to end.
+        let mut at_once = resumed;
+        // What one that is not about to end for good lasts.
+        let mut usual = Duration::ZERO;
         loop {
             match &granted {
                 Some(Granted { lasts: None, .. }) => return,
@@ -261,9 +356,23 @@ impl Renewal {
                 Some(Granted {
                     lasts: Some(lasts), ..
                 }) => {
-                    tokio::time::sleep((*lasts / 3 * 2).max(SHORTEST)).await;
+                    usual = usual.max(*lasts);
+                    let wait = if std::mem::take(&mut at_once) {
+                        Duration::ZERO
+                    } else {
+                        *lasts / 3 * 2
+                    };
+                    tokio::time::sleep(wait.max(SHORTEST)).await;
                 }
                 None => {}
+            }
+            if let Some(old) = &granted
+                && let Some(renewed) = token.renewed(old).await
+                && renewed.lasts.is_none_or(|lasts| lasts * 2 >= usual)
+            {
+                token.keep(&renewed);
+                granted = Some(renewed);
+                continue;
             }
             let replaced = token
                 .first()
@@ -276,6 +385,7 @@ impl Renewal {
                     if identities::tell(&runner, &token.task, mode, signal, &reason).await {
                         return;
                     }
+                    usual = Duration::ZERO;
                     granted = Some(new);
                 }
                 Err(error) => {

@@ -13,3 +13,15 @@ pub(crate) fn ids(user: &str) -> Option<(u32, u32)> {
     let found = found.ok().flatten()?;
     Some((found.uid.as_raw(), found.gid.as_raw()))
 }
+
+/// The number of a user, by name or number.
+pub(crate) fn user(name: &str) -> Option<u32> {
+    let named = || nix::unistd::User::from_name(name).ok().flatten();
+    name.parse().ok().or_else(|| Some(named()?.uid.as_raw()))
+}
+
+/// The number of a group, by name or number.
+pub(crate) fn group(name: &str) -> Option<u32> {
+    let named = || nix::unistd::Group::from_name(name).ok().flatten();
+    name.parse().ok().or_else(|| Some(named()?.gid.as_raw()))
+}

@@ -123,18 +123,74 @@ impl Vault {
 
     /// A secret as templates see it; `Null` where there is none.
     pub(crate) async fn read(&self, path: &str) -> Result<Value, VaultError> {
-        match self.ask(reqwest::Method::GET, path, None).await {
-            Ok(found) => Ok(json!({
-                "RequestID": found["request_id"], "LeaseID": found["lease_id"],
-                "LeaseDuration": found["lease_duration"], "Renewable": found["renewable"], "Data": found["data"],
-            })),
+        let path = self.versioned(path, "data").await;
+        match self.ask(reqwest::Method::GET, &path, None).await {
+            Ok(found) => Ok(secret(&found)),
             Err(VaultError::Refused(404, _)) => Ok(Value::Null),
             Err(error) => Err(error),
         }
     }
 
+    /// What Vault gives for what is written to it, as `name=value`.
+    pub(crate) async fn write(&self, path: &str, pairs: &[String]) -> Result<Value, VaultError> {
+        let pairs = pairs.iter().filter_map(|pair| pair.split_once('='));
+        let body = pairs.map(|(name, value)| (name.to_owned(), Value::from(value)));
+        let body = Value::Object(body.collect());
+        let found = self.ask(reqwest::Method::PUT, path, Some(body)).await?;
+        Ok(secret(&found))
+    }
+
+    /// Has a lease last longer; says how long it does.
+    pub(crate) async fn renew_lease(&self, id: &str) -> Result<Duration, VaultError> {
+        let body = json!({"lease_id": id});
+        let found = self
+            .ask(reqwest::Method::PUT, "sys/leases/renew", Some(body))
+            .await?;
+        let seconds = found["lease_duration"].as_u64().unwrap_or_default();
+        Ok(Duration::from_secs(seconds))
+    }
+
+    /// Has the token last longer; says how long it does, `None`: for ever.
+    pub(crate) async fn renew(&self) -> Result<Option<Duration>, VaultError> {
+        let path = "auth/token/renew-self";
+        let found = self
+            .ask(reqwest::Method::PUT, path, Some(json!({})))
+            .await?;
+        let seconds = found["auth"]["lease_duration"].as_u64();
+        Ok(seconds
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs))
+    }
+
+    /// In a store of the second version for keys and values, what is stored has a place of its own below the mount.
+    async fn versioned(&self, path: &str, place: &str) -> String {
+        let (bare, query) = match path.find('?') {
+            Some(at) => path.split_at(at),
+            None => (path, ""),
+        };
+        let bare = bare.trim_matches('/');
+        let mount = format!("sys/internal/ui/mounts/{bare}");
+        // Where that may not be asked, the path is meant as it is written.
+        let Ok(found) = self.ask(reqwest::Method::GET, &mount, None).await else {
+            return path.to_owned();
+        };
+        let mount = found["data"]["path"].as_str().unwrap_or_default();
+        let mount = mount.trim_matches('/');
+        if mount.is_empty() || found["data"]["options"]["version"] != "2" {
+            return path.to_owned();
+        }
+        match bare.strip_prefix(mount) {
+            Some(rest) if rest.starts_with(&format!("/{place}/")) => path.to_owned(),
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                format!("{mount}/{place}{rest}{query}")
+            }
+            _ => path.to_owned(),
+        }
+    }
+
     /// The names of what is below a path; none where nothing is.
     pub(crate) async fn list(&self, path: &str) -> Result<Vec<String>, VaultError> {
+        let path = self.versioned(path, "metadata").await;
         let path = format!("{}?list=true", path.trim_end_matches('/'));
         match self.ask(reqwest::Method::GET, &path, None).await {
             Ok(found) => {
@@ -181,4 +237,12 @@ impl Vault {
         }
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
+}
+
+/// An answer as templates see it.
+fn secret(found: &Value) -> Value {
+    json!({
+        "RequestID": found["request_id"], "LeaseID": found["lease_id"],
+        "LeaseDuration": found["lease_duration"], "Renewable": found["renewable"], "Data": found["data"],
+    })
 }

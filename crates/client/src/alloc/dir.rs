@@ -112,6 +112,22 @@ impl AllocDir {
         make(&dirs.private, 0o700)
     }
 
+    /// Where the agent keeps what is secret of a task while the task runs: in memory where that is possible.
+    pub(crate) fn kept_secrets(&self, task: &str) -> PathBuf {
+        self.kept(task).join("secrets")
+    }
+
+    /// Makes that place; tasks without secrets need none.
+    pub(crate) fn keep_secret(&self, task: &str, name: &str, content: &[u8]) -> io::Result<()> {
+        let place = self.kept_secrets(task);
+        make_secret(&place, 1)?;
+        let path = place.join(name);
+        let new = path.with_extension("new");
+        fs::write(&new, content)?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
+        fs::rename(&new, &path)
+    }
+
     /// Makes the named pipes that tools expect beside the logs. Nothing here reads them.
     pub(crate) fn build_log_pipes(&self, task: &str) -> io::Result<()> {
         for stream in ["stdout", "stderr"] {
@@ -128,6 +144,10 @@ impl AllocDir {
     pub(crate) fn remove_secrets(&self, task: &str) {
         let dirs = self.task(task);
         unmount(&dirs.secrets);
+        let kept = self.kept_secrets(task);
+        unmount(&kept);
+        // Most tasks have none.
+        let _ = fs::remove_dir_all(kept);
     }
 
     /// Removes everything. What is mounted inside is unmounted first, so that nothing outside is touched.

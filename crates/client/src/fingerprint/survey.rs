@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{Listed, cni, driver};
 use crate::config::ClientConfig;
 use crate::host_volumes;
+use crate::secret_plugins;
 use crate::shared::Shared;
 
 /// How long the first registration waits, from the moment of asking, for what answers by itself.
@@ -64,7 +65,14 @@ impl Survey {
         if listed.has("dynamic_host_volumes") {
             let folder = config.host_volume_plugin_dir.clone();
             survey.ask(false, async move {
-                let versions = host_volumes::plugins(&folder).await;
+                let versions = host_volumes::versions(&folder).await;
+                move |node: &mut Node| node.attributes.extend(versions)
+            });
+        }
+        if listed.has("secrets_plugins") {
+            let folder = config.common_plugin_dir.clone();
+            survey.ask(false, async move {
+                let versions = secret_plugins::versions(&folder).await;
                 move |node: &mut Node| node.attributes.extend(versions)
             });
         }

@@ -228,7 +228,10 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
         artifacts::run(&context, &context.env(&draft)).await
     );
     let api = task_api::bind(&context);
-    let templates = hook!("template", templates::run(&context, &mut draft).await);
+    let templates = hook!(
+        "template",
+        templates::run(&context, &tokens, &mut draft).await
+    );
     let env = context.env(&draft);
     let config = driver_config::build(&context, &env, draft);
     Ok(Prepared {
@@ -245,10 +248,11 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
 
 /// What is to be watched for a task that ran on while there was no agent.
 pub(crate) fn resume(context: &Context) -> Watches {
+    let tokens = tokens::resume(context);
     Watches {
         api: task_api::bind(context),
-        templates: templates::resume(context),
+        templates: templates::resume(context, &tokens),
         identities: identity::resume(context),
-        tokens: tokens::resume(context),
+        tokens,
     }
 }

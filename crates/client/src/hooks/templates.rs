@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Context, Draft, HookError};
+use super::{Context, Draft, HookError, secrets};
 use crate::templates::{Templates, Watch};
+use crate::tokens::Renewal;
 
-pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Option<Watch>, HookError> {
+pub(super) async fn run(
+    context: &Context,
+    tokens: &[Renewal],
+    draft: &mut Draft,
+) -> Result<Option<Watch>, HookError> {
     if context.task.templates.is_empty() {
         return Ok(None);
     }
@@ -16,6 +21,7 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Option<W
         &context.task,
         &context.dir,
         &env,
+        tokens,
     );
     let first = templates.first(&context.notes).await;
     let (rendered, data) = first.map_err(|failure| HookError::fatal(failure.to_string()))?;
@@ -29,19 +35,23 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Option<W
 }
 
 /// Takes the templates of a running task up again.
-pub(super) fn resume(context: &Context) -> Option<Watch> {
-    // Secrets are fetched before a start only: without them templates would change.
-    let once = context.task.templates.iter().all(|template| template.once);
-    if once || !context.task.secrets.is_empty() {
+pub(super) fn resume(context: &Context, tokens: &[Renewal]) -> Option<Watch> {
+    if context.task.templates.iter().all(|template| template.once) {
         return None;
     }
-    let env = context.env(&Draft::default());
+    let mut draft = Draft::default();
+    if !context.task.secrets.is_empty() {
+        // Without what it started with, templates would come out differently.
+        draft.secrets = secrets::kept(context)?;
+    }
+    let env = context.env(&draft);
     let templates = Templates::new(
         &context.shared,
         &context.alloc,
         &context.task,
         &context.dir,
         &env,
+        tokens,
     );
     Some(templates.resumed())
 }

@@ -9,9 +9,15 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Vec<Rene
         &context.shared,
         context.alloc.id,
         &context.task,
-        &context.dirs().task,
+        &context.dir,
     ) {
-        let granted = token.first().await;
+        // That of a task that runs again is as good as before.
+        let kept = token.kept().filter(|_| context.again);
+        let resumed = kept.is_some();
+        let granted = match kept {
+            Some(granted) => Ok(granted),
+            None => token.first().await,
+        };
         let handed = granted.and_then(|granted| Ok((token.hand_over(&granted)?, granted)));
         let (variables, granted) =
             handed.map_err(|error| HookError::fatal(token.failure(&error)))?;
@@ -19,6 +25,7 @@ pub(super) async fn run(context: &Context, draft: &mut Draft) -> Result<Vec<Rene
         all.push(Renewal {
             token,
             granted: Some(granted),
+            resumed,
         });
     }
     Ok(all)
@@ -30,11 +37,12 @@ pub(super) fn resume(context: &Context) -> Vec<Renewal> {
         &context.shared,
         context.alloc.id,
         &context.task,
-        &context.dirs().task,
+        &context.dir,
     );
-    let renewal = |token| Renewal {
+    let renewal = |token: tokens::TaskToken| Renewal {
+        granted: token.kept(),
         token,
-        granted: None,
+        resumed: true,
     };
     all.into_iter().map(renewal).collect()
 }

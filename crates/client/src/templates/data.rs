@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_model::ServiceRegistration;
+use serde::{Deserialize, Serialize};
 
 /// Something a template asks for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Need {
     /// A variable; it may be missing when it is optional.
     Variable {
@@ -17,20 +18,19 @@ pub(super) enum Need {
     Service(String),
     /// The names of all services.
     ServiceNames,
-    /// A key of Consul; it may be missing when it is optional.
-    Key {
+    /// What Consul answers at a path; there may be nothing when it is optional.
+    Consul {
+        /// With its query.
         path: String,
+        /// As events call it.
+        name: String,
         optional: bool,
     },
-    /// The keys of Consul below a prefix.
-    Keys(String),
-    /// The healthy instances of a service in Consul.
-    ConsulService(String),
-    ConsulServiceNames,
-    /// The datacenters that Consul knows.
-    Datacenters,
-    /// A secret of Vault.
-    Secret(String),
+    /// A secret of Vault: what is at a path, or what it gives for the pairs that are written to it.
+    Secret {
+        path: String,
+        pairs: Vec<String>,
+    },
     /// The names of what Vault has below a path.
     SecretNames(String),
 }
@@ -43,12 +43,9 @@ impl Need {
             Self::Variables(prefix) => format!("nomad.var.list({prefix}@{namespace}.{region})"),
             Self::Service(name) => format!("nomad.service({name})"),
             Self::ServiceNames => "nomad.services".to_owned(),
-            Self::Key { path, .. } => format!("kv.block({path})"),
-            Self::Keys(prefix) => format!("kv.list({prefix})"),
-            Self::ConsulService(name) => format!("health.service({name}|passing)"),
-            Self::ConsulServiceNames => "catalog.services".to_owned(),
-            Self::Datacenters => "catalog.datacenters".to_owned(),
-            Self::Secret(path) => format!("vault.read({path})"),
+            Self::Consul { name, .. } => name.clone(),
+            Self::Secret { path, pairs } if !pairs.is_empty() => format!("vault.write({path})"),
+            Self::Secret { path, .. } => format!("vault.read({path})"),
             Self::SecretNames(path) => format!("vault.list({path})"),
         }
     }
@@ -57,7 +54,7 @@ impl Need {
     pub(super) fn is_optional(&self) -> bool {
         matches!(
             self,
-            Self::Variable { optional: true, .. } | Self::Key { optional: true, .. }
+            Self::Variable { optional: true, .. } | Self::Consul { optional: true, .. }
         )
     }
 }
@@ -70,8 +67,6 @@ pub(super) enum Value {
     Items(BTreeMap<String, String>),
     Names(Vec<String>),
     Services(Vec<Arc<ServiceRegistration>>),
-    Text(String),
-    Pairs(Vec<(String, String)>),
     /// As the other side gives it.
     Json(serde_json::Value),
 }

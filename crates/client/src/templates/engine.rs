@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caravan_model::Template;
 use gotmpl::{MissingKey, Value};
 
 use super::data::{self, Data, Need};
-use super::functions;
+use super::{functions, methods};
 
 /// What a template can see.
 pub(super) struct Context<'a> {
@@ -18,7 +19,12 @@ pub(super) struct Context<'a> {
     /// The task's directory, for `file`.
     pub(super) files: &'a Path,
     pub(super) sandboxed: bool,
+    /// Expands templates of addresses.
+    pub(super) addresses: Addresses,
 }
+
+/// Makes an address of a template of one.
+type Addresses = fn(&str) -> Result<String, String>;
 
 /// What functions share during a pass.
 pub(super) struct Pass {
@@ -26,6 +32,13 @@ pub(super) struct Pass {
     pub(super) data: Data,
     pub(super) files: std::path::PathBuf,
     pub(super) sandboxed: bool,
+    pub(super) addresses: Addresses,
+    /// What the template wrote on its scratchpad.
+    pub(super) noted: Mutex<BTreeMap<String, Value>>,
+    /// While it is rendered: the template, for those that it defines.
+    pub(super) engine: Mutex<Option<Arc<gotmpl::Template>>>,
+    /// How many of these are being executed.
+    pub(super) depth: AtomicUsize,
     missing: Mutex<Vec<Need>>,
 }
 
@@ -59,29 +72,28 @@ pub(super) fn render(
         data: context.data.clone(),
         files: context.files.to_path_buf(),
         sandboxed: context.sandboxed,
+        addresses: context.addresses,
+        noted: Mutex::default(),
+        engine: Mutex::default(),
+        depth: AtomicUsize::new(0),
         missing: Mutex::new(Vec::new()),
     });
-    let mut engine = gotmpl::Template::new("");
-    if !template.left_delim.is_empty() || !template.right_delim.is_empty() {
-        let or = |text: &str, otherwise: &str| {
-            if text.is_empty() {
-                otherwise.to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-        engine = engine.delims(
-            &or(&template.left_delim, "{{"),
-            &or(&template.right_delim, "}}"),
-        );
-    }
+    let delims = (
+        or(&template.left_delim, "{{"),
+        or(&template.right_delim, "}}"),
+    );
+    let mut engine = gotmpl::Template::new("").delims(delims.0, delims.1);
     if template.err_missing_key {
         engine = engine.missing_key(MissingKey::Error);
     }
     engine = functions::register(engine, &pass, context.denied);
-    let result = engine
-        .parse(source)
-        .and_then(|engine| engine.execute_to_string(&Value::Map(Arc::new(BTreeMap::new()))));
+    let result = methods::parse(engine, source, delims).and_then(|engine| {
+        let engine = Arc::new(engine);
+        *pass.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&engine));
+        methods::execute(&engine)
+    });
+    // Its functions hold the pass.
+    *pass.engine.lock().unwrap_or_else(PoisonError::into_inner) = None;
     let missing = std::mem::take(&mut *pass.missing.lock().unwrap_or_else(PoisonError::into_inner));
     match result {
         Ok(text) => Ok((text, missing)),
@@ -89,4 +101,8 @@ pub(super) fn render(
         Err(_) if !missing.is_empty() => Ok((String::new(), missing)),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
 }

@@ -16,12 +16,15 @@ use crate::clock;
 use crate::hooks::Notes;
 use crate::shared::Shared;
 use crate::task::env::TaskEnv;
+use crate::tokens::Renewal;
 
 mod change;
 mod data;
 mod engine;
 mod envfile;
 mod functions;
+mod methods;
+mod secrets;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -70,6 +73,7 @@ impl Templates {
         task: &Task,
         dir: &AllocDir,
         env: &TaskEnv,
+        tokens: &[Renewal],
     ) -> Self {
         let replaced = task.templates.iter().map(|template| Template {
             dest_path: env.replace(&template.dest_path),
@@ -84,7 +88,7 @@ impl Templates {
         };
         Self {
             shared: Arc::clone(shared),
-            sources: sources(servers, task),
+            sources: sources(servers, task, dir, tokens),
             namespace: alloc.namespace.to_string(),
             task: task.clone(),
             dir: dir.clone(),
@@ -134,6 +138,7 @@ impl Templates {
                 denied: &self.shared.config.template.function_denylist,
                 files: &self.dir.task(&self.task.name).task,
                 sandboxed: !self.shared.config.template.disable_file_sandbox,
+                addresses: self.shared.config.template.addresses,
             };
             let (text, needs) = engine::render(template, &source, &context)
                 .map_err(|error| TemplateFailure(format!("Template failed: {error}")))?;
@@ -266,17 +271,29 @@ impl Templates {
     }
 }
 
-fn sources(servers: sources::Servers, task: &Task) -> Vec<Box<dyn Source>> {
-    let mut all: Vec<Box<dyn Source>> = vec![Box::new(servers.clone())];
-    if let Some(consul) = &servers.shared.consul {
-        all.push(Box::new(Arc::clone(consul)));
+fn sources(
+    servers: sources::Servers,
+    task: &Task,
+    dir: &AllocDir,
+    tokens: &[Renewal],
+) -> Vec<Box<dyn Source>> {
+    let shared = Arc::clone(&servers.shared);
+    let mut all: Vec<Box<dyn Source>> = vec![Box::new(servers)];
+    if let Some(consul) = &shared.consul {
+        all.push(Box::new(sources::Keys {
+            consul: Arc::clone(consul),
+            token: tokens.iter().find_map(Renewal::of_consul),
+        }));
     }
-    if let (Some(config), Some(block)) = (&servers.shared.config.vault, &task.vault) {
-        all.push(Box::new(sources::Secrets {
-            identity: crate::vault::identity(block),
+    let token = tokens.iter().find_map(Renewal::of_vault);
+    if let (Some(config), Some(block), Some(token)) = (&shared.config.vault, &task.vault, token) {
+        all.push(Box::new(secrets::Secrets {
             config: config.of_task(block),
-            servers,
-            vault: tokio::sync::Mutex::new(None),
+            token,
+            dir: dir.clone(),
+            task: task.name.clone(),
+            without_lease: shared.config.template.vault_default_lease,
+            leases: tokio::sync::Mutex::new(secrets::Secrets::kept(dir, &task.name)),
         }));
     }
     all.push(Box::new(sources::Nowhere));

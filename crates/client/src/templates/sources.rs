@@ -1,19 +1,15 @@
-//! Where templates get their data: the servers, Consul and Vault, each behind the same trait.
+//! Where templates get their data: the servers and Consul; with Vault ([`super::secrets`]), each behind the same trait.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use caravan_model::{AllocId, NamespaceName};
-use serde::Deserialize;
-use tokio::sync::Mutex;
 
 use super::data::{Need, Value};
-use crate::consul::{Consul, ConsulError, escaped};
-use crate::link::{Found, Lookup, WantedIdentity, What};
+use crate::consul::Consul;
+use crate::link::{Found, Lookup, What};
 use crate::shared::Shared;
-use crate::vault::{Vault, VaultConfig, VaultError};
+use crate::tokens::Current;
 
 /// Somewhere that data comes from.
 #[async_trait]
@@ -85,156 +81,31 @@ impl Source for Servers {
     }
 }
 
-#[async_trait]
-impl Source for Arc<Consul> {
-    fn has(&self, need: &Need) -> bool {
-        matches!(
-            need,
-            Need::Key { .. }
-                | Need::Keys(_)
-                | Need::ConsulService(_)
-                | Need::ConsulServiceNames
-                | Need::Datacenters
-        )
-    }
-
-    async fn fetch(&self, need: &Need) -> Option<Value> {
-        let found = match need {
-            Need::Key { path, .. } => self.key(path).await,
-            Need::Keys(prefix) => self.keys(prefix).await,
-            Need::ConsulService(name) => self.instances(name).await,
-            Need::ConsulServiceNames => self.names().await,
-            Need::Datacenters => self.datacenters().await,
-            _ => return None,
-        };
-        found
-            .map_err(|error| tracing::debug!(%error, ?need, "a template cannot be fed"))
-            .ok()
-    }
-}
-
-impl Consul {
-    async fn key(&self, path: &str) -> Result<Value, ConsulError> {
-        let path = format!("/v1/kv/{}?raw=true", escaped(path.trim_matches('/')));
-        let text = |bytes: Vec<u8>| Value::Text(String::from_utf8_lossy(&bytes).into_owned());
-        Ok(self.get(&path).await?.map_or(Value::Absent, text))
-    }
-
-    async fn keys(&self, prefix: &str) -> Result<Value, ConsulError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Row {
-            key: String,
-            value: Option<String>,
-        }
-        let path = format!("/v1/kv/{}?recurse=true", escaped(prefix));
-        let rows: Vec<Row> = self.json(&path).await?.unwrap_or_default();
-        let pairs = rows.into_iter().map(|row| {
-            let bytes = STANDARD
-                .decode(row.value.unwrap_or_default())
-                .unwrap_or_default();
-            (row.key, String::from_utf8_lossy(&bytes).into_owned())
-        });
-        Ok(Value::Pairs(pairs.collect()))
-    }
-
-    async fn names(&self) -> Result<Value, ConsulError> {
-        let found = self.json("/v1/catalog/services").await?;
-        Ok(Value::Json(found.unwrap_or_default()))
-    }
-
-    async fn datacenters(&self) -> Result<Value, ConsulError> {
-        let found = self.json("/v1/catalog/datacenters").await?;
-        Ok(Value::Names(found.unwrap_or_default()))
-    }
-
-    async fn instances(&self, name: &str) -> Result<Value, ConsulError> {
-        let path = format!("/v1/health/service/{}?passing=true", escaped(name));
-        let found: Vec<serde_json::Value> = self.json(&path).await?.unwrap_or_default();
-        let each = found.iter().map(|one| {
-            let (service, node) = (&one["Service"], &one["Node"]);
-            let own = service["Address"].as_str().filter(|text| !text.is_empty());
-            serde_json::json!({
-                "ID": service["ID"], "Name": service["Service"], "Port": service["Port"], "Tags": service["Tags"],
-                "Address": own.or(node["Address"].as_str()), "ServiceMeta": service["Meta"],
-                "Node": node["Node"], "NodeID": node["ID"], "NodeAddress": node["Address"],
-                "NodeDatacenter": node["Datacenter"], "NodeMeta": node["Meta"], "Status": "passing",
-            })
-        });
-        Ok(Value::Json(each.collect()))
-    }
-}
-
-/// Vault, on behalf of a task that has a `vault` block: logged in once it is needed.
-pub(super) struct Secrets {
-    pub(super) servers: Servers,
-    pub(super) config: VaultConfig,
-    pub(super) identity: String,
-    pub(super) vault: Mutex<Option<Arc<Vault>>>,
-}
-
-impl Secrets {
-    async fn vault(&self) -> Option<Arc<Vault>> {
-        let mut vault = self.vault.lock().await;
-        if let Some(vault) = &*vault {
-            return Some(Arc::clone(vault));
-        }
-        let wanted = WantedIdentity {
-            workload: self.servers.task.clone(),
-            is_service: false,
-            identity: self.identity.clone(),
-        };
-        let what = What::Identities {
-            alloc: self.servers.alloc,
-            wanted: vec![wanted],
-        };
-        let request = Lookup {
-            caller: self.servers.shared.caller(),
-            what,
-        };
-        let signed = match self.servers.shared.link.lookup(request).await {
-            Ok(Found::Identities(signed)) => signed.into_iter().next()?,
-            _ => return None,
-        };
-        match Vault::login(self.config.clone(), &signed.token).await {
-            Ok(logged_in) if !logged_in.token().is_empty() => {
-                let logged_in = Arc::new(logged_in);
-                *vault = Some(Arc::clone(&logged_in));
-                Some(logged_in)
-            }
-            Ok(_) => None,
-            Err(error) => {
-                tracing::warn!(%error, task = self.servers.task, "no token of Vault");
-                None
-            }
-        }
-    }
+/// The Consul agent, asked with the token of the task where it has one.
+pub(super) struct Keys {
+    pub(super) consul: Arc<Consul>,
+    pub(super) token: Option<Current>,
 }
 
 #[async_trait]
-impl Source for Secrets {
+impl Source for Keys {
     fn has(&self, need: &Need) -> bool {
-        matches!(need, Need::Secret(_) | Need::SecretNames(_))
+        matches!(need, Need::Consul { .. })
     }
 
     async fn fetch(&self, need: &Need) -> Option<Value> {
-        let vault = self.vault().await?;
-        let found = match need {
-            Need::Secret(path) => vault.read(path).await.map(|found| match found {
-                serde_json::Value::Null => Value::Absent,
-                found => Value::Json(found),
-            }),
-            Need::SecretNames(path) => vault.list(path).await.map(Value::Names),
-            _ => return None,
+        let Need::Consul { path, .. } = need else {
+            return None;
         };
-        match found {
-            Ok(found) => Some(found),
+        let consul = match &self.token {
+            None => Consul::clone(&self.consul),
+            Some(token) => self.consul.with_token(&token.get()),
+        };
+        match consul.json::<serde_json::Value>(path).await {
+            Ok(None | Some(serde_json::Value::Null)) => Some(Value::Absent),
+            Ok(Some(found)) => Some(Value::Json(found)),
             Err(error) => {
-                tracing::warn!(%error, ?need, "a secret cannot be read");
-                // A token that is over is replaced.
-                if matches!(error, VaultError::Refused(403, _)) {
-                    *self.vault.lock().await = None;
-                }
+                tracing::debug!(%error, ?need, "a template cannot be fed");
                 None
             }
         }

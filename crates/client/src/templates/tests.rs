@@ -15,12 +15,279 @@ fn run(source: &str, data: &Data) -> Result<(String, Vec<Need>), String> {
         denied: &denied,
         files: Path::new("/nonexistent"),
         sandboxed: true,
+        addresses: |text| Ok(format!("address of {text}")),
     };
     render(&Template::default(), source, &context)
 }
 
 fn text(source: &str) -> String {
     run(source, &Data::default()).unwrap().0
+}
+
+/// The functions that the runtime sheet lists (§M), those of Sprig aside.
+const LISTED: &str = "
+    datacenters file key keyExists keyOrDefault ls safeLs tree safeTree node nodes service services connect caRoots caLeaf
+    exportedServices importedServices partitions peerings
+    secret secrets pkiCert
+    nomadServices nomadService nomadVarList nomadVarListSafe nomadVar nomadVarExists
+    scratch scratch.Key scratch.Set scratch.SetX scratch.Get scratch.MapSet scratch.MapSetX scratch.MapValues
+    base64Decode base64Encode base64URLDecode base64URLEncode byKey byMeta byPort byTag contains containsAll containsAny
+    containsNone containsNotAll env envOrDefault mustEnv explode explodeMap mergeMap mergeMapWithOverride in indent join loop
+    trim trimPrefix trimSuffix trimSpace parseBool parseFloat parseInt parseJSON parseUint parseYAML regexReplaceAll regexMatch
+    replaceAll sha256Hex md5sum hmacSHA256Hex timestamp toLower toUpper toTitle toJSON toJSONPretty toUnescapedJSON
+    toUnescapedJSONPretty toTOML toYAML split splitToMap sockaddr executeTemplate plugin writeToFile
+    add subtract multiply divide modulo minimum maximum
+    spew_dump spew_printf spew_sdump spew_sprintf
+    and or not len index slice print printf println html js urlquery call eq ne lt le gt ge
+";
+
+#[test]
+fn every_listed_function_is_there() {
+    for name in LISTED.split_whitespace() {
+        // Whatever it says of being given nothing, it is known.
+        if let Err(error) = run(&format!("{{{{ {name} }}}}"), &Data::default()) {
+            let unknown = ["is not defined", "not defined", "undefined"];
+            assert!(
+                !unknown.iter().any(|word| error.contains(word)),
+                "{name}: {error}"
+            );
+        }
+    }
+    let unknown = run("{{ nonsense }}", &Data::default()).unwrap_err();
+    assert!(
+        unknown.contains("not defined") || unknown.contains("undefined"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_scratchpad_lasts_for_one_pass() {
+    assert_eq!(
+        text(
+            "{{ scratch.Set \"a\" 1 }}{{ scratch.SetX \"a\" 2 }}{{ scratch.Get \"a\" }} {{ scratch.Key \"b\" }}"
+        ),
+        "1 false"
+    );
+    assert_eq!(
+        text(concat!(
+            "{{ define \"d\" }}{{ \"x\" | scratch.MapSet \"m\" . }}{{ end }}{{ template \"d\" \"k2\" }}",
+            "{{ scratch.MapSet \"m\" \"k1\" \"y\" }}{{ scratch.MapSetX \"m\" \"k1\" \"z\" }}",
+            "{{ range scratch.MapValues \"m\" }}{{ . }}{{ end }} {{ (scratch.Get \"m\").k1 }}",
+            "{{ if scratch.Key \"m\" }} there{{ end }}{{ with $v := scratch.Get \"none\" }}never{{ end }}",
+        )),
+        "yx y there"
+    );
+    assert_eq!(text("a scratch.Set outside"), "a scratch.Set outside");
+    assert!(run("{{ scratch.Nothing }}", &Data::default()).is_err());
+}
+
+#[test]
+fn yaml_times_addresses_and_truths() {
+    assert_eq!(
+        text("{{ with parseYAML \"a: {b: [1, x]}\" }}{{ index .a.b 1 }}{{ end }}"),
+        "x"
+    );
+    assert_eq!(text("{{ timestamp \"2006\" | len }}"), "4");
+    assert!(text("{{ timestamp \"unix\" }}").parse::<i64>().unwrap() > 1_700_000_000);
+    assert_eq!(
+        text("{{ sockaddr \"GetPrivateIP\" }}"),
+        "address of {{ GetPrivateIP }}"
+    );
+    assert_eq!(
+        text("{{ parseBool \"f\" }} {{ parseInt \"\" }} {{ parseUint \"7\" }}"),
+        "false 0 7"
+    );
+    assert!(run("{{ parseBool \"maybe\" }}", &Data::default()).is_err());
+}
+
+#[test]
+fn what_is_denied_works_where_it_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let allowed = |source: &str| {
+        let context = Context {
+            env: &BTreeMap::new(),
+            data: &Data::default(),
+            denied: &[],
+            files: dir.path(),
+            sandboxed: true,
+            addresses: |_| Err(String::new()),
+        };
+        render(&Template::default(), source, &context).map(|(text, _)| text)
+    };
+    assert_eq!(
+        allowed("{{ define \"d\" }}<{{ . }}>{{ end }}{{ executeTemplate \"d\" 4 | toUpper }}"),
+        Ok("<4>".to_owned())
+    );
+    let endless = allowed(
+        "{{ define \"d\" }}{{ executeTemplate \"d\" }}{{ end }}{{ executeTemplate \"d\" }}",
+    );
+    assert!(endless.unwrap_err().contains("without end"));
+    assert_eq!(allowed("{{ plugin \"echo\" \"a\" }}"), Ok("a\n".to_owned()));
+    assert!(
+        allowed("{{ plugin \"false\" }}")
+            .unwrap_err()
+            .contains("ended with")
+    );
+    assert_eq!(
+        allowed("{{ \"x\" | writeToFile \"/local/f\" \"\" \"\" \"0600\" }}"),
+        Ok(String::new())
+    );
+    let more = "{{ \"y\" | writeToFile \"local/f\" \"\" \"\" \"0600\" \"append,newline\" }}";
+    assert_eq!(allowed(more), Ok(String::new()));
+    let written = std::fs::read_to_string(dir.path().join("local/f")).unwrap();
+    assert_eq!(written, "xy\n");
+    assert!(allowed("{{ \"x\" | writeToFile \"../f\" \"\" \"\" \"0600\" }}").is_err());
+}
+
+/// What `source` asks of Consul, and what comes of the answer.
+fn over_consul(source: &str, answers: &[(&str, serde_json::Value)]) -> (String, Vec<String>) {
+    let mut data = Data::default();
+    let mut asked = Vec::new();
+    loop {
+        let (text, missing) = run(source, &data).unwrap();
+        let mut learnt = false;
+        for need in missing {
+            let Need::Consul { path, .. } = &need else {
+                panic!("{need:?}");
+            };
+            asked.push(path.clone());
+            if let Some((_, answer)) = answers.iter().find(|(place, _)| place == path) {
+                learnt |= data.put(need, Value::Json(answer.clone()));
+            }
+        }
+        if !learnt {
+            return (text, asked);
+        }
+    }
+}
+
+#[test]
+fn consul_is_asked_for_what_is_named() {
+    let paths = |source: &str| over_consul(&format!("{{{{ {source} }}}}"), &[]).1;
+    for (source, path) in [
+        ("key \"a/b c@dc2\"", "/v1/kv/a/b%20c?dc=dc2"),
+        ("ls \"/a/@dc2\"", "/v1/kv/a?recurse=true&dc=dc2"),
+        (
+            "service \"v1.web@dc2~_agent\"",
+            "/v1/health/service/web?dc=dc2&near=_agent&tag=v1&passing=true",
+        ),
+        ("service \"web|any\"", "/v1/health/service/web"),
+        ("connect \"web\"", "/v1/health/connect/web?passing=true"),
+        ("services \"@dc2\"", "/v1/catalog/services?dc=dc2"),
+        ("node", "/v1/agent/self"),
+        ("node \"n1@dc2\"", "/v1/catalog/node/n1?dc=dc2"),
+        ("nodes \"@dc2~n1\"", "/v1/catalog/nodes?dc=dc2&near=n1"),
+        ("caRoots", "/v1/agent/connect/ca/roots"),
+        ("caLeaf \"web\"", "/v1/agent/connect/ca/leaf/web"),
+        (
+            "exportedServices \"p\"",
+            "/v1/config/exported-services?partition=p",
+        ),
+        (
+            "importedServices \"p\"",
+            "/v1/imported-services?partition=p",
+        ),
+        ("partitions", "/v1/partitions"),
+        ("peerings", "/v1/peerings"),
+    ] {
+        assert_eq!(paths(source), [path], "{source}");
+    }
+    // What may be missing is not waited for.
+    for source in ["keyExists \"a\"", "keyOrDefault \"a\" \"b\""] {
+        let need = run(&format!("{{{{ {source} }}}}"), &Data::default())
+            .unwrap()
+            .1;
+        assert!(need.iter().all(Need::is_optional), "{need:?}");
+    }
+}
+
+#[test]
+fn what_consul_answers_is_as_templates_know_it() {
+    use serde_json::json;
+    let nodes = json!([{"Node": "b", "Address": "10.0.0.2"}, {"Node": "a", "Address": "10.0.0.1", "Meta": {"rack": "r"}}]);
+    let own = json!({"Config": {"NodeName": "a"}});
+    let node = json!({"Node": {"Node": "a", "Address": "10.0.0.1"}, "Services": {"x": {"ID": "x", "Service": "web", "Port": 80}}});
+    let found = |source: &str| {
+        let answers = [
+            ("/v1/catalog/nodes", nodes.clone()),
+            ("/v1/agent/self", own.clone()),
+            ("/v1/catalog/node/a", node.clone()),
+            (
+                "/v1/agent/connect/ca/roots",
+                json!({"Roots": [{"ID": "r", "RootCert": "PEM"}]}),
+            ),
+            (
+                "/v1/agent/connect/ca/leaf/web",
+                json!({"CertPEM": "C", "PrivateKeyPEM": "K"}),
+            ),
+            (
+                "/v1/health/service/web",
+                json!([
+                    {"Node": {"Node": "b", "Address": "10.0.0.2"}, "Service": {"ID": "2", "Service": "web", "Port": 2},
+                     "Checks": [{"Status": "passing"}, {"Status": "warning"}]},
+                    {"Node": {"Node": "a", "Address": "10.0.0.1"}, "Service": {"ID": "1", "Service": "web", "Port": 1, "Address": "1.1.1.1"},
+                     "Checks": [{"Status": "critical"}]},
+                ]),
+            ),
+            (
+                "/v1/config/exported-services?partition=p",
+                json!([{"Services": [{"Name": "web", "Consumers": [{"Peer": "far"}, {"Partition": "q"}]}]}]),
+            ),
+            (
+                "/v1/kv/a?recurse=true",
+                json!([{"Key": "a/x", "Value": "MQ=="}, {"Key": "a/y/z", "Value": "Mg=="}]),
+            ),
+        ];
+        over_consul(source, &answers).0
+    };
+    for (source, expected) in [
+        (
+            "{{ range nodes }}{{ .Node }}={{ .Address }} {{ end }}",
+            "a=10.0.0.1 b=10.0.0.2 ",
+        ),
+        (
+            "{{ with node }}{{ .Node.Address }}{{ range .Services }} {{ .Service }}:{{ .Port }}{{ end }}{{ end }}",
+            "10.0.0.1 web:80",
+        ),
+        ("{{ range caRoots }}{{ .RootCertPEM }}{{ end }}", "PEM"),
+        (
+            "{{ with caLeaf \"web\" }}{{ .CertPEM }}{{ .PrivateKeyPEM }}{{ end }}",
+            "CK",
+        ),
+        (
+            "{{ range service \"web|any\" }}{{ .Address }}:{{ .Port }}={{ .Status }} {{ end }}",
+            "1.1.1.1:1=critical 10.0.0.2:2=warning ",
+        ),
+        (
+            "{{ range service \"web|passing,warning\" }}{{ .ID }}{{ end }}",
+            "2",
+        ),
+        (
+            "{{ range exportedServices \"p\" }}{{ .Service }} {{ .Consumers.Peers | join \",\" }} {{ .Consumers.Partitions | join \",\" }}{{ end }}",
+            "web far q",
+        ),
+        (
+            "{{ range ls \"a\" }}{{ .Key }}={{ .Value }} {{ end }}{{ range tree \"a\" }}{{ .Key }} {{ end }}",
+            "x=1 x y/z ",
+        ),
+    ] {
+        assert_eq!(found(source), expected, "{source}");
+    }
+}
+
+#[test]
+fn certificates_and_what_is_written_to_vault() {
+    let need = Need::Secret {
+        path: "pki/issue/web".into(),
+        pairs: vec!["common_name=web".into(), "ttl=1h".into()],
+    };
+    let source = "{{ with pkiCert \"pki/issue/web\" \"common_name=web\" \"ttl=1h\" }}{{ .Cert }} {{ .Key }} {{ .CA }}{{ range .CAChain }} {{ . }}{{ end }}{{ end }}";
+    let mut data = Data::default();
+    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    let answer = serde_json::json!({"Data": {"certificate": "C", "private_key": "K", "issuing_ca": "A", "ca_chain": ["A", "R"]}});
+    data.put(need, Value::Json(answer));
+    assert_eq!(run(source, &data).unwrap().0, "C K A A R");
+    assert!(run("{{ secret \"a\" \"b\" }}", &Data::default()).is_err());
 }
 
 #[test]

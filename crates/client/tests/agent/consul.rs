@@ -57,14 +57,31 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
         let in_namespace = |text: &str| text.replace("NAMESPACE", namespace.unwrap_or_default());
         let listed = in_namespace(r#"{"data":{"keys":["a","b/","NAMESPACE"]}}"#);
         let secret = in_namespace(r#"{"data":{"namespace":"NAMESPACE"}}"#);
+        let credentials;
         let answer = match path.split('?').next().unwrap_or_default() {
-            "/v1/kv/greeting" => "hello from consul",
+            "/v1/kv/greeting" => r#"[{"Key":"greeting","Value":"aGVsbG8gZnJvbSBjb25zdWw="}]"#,
             "/v1/agent/self" => {
                 r#"{"Config":{"Version":"1.18.0","Datacenter":"dc1","NodeName":"c1","Server":true},"DebugConfig":{}}"#
             }
             "/v1/catalog/datacenters" => r#"["dc1","dc2"]"#,
             "/v1/team/" | "/v1/team" => &listed,
             "/v1/kv/db" => &secret,
+            // A store of the second version: what is in it is one place further.
+            "/v1/sys/internal/ui/mounts/two/db" => {
+                r#"{"data":{"path":"two/","options":{"version":"2"}}}"#
+            }
+            "/v1/two/data/db" => r#"{"data":{"data":{"user":"ada"}}}"#,
+            "/v1/database/creds/web" => {
+                let made = seen.lock().unwrap();
+                let before = made.iter().filter(|(_, place, _)| place == &path).count();
+                credentials = format!(
+                    r#"{{"lease_id":"l{before}","lease_duration":3600,"renewable":true,"data":{{"password":"p{before}"}}}}"#
+                );
+                &credentials
+            }
+            "/v1/auth/token/renew-self" => {
+                r#"{"auth":{"client_token":"token-of-vault","lease_duration":3600}}"#
+            }
             "/v1/acl/login" => r#"{"SecretID":"token-of-consul"}"#,
             "/v1/auth/jwt-nomad/login" => {
                 r#"{"auth":{"client_token":"token-of-vault","lease_duration":3600}}"#
@@ -244,5 +261,105 @@ async fn tasks_have_tokens_of_both() {
             .starts_with("consul_default-"),
         "{consul}"
     );
+    client.shutdown().await;
+}
+
+/// What is made for a task alone is made once, also when the agent starts anew under it, and so are its secrets known.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
+    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (address, requests) = consul();
+    let start = || {
+        let address = format!("http://{address}");
+        client_with(&servers, dir.path(), move |config| {
+            config.vault = Some(caravan_client::VaultConfig {
+                address,
+                namespace: String::new(),
+                verify: true,
+                login_path: "jwt-nomad".into(),
+                role: "of-the-agent".into(),
+            });
+        })
+    };
+    let client = start().await;
+    let mut tasks = shell("echo up; while true; do sleep 0.05; done");
+    tasks[0].vault = Some(caravan_model::Vault {
+        env: true,
+        change_mode: "restart".into(),
+        ..caravan_model::Vault::default()
+    });
+    tasks[0].secrets = vec![caravan_model::Secret {
+        name: "db".into(),
+        provider: "vault".into(),
+        path: "kv/db".into(),
+        ..caravan_model::Secret::default()
+    }];
+    tasks[0]
+        .env
+        .extend([("WORD".to_owned(), "of ${secret.db.namespace}.".to_owned())]);
+    servers.set(|known| {
+        known
+            .variables
+            .insert("v".to_owned(), [("n".to_owned(), "1".to_owned())].into());
+    });
+    tasks[0].templates = vec![Template {
+        embedded_tmpl: concat!(
+            "{{ with secret \"database/creds/web\" }}{{ .Data.password }}{{ end }} ",
+            "{{ with secret \"two/db\" }}{{ .Data.data.user }}{{ end }} {{ env \"WORD\" }} ",
+            "{{ with nomadVar \"v\" }}{{ .n }}{{ end }}",
+        )
+        .into(),
+        dest_path: "local/conf".into(),
+        change_mode: "restart".into(),
+        ..Template::default()
+    }];
+    servers.want(alloc(own(), "service", tasks));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    let conf = crate::support::alloc_dir(dir.path()).join("t/local/conf");
+    let written = || std::fs::read_to_string(&conf).unwrap();
+    assert_eq!(written(), "p0 ada of . 1");
+    client.shutdown().await;
+
+    let client = start().await;
+    // Its token is the one from before, and lasts longer.
+    until("the renewal", || {
+        let all = requests.lock().unwrap();
+        let found = all
+            .iter()
+            .find(|(_, path, _)| path == "/v1/auth/token/renew-self");
+        found.map(|_| ())
+    })
+    .await;
+    // The templates are followed again.
+    servers.set(|known| {
+        known
+            .variables
+            .insert("v".to_owned(), [("n".to_owned(), "2".to_owned())].into());
+    });
+    until("the change", || {
+        (written() == "p0 ada of . 2").then_some(())
+    })
+    .await;
+    let known = servers
+        .until("one restart", |known| {
+            known
+                .told
+                .get(&id())
+                .is_some_and(|alloc| alloc.task_states["t"].restarts == 1)
+        })
+        .await;
+    assert!(is(&known, ClientStatus::Running) || is(&known, ClientStatus::Pending));
+    let count = |wanted: &str| {
+        let all = requests.lock().unwrap();
+        all.iter().filter(|(_, path, _)| path == wanted).count()
+    };
+    assert_eq!(count("/v1/database/creds/web"), 1);
+    assert_eq!(count("/v1/auth/jwt-nomad/login"), 1);
+    servers.stop(id());
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
     client.shutdown().await;
 }

@@ -1,6 +1,6 @@
 //! Starts the client room from the agent's configuration.
 
-use crate::config::{AgentConfig, settings};
+use crate::config::{AgentConfig, Machine, settings, sockaddr};
 use caravan_client::{
     ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Prepared, Reserved, ServerLink,
     StartError, TemplateConfig, VaultConfig,
@@ -76,6 +76,7 @@ fn resolve(config: &AgentConfig) -> ClientConfig {
         alloc_dir: config.dirs.alloc.clone(),
         host_volumes_dir: config.dirs.host_volumes.clone(),
         host_volume_plugin_dir: config.dirs.host_volume_plugins.clone(),
+        common_plugin_dir: config.dirs.common_plugins.clone(),
         http_address: config.net.advertise_http.clone(),
         tls_enabled: settings.tls.http,
         cpu_total_compute: u64::from(client.cpu_total_compute),
@@ -154,6 +155,8 @@ fn templates(client: &settings::Client) -> TemplateConfig {
         ]
         .concat(),
         disable_file_sandbox: template.disable_file_sandbox,
+        vault_default_lease: template.vault_default_lease_duration,
+        addresses: |text| sockaddr::expand(text, &Machine::gather()),
     }
 }
 

@@ -15,17 +15,10 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
             text(args, 1)?.as_bytes(),
         ))))
     }),
-    ("toYAML", |_, args| {
-        let mut out = String::new();
-        yaml(&to_json(args.first().unwrap_or(&Value::Nil)), 0, &mut out);
-        Ok(string(out.trim_end()))
-    }),
     ("toTOML", |_, args| toml(args)),
-    ("sockaddr", |_, args| {
-        Err(fail(format!(
-            "{:?} is for the agent's configuration, not for templates",
-            text(args, 0)?
-        )))
+    ("sockaddr", |pass, args| {
+        let found = (pass.addresses)(&format!("{{{{ {} }}}}", text(args, 0)?));
+        Ok(string(found.map_err(fail)?))
     }),
     ("spew_dump", |_, args| {
         Ok(string(format!("{:#?}", args.first())))
@@ -44,64 +37,6 @@ fn hex(bytes: &[u8]) -> String {
 fn hmac(message: &[u8], key: &[u8]) -> Vec<u8> {
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
     aws_lc_rs::hmac::sign(&key, message).as_ref().to_vec()
-}
-
-/// Writes a value as YAML in its block form; texts that could be something else are quoted as in JSON.
-fn yaml(value: &serde_json::Value, depth: usize, out: &mut String) {
-    let pad = "  ".repeat(depth);
-    match value {
-        serde_json::Value::Object(members) if !members.is_empty() => {
-            for (key, member) in members {
-                out.push_str(&format!(
-                    "{pad}{}:",
-                    scalar(&serde_json::Value::String(key.clone()))
-                ));
-                below(member, depth, out);
-            }
-        }
-        serde_json::Value::Array(items) if !items.is_empty() => {
-            for item in items {
-                out.push_str(&format!("{pad}-"));
-                below(item, depth, out);
-            }
-        }
-        other => out.push_str(&format!("{pad}{}\n", scalar(other))),
-    }
-}
-
-fn below(value: &serde_json::Value, depth: usize, out: &mut String) {
-    let nested = match value {
-        serde_json::Value::Object(members) => !members.is_empty(),
-        serde_json::Value::Array(items) => !items.is_empty(),
-        _ => false,
-    };
-    if nested {
-        out.push('\n');
-        yaml(value, depth + 1, out);
-    } else {
-        out.push_str(&format!(" {}\n", scalar(value)));
-    }
-}
-
-fn scalar(value: &serde_json::Value) -> String {
-    let serde_json::Value::String(text) = value else {
-        return value.to_string();
-    };
-    let plain = !text.is_empty()
-        && text.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '/')
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || "_-./ ".contains(c))
-        && !text.ends_with(' ')
-        && !matches!(
-            text.to_lowercase().as_str(),
-            "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n" | "nan"
-        );
-    if plain {
-        text.clone()
-    } else {
-        value.to_string()
-    }
 }
 
 fn toml(args: &[Value]) -> Answer {
@@ -157,15 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn yaml_and_toml() {
-        let value =
-            serde_json::json!({"a": [1, "x y", "true"], "b": {"c": null, "d": "é: "}, "e": []});
-        let mut out = String::new();
-        yaml(&value, 0, &mut out);
-        assert_eq!(
-            out,
-            "a:\n  - 1\n  - x y\n  - \"true\"\nb:\n  c: null\n  d: \"é: \"\ne: []\n"
-        );
+    fn tables_of_toml() {
         let mut out = String::new();
         table(
             "",

@@ -1,4 +1,4 @@
-//! Functions that read data from elsewhere: variables and services of the cluster, Consul, Vault.
+//! Functions that read data from elsewhere: variables and services of the cluster, secrets of Vault.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::data::{self, Need};
 use super::super::engine::Pass;
-use super::{Answer, Function, from_json, list, map, number, string, text};
+use super::{Answer, Function, fail, from_json, list, map, number, string, text};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("nomadVar", |pass, args| {
@@ -43,68 +43,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
             ])
         })))
     }),
-    ("key", |pass, args| {
-        let path = text(args, 0)?;
-        Ok(string(
-            key(
-                pass,
-                Need::Key {
-                    path,
-                    optional: false,
-                },
-            )
-            .unwrap_or_default(),
-        ))
-    }),
-    ("keyExists", |pass, args| {
-        let path = text(args, 0)?;
-        Ok(Value::Bool(is_there(
-            pass,
-            Need::Key {
-                path,
-                optional: true,
-            },
-        )))
-    }),
-    ("keyOrDefault", |pass, args| {
-        let path = text(args, 0)?;
-        let found = key(
-            pass,
-            Need::Key {
-                path,
-                optional: true,
-            },
-        )
-        .filter(|found| !found.is_empty());
-        Ok(string(found.map_or_else(|| text(args, 1), Ok)?))
-    }),
-    ("ls", |pass, args| pairs(pass, args, true)),
-    ("safeLs", |pass, args| pairs(pass, args, true)),
-    ("tree", |pass, args| pairs(pass, args, false)),
-    ("safeTree", |pass, args| pairs(pass, args, false)),
-    ("service", |pass, args| {
-        let name = text(args, 0)?;
-        // `tag.name`, and `name|filter`, which asks for what is healthy anyway.
-        let name = name.split('|').next().unwrap_or_default().to_owned();
-        Ok(pass
-            .ask(Need::ConsulService(name))
-            .map_or_else(|| list([]), json_of))
-    }),
-    ("services", |pass, _| {
-        let found = pass.ask(Need::ConsulServiceNames);
-        let Some(data::Value::Json(serde_json::Value::Object(found))) = found else {
-            return Ok(list([]));
-        };
-        Ok(list(found.iter().map(|(name, tags)| {
-            map([
-                ("Name".to_owned(), string(name)),
-                ("Tags".to_owned(), from_json(tags)),
-            ])
-        })))
-    }),
-    ("datacenters", |pass, _| {
-        Ok(list(names(pass, Need::Datacenters).into_iter().map(string)))
-    }),
     ("secrets", |pass, args| {
         let path = text(args, 0)?;
         Ok(list(
@@ -112,8 +50,21 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         ))
     }),
     ("secret", |pass, args| {
-        let path = text(args, 0)?;
-        Ok(pass.ask(Need::Secret(path)).map_or(Value::Nil, json_of))
+        let need = written(args)?;
+        Ok(pass.ask(need).map_or(Value::Nil, json_of))
+    }),
+    ("pkiCert", |pass, args| {
+        let Some(data::Value::Json(found)) = pass.ask(written(args)?) else {
+            return Ok(Value::Nil);
+        };
+        let data = &found["Data"];
+        let chain = from_json(&data["ca_chain"]);
+        Ok(map([
+            ("Cert".to_owned(), from_json(&data["certificate"])),
+            ("Key".to_owned(), from_json(&data["private_key"])),
+            ("CA".to_owned(), from_json(&data["issuing_ca"])),
+            ("CAChain".to_owned(), chain),
+        ]))
     }),
 ];
 
@@ -126,13 +77,6 @@ fn json_of(value: &data::Value) -> Value {
 
 fn is_there(pass: &Pass, need: Need) -> bool {
     !matches!(pass.ask(need), None | Some(data::Value::Absent))
-}
-
-fn key(pass: &Pass, need: Need) -> Option<String> {
-    match pass.ask(need) {
-        Some(data::Value::Text(found)) => Some(found.clone()),
-        _ => None,
-    }
 }
 
 fn names(pass: &Pass, need: Need) -> Vec<String> {
@@ -165,24 +109,14 @@ fn variables(pass: &Pass, args: &[Value]) -> Answer {
     ))
 }
 
-/// Keys below a prefix: those right below it, or all.
-fn pairs(pass: &Pass, args: &[Value], flat: bool) -> Answer {
-    let prefix = text(args, 0)?.trim_matches('/').to_owned();
-    let Some(data::Value::Pairs(found)) = pass.ask(Need::Keys(prefix.clone())) else {
-        return Ok(list([]));
-    };
-    let below = found.iter().filter_map(|(key, value)| {
-        let rest = key.strip_prefix(&prefix)?.trim_start_matches('/');
-        let passed = rest.is_empty() || rest.ends_with('/') || flat && rest.contains('/');
-        (!passed).then(|| {
-            map([
-                ("Key".to_owned(), string(rest)),
-                ("Path".to_owned(), string(key)),
-                ("Value".to_owned(), string(value)),
-            ])
-        })
-    });
-    Ok(list(below))
+/// A path of Vault and what is written to it, as `name=value`; nothing: it is read.
+fn written(args: &[Value]) -> Result<Need, gotmpl::TemplateError> {
+    let path = text(args, 0)?;
+    let pairs: Vec<String> = args.iter().skip(1).map(ToString::to_string).collect();
+    match pairs.iter().find(|pair| !pair.contains('=')) {
+        Some(pair) => Err(fail(format!("{pair:?} is not written as name=value"))),
+        None => Ok(Need::Secret { path, pairs }),
+    }
 }
 
 fn services(pass: &Pass, args: &[Value]) -> Answer {

@@ -12,9 +12,13 @@ use super::engine::Pass;
 use crate::api::contained;
 
 mod collections;
+mod consul;
+mod denied;
 mod formats;
 mod lookups;
+mod scratch;
 mod sprig;
+mod yaml;
 
 type Answer = Result<Value, TemplateError>;
 type Function = fn(&Pass, &[Value]) -> Answer;
@@ -180,18 +184,26 @@ const FUNCTIONS: &[(&str, Function)] = &[
                 .collect::<String>(),
         ))
     }),
-    ("parseBool", |_, args| {
-        Ok(Value::Bool(matches!(
-            text(args, 0)?.as_str(),
-            "1" | "t" | "T" | "true" | "TRUE" | "True"
-        )))
+    ("parseBool", |_, args| match text(args, 0)?.as_str() {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Value::Bool(true)),
+        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Value::Bool(false)),
+        other => Err(fail(format!("{other:?} is neither true nor false"))),
     }),
-    ("parseInt", |_, args| Ok(Value::Int(number(args, 0)?))),
-    ("parseUint", |_, args| Ok(Value::Int(number(args, 0)?))),
-    ("parseFloat", |_, args| {
-        Ok(Value::Float(
-            text(args, 0)?.parse().map_err(|_| fail("not a number"))?,
-        ))
+    // What is not known yet is an empty text.
+    ("parseInt", |_, args| match text(args, 0)?.as_str() {
+        "" => Ok(Value::Int(0)),
+        _ => Ok(Value::Int(number(args, 0)?)),
+    }),
+    ("parseUint", |_, args| match text(args, 0)?.as_str() {
+        "" => Ok(Value::Int(0)),
+        negative if negative.starts_with('-') => Err(fail("not a number without a sign")),
+        _ => Ok(Value::Int(number(args, 0)?)),
+    }),
+    ("parseFloat", |_, args| match text(args, 0)?.as_str() {
+        "" => Ok(Value::Float(0.0)),
+        given => Ok(Value::Float(
+            given.parse().map_err(|_| fail("not a number"))?,
+        )),
     }),
     ("parseJSON", |_, args| {
         let text = text(args, 0)?;
@@ -210,7 +222,10 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("toUnescapedJSONPretty", |_, args| {
         Ok(string(json(args, true)?))
     }),
-    ("timestamp", |_, _| Ok(string(timestamp()))),
+    ("timestamp", |_, args| match args.first() {
+        None => Ok(string(timestamp())),
+        Some(layout) => Ok(string(sprig::now_in_utc(&layout.to_string()))),
+    }),
     ("add", |_, args| {
         arithmetic(args, i64::checked_add, |a, b| a + b)
     }),
@@ -241,6 +256,10 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
         lookups::FUNCTIONS,
         collections::FUNCTIONS,
         formats::FUNCTIONS,
+        consul::FUNCTIONS,
+        denied::FUNCTIONS,
+        scratch::FUNCTIONS,
+        yaml::FUNCTIONS,
     ];
     let all = all.into_iter().chain(sprig::FUNCTIONS).flatten();
     let named = |wanted: &str| all.clone().find(|(name, _)| *name == wanted);

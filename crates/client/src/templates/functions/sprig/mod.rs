@@ -31,6 +31,15 @@ pub(super) const FUNCTIONS: [&[(&str, Function)]; 9] = [
 /// Other names of functions.
 pub(super) const ALIASES: [&[(&str, &str)]; 2] = [dates::ALIASES, others::ALIASES];
 
+/// The time now in UTC, by an example of how to write it; `unix`: in seconds since 1970.
+pub(super) fn now_in_utc(example: &str) -> String {
+    let now = crate::clock::now().seconds();
+    match layout::at(now, jiff::tz::TimeZone::UTC) {
+        Some(time) if example != "unix" => layout::format(&time, example),
+        _ => now.to_string(),
+    }
+}
+
 /// A template must not fill the memory.
 const MOST: usize = 1_000_000;
 
