@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_tasks;
 mod configuration;
 mod examples;
+mod explain;
 mod hostile;
 mod images;
 mod isolation;

@@ -62,7 +62,7 @@ fn base(name: &str, dir: &Path, ports: [u16; 3], extra: &str) -> String {
     )
 }
 
-fn server(name: &str, expect: usize, join: &[u16], extra: &str) -> Agent {
+pub(crate) fn server(name: &str, expect: usize, join: &[u16], extra: &str) -> Agent {
     let join: Vec<String> = join
         .iter()
         .map(|port| format!("\"127.0.0.1:{port}\""))
@@ -77,7 +77,7 @@ fn server(name: &str, expect: usize, join: &[u16], extra: &str) -> Agent {
     agent
 }
 
-fn client(name: &str, servers: &[u16], extra: &str) -> Agent {
+pub(crate) fn client(name: &str, servers: &[u16], extra: &str) -> Agent {
     let servers: Vec<String> = servers
         .iter()
         .map(|port| format!("\"127.0.0.1:{port}\""))

@@ -1,9 +1,11 @@
-//! From what the servers recorded to what a user wants to know: reasons, and what would change them.
+//! From what the servers recorded to what a user wants to know: what holds for the whole job, and for each group what
+//! runs, what waits and for what.
 
-use super::newest;
+use super::{newest, nodes, placement, remedy};
 use crate::format;
 use crate::json::Fields;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What the servers know of a job.
 pub(super) struct Known<'a> {
@@ -15,6 +17,10 @@ pub(super) struct Known<'a> {
     pub(super) evals: &'a [Value],
     /// The newest deployment, null when there is none.
     pub(super) deployment: &'a Value,
+    /// All nodes in short as they are now; none where they may not be seen.
+    pub(super) nodes: &'a [Value],
+    /// By id those allocations that others had to make room for.
+    pub(super) evictors: &'a BTreeMap<String, Value>,
     /// Nanoseconds since 1970.
     pub(super) now: i64,
 }
@@ -36,12 +42,13 @@ fn has_ended(stub: &Value) -> bool {
 
 /// The whole explanation.
 pub(super) fn explain(known: &Known<'_>) -> Value {
-    let groups: Vec<Value> = known
-        .job
-        .items("TaskGroups")
-        .iter()
-        .map(|group| explain_group(known, group))
-        .collect();
+    let groups = known.job.items("TaskGroups").iter();
+    let groups: Vec<Value> = groups.map(|group| explain_group(known, group)).collect();
+    let waits = groups.iter().any(|group| group.int("Waiting") > 0);
+    let out = match waits {
+        true => nodes::out_of_service(known.job, known.nodes),
+        false => Vec::new(),
+    };
     json!({
         "ID": known.job.str("ID"),
         "Namespace": known.job.str("Namespace"),
@@ -49,6 +56,7 @@ pub(super) fn explain(known: &Known<'_>) -> Value {
         "Status": known.job.str("Status"),
         "Reasons": of_job(known),
         "TaskGroups": groups,
+        "NodesOutOfService": out,
     })
 }
 
@@ -67,7 +75,7 @@ fn of_job(known: &Known<'_>) -> Vec<String> {
     for eval in known.evals {
         reasons.extend(of_eval(eval, known.now));
     }
-    reasons.extend(of_deployment(known));
+    reasons.extend(of_deployment(known.deployment));
     reasons
 }
 
@@ -100,74 +108,124 @@ fn of_eval(eval: &Value, now: i64) -> Option<String> {
 }
 
 /// What the newest rollout waits for.
-fn of_deployment(known: &Known<'_>) -> Option<String> {
-    let row = known.deployment;
+fn of_deployment(row: &Value) -> Vec<String> {
     let id = format::id(row.str("ID"), false);
     match row.str("Status") {
-        "paused" => Some(format!(
+        "paused" => vec![format!(
             "Deployment \"{id}\" is paused. \"nomad deployment resume {id}\" lets it go on."
-        )),
-        "failed" => Some(format!(
-            "Deployment \"{id}\" failed: {}.",
-            row.str("StatusDescription")
-        )),
-        "running" => {
-            let waits = row.members("TaskGroups").into_iter().any(|(_, group)| {
-                group.int("DesiredCanaries") > 0
-                    && !group.yes("Promoted")
-                    && !group.yes("AutoPromote")
-                    && group.int("HealthyAllocs") >= group.int("DesiredCanaries")
-            });
-            waits.then(|| {
-                format!(
-                    "Deployment \"{id}\" waits for its canaries to be promoted: \
-                     \"nomad deployment promote {id}\"."
-                )
-            })
+        )],
+        "failed" => {
+            let why = row.str("StatusDescription");
+            vec![format!("Deployment \"{id}\" failed: {why}.")]
         }
-        _ => None,
+        "running" => {
+            let groups = row.members("TaskGroups").into_iter();
+            groups
+                .filter_map(|(name, group)| of_rollout(&id, name, group))
+                .collect()
+        }
+        _ => Vec::new(),
     }
+}
+
+/// What the rollout of one group waits for.
+fn of_rollout(id: &str, name: &str, group: &Value) -> Option<String> {
+    let healthy = group.int("HealthyAllocs");
+    let canaries = group.int("DesiredCanaries");
+    let trying = canaries > 0 && !group.yes("Promoted");
+    let wanted = match trying {
+        true => canaries,
+        false => group.int("DesiredTotal"),
+    };
+    if healthy >= wanted {
+        let asks = trying && !group.yes("AutoPromote");
+        return asks.then(|| {
+            format!(
+                "Deployment \"{id}\" waits for its canaries to be promoted: \
+                 \"nomad deployment promote {id}\"."
+            )
+        });
+    }
+    let what = match trying {
+        true => "canaries",
+        false => "allocations",
+    };
+    let ill = match group.int("UnhealthyAllocs") {
+        0 => String::new(),
+        count => format!(", {count} unhealthy"),
+    };
+    let by = match format::nanos(group.at("RequireProgressBy")) {
+        0 => String::new(),
+        time => format!("; without another by {} it fails", format::time(time)),
+    };
+    Some(format!(
+        "Deployment \"{id}\" waits for group \"{name}\": {healthy} of {wanted} {what} are healthy{ill}{by}."
+    ))
 }
 
 fn explain_group(known: &Known<'_>, group: &Value) -> Value {
     let name = group.str("Name");
     let mine = |stub: &&Value| stub.str("TaskGroup") == name;
+    let stubs = || known.stubs.iter().filter(mine);
     let count = |status: &str| {
-        known
-            .stubs
-            .iter()
-            .filter(mine)
+        stubs()
             .filter(|stub| is_alive(stub) && stub.str("ClientStatus") == status)
             .count()
     };
     let failure = failure(known, name);
-    let blocked = newest(
+    let blocked = || {
         known
             .evals
             .iter()
-            .filter(|eval| eval.str("Status") == "blocked"),
-    );
-    let waiting = failure.map_or(0, |(eval, _)| queued(blocked.unwrap_or(eval), name));
-    let placements: Vec<Value> = known
-        .allocs
-        .iter()
-        .filter(mine)
-        .map(explain_placement)
+            .filter(|eval| eval.str("Status") == "blocked")
+    };
+    let newest_blocked = newest(blocked());
+    let waiting = failure.map_or(0, |(eval, _)| queued(newest_blocked.unwrap_or(eval), name));
+    // A system job has an evaluation for each node that it waits for.
+    let waits_on = blocked().filter(|eval| !eval.str("NodeID").is_empty());
+    let waits_on: Vec<Value> = waits_on
+        .map(|eval| node(eval.str("NodeID"), known.nodes))
         .collect();
+    let waiting = waiting.max(i64::try_from(waits_on.len()).unwrap_or(0));
+    let everywhere = matches!(known.job.str("Type"), "system" | "sysbatch");
+    let live = stubs().filter(|stub| is_alive(stub)).count();
+    let wanted = match everywhere {
+        true => i64::try_from(live).unwrap_or(0) + waiting,
+        false => group.int("Count"),
+    };
+    let failed: Vec<&Value> = stubs().filter(|stub| placement::has_failed(stub)).collect();
+    let starting = stubs().filter(|stub| is_alive(stub) && stub.str("ClientStatus") == "pending");
+    let trouble = failed.iter().copied().chain(starting);
+    let placements = known.allocs.iter().filter(mine);
+    let evicted: Vec<Value> = placement::evicted(known.stubs)
+        .filter(mine)
+        .map(|stub| placement::explain_evicted(stub, known.evictors))
+        .collect();
+    let in_pool = nodes::in_pool(known.job.str("NodePool"), known.nodes);
+    let remedies = |metrics| remedy::remedies(metrics, group, in_pool);
     json!({
         "Name": name,
-        "Wanted": group.int("Count"),
+        "Wanted": wanted,
         "Running": count("running"),
         "Starting": count("pending"),
         "Unknown": count("unknown"),
+        "Failed": failed.len(),
         "Waiting": waiting,
-        "Nodes": failure.map(|(_, metrics)| nodes(metrics)),
-        "Blockers": failure.map(|(_, metrics)| blockers(metrics)).unwrap_or_default(),
-        "Remedies": failure.map(|(_, metrics)| remedies(metrics, group)).unwrap_or_default(),
-        "BlockedEval": blocked.filter(|_| failure.is_some()).map(|eval| eval.str("ID")),
+        "WaitsOn": waits_on,
+        "Nodes": failure.map(|(_, metrics)| placement::seen(metrics)),
+        "Recorded": failure.map(|(eval, _)| eval.int("ModifyTime")),
+        "Blockers": failure.map(|(_, metrics)| remedy::blockers(metrics)).unwrap_or_default(),
+        "Remedies": failure.map(|(_, metrics)| remedies(metrics)).unwrap_or_default(),
+        "BlockedEval": newest_blocked.filter(|_| failure.is_some()).map(|eval| eval.str("ID")),
         "Metrics": failure.map(|(_, metrics)| metrics),
-        "Placements": placements,
+        "Trouble": trouble.map(|stub| placement::trouble(stub, known.evals)).collect::<Vec<_>>(),
+        "Evicted": evicted,
+        "Placements": placements.map(|alloc| placement::explain(alloc, known.nodes)).collect::<Vec<_>>(),
     })
+}
+
+fn node(id: &str, all: &[Value]) -> Value {
+    json!({ "ID": id, "Name": nodes::name(id, all) })
 }
 
 /// What was recorded when placing a group failed last, unless that is over.
@@ -191,210 +249,88 @@ fn queued(eval: &Value, group: &str) -> i64 {
     }
 }
 
-/// How many nodes fell out where.
-fn nodes(metrics: &Value) -> Value {
-    let available: i64 = metrics
-        .members("NodesAvailable")
-        .iter()
-        .filter_map(|(_, count)| count.as_i64())
-        .sum();
-    json!({
-        "Pool": metrics.str("NodePool"),
-        "InPool": metrics.int("NodesInPool"),
-        "Available": available,
-        "Evaluated": metrics.int("NodesEvaluated"),
-        "Filtered": metrics.int("NodesFiltered"),
-        "Exhausted": metrics.int("NodesExhausted"),
-    })
-}
-
-/// What ruled nodes out, with how many.
-fn blockers(metrics: &Value) -> Vec<Value> {
-    let mut found = Vec::new();
-    let mut add = |kind: &str, what: &str, nodes: &Value| {
-        found.push(json!({ "Kind": kind, "What": what, "Nodes": nodes }));
-    };
-    for (reason, count) in metrics.members("ConstraintFiltered") {
-        add("constraint", reason, count);
-    }
-    for (dimension, count) in metrics.members("DimensionExhausted") {
-        add("resource", dimension, count);
-    }
-    for quota in metrics.strs("QuotaExhausted") {
-        add("quota", quota, &Value::Null);
-    }
-    found
-}
-
-/// What would let the rest run, read off what ruled nodes out.
-fn remedies(metrics: &Value, group: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    let pool = metrics.str("NodePool");
-    if metrics.int("NodesInPool") == 0 {
-        found.push(format!("A node in pool \"{pool}\": it has none."));
-    } else if metrics.int("NodesEvaluated") == 0 {
-        found.push(format!(
-            "A ready and eligible node of pool \"{pool}\" in one of the job's datacenters."
-        ));
-    }
-    for (reason, _) in metrics.members("ConstraintFiltered") {
-        found.push(remedy_of_constraint(reason));
-    }
-    for (dimension, count) in metrics.members("DimensionExhausted") {
-        found.push(remedy_of_dimension(dimension, count.as_i64(), group));
-    }
-    for quota in metrics.strs("QuotaExhausted") {
-        found.push(format!(
-            "A higher limit of quota \"{quota}\", or less use of it."
-        ));
-    }
-    found
-}
-
-fn remedy_of_constraint(reason: &str) -> String {
-    if reason == "distinct_hosts" {
-        return "Another node: the group wants a different one for each allocation \
-                (distinct_hosts)."
-            .to_owned();
-    }
-    if let Some(property) = reason.strip_prefix("distinct_property: ") {
-        return format!("A node with a value that is not used up: {property}.");
-    }
-    if let Some(missing) = reason.strip_prefix("missing ") {
-        return format!("A node that has what is missing: {missing}.");
-    }
-    format!("A node for which this holds: {reason}.")
-}
-
-fn remedy_of_dimension(dimension: &str, nodes: Option<i64>, group: &Value) -> String {
-    let tasks = || group.items("Tasks").iter().map(|task| task.at("Resources"));
-    let needed = match dimension {
-        "cpu" => Some((tasks().map(|one| one.int("CPU")).sum::<i64>(), "MHz")),
-        "memory" => Some((tasks().map(|one| one.int("MemoryMB")).sum(), "MiB")),
-        "disk" => Some((group.at("EphemeralDisk").int("SizeMB"), "MiB")),
-        _ => None,
-    };
-    let on = match nodes {
-        Some(1) => "on the one node that is fit otherwise".to_owned(),
-        Some(count) => format!("on one of the {count} nodes that are fit otherwise"),
-        None => "on a node".to_owned(),
-    };
-    match needed {
-        Some((amount, unit)) => format!("{amount} {unit} of free {dimension} {on}."),
-        None => format!("Free {dimension} {on}."),
-    }
-}
-
-/// How the node of an allocation scored against the next ones.
-fn explain_placement(alloc: &Value) -> Value {
-    let metrics = alloc.at("Metrics");
-    let node = alloc.str("NodeID");
-    let scored = metrics.items("ScoreMetaData");
-    let winner = scored.iter().find(|one| one.str("NodeID") == node);
-    let next = scored.iter().find(|one| one.str("NodeID") != node);
-    json!({
-        "AllocID": alloc.str("ID"),
-        "Name": alloc.str("Name"),
-        "ClientStatus": alloc.str("ClientStatus"),
-        "NodeID": node,
-        "NodeName": alloc.str("NodeName"),
-        "Nodes": nodes(metrics),
-        "Blockers": blockers(metrics),
-        "Winner": winner,
-        "Next": next,
-        "Decisive": winner.zip(next).and_then(|(winner, next)| decisive(winner, next)),
-        "Scored": scored,
-    })
-}
-
-/// The part of the score by which the winner is furthest ahead.
-fn decisive(winner: &Value, next: &Value) -> Option<String> {
-    let score = |of: &Value, name: &str| of.at("Scores").at(name).as_f64().unwrap_or(0.0);
-    let names = winner.members("Scores").into_iter().map(|(name, _)| name);
-    let names = names.chain(next.members("Scores").into_iter().map(|(name, _)| name));
-    let ahead = names.map(|name| (score(winner, name) - score(next, name), name));
-    let best = ahead.max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (best.0 > 0.0).then(|| best.1.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn metrics() -> Value {
-        json!({
-            "NodesEvaluated": 3, "NodesFiltered": 1, "NodesExhausted": 2, "NodesInPool": 3,
-            "NodePool": "default", "NodesAvailable": {"dc1": 3},
-            "ConstraintFiltered": {"${attr.kernel.name} = plan9": 1},
-            "DimensionExhausted": {"memory": 2},
-        })
-    }
+    static NOTHING: Value = Value::Null;
 
-    fn group() -> Value {
-        json!({"Name": "app", "Count": 2, "Tasks": [
-            {"Resources": {"CPU": 100, "MemoryMB": 256}},
-            {"Resources": {"CPU": 100, "MemoryMB": 64}},
-        ]})
-    }
-
-    #[test]
-    fn every_blocker_has_a_remedy() {
-        let remedies = remedies(&metrics(), &group());
-        assert_eq!(
-            remedies,
-            [
-                "A node for which this holds: ${attr.kernel.name} = plan9.",
-                "320 MiB of free memory on one of the 2 nodes that are fit otherwise.",
-            ]
-        );
-        assert_eq!(blockers(&metrics()).len(), 2);
+    fn known<'a>(
+        job: &'a Value,
+        evals: &'a [Value],
+        none: &'a BTreeMap<String, Value>,
+    ) -> Known<'a> {
+        Known {
+            job,
+            stubs: &[],
+            allocs: &[],
+            evals,
+            deployment: &NOTHING,
+            nodes: &[],
+            evictors: none,
+            now: 0,
+        }
     }
 
     #[test]
     fn a_failure_counts_while_something_waits() {
-        let job = json!({"ID": "web", "TaskGroups": [group()]});
+        let group = json!({"Name": "app", "Count": 2});
+        let job = json!({"ID": "web", "TaskGroups": [group]});
+        let metrics = json!({"NodesEvaluated": 3, "DimensionExhausted": {"memory": 2}});
         let failed = json!({"ID": "1", "Status": "complete", "ModifyIndex": 5,
-            "FailedTGAllocs": {"app": metrics()}});
+            "FailedTGAllocs": {"app": metrics}});
         let mut blocked = json!({"ID": "2", "Status": "blocked", "ModifyIndex": 5,
-            "FailedTGAllocs": {"app": metrics()}, "QueuedAllocations": {"app": 2}});
+            "FailedTGAllocs": {"app": metrics}, "QueuedAllocations": {"app": 2}});
         for (status, waiting) in [("blocked", 2), ("canceled", 0)] {
             blocked["Status"] = status.into();
             let evals = [failed.clone(), blocked.clone()];
-            let explained = explain(&Known {
-                job: &job,
-                stubs: &[],
-                allocs: &[],
-                evals: &evals,
-                deployment: &Value::Null,
-                now: 0,
-            });
+            let explained = explain(&known(&job, &evals, &BTreeMap::new()));
             assert_eq!(explained["TaskGroups"][0]["Waiting"], waiting, "{status}");
         }
     }
 
     #[test]
-    fn the_winner_is_shown_beside_the_next() {
-        let alloc = json!({"ID": "a", "NodeID": "n1", "Metrics": {"ScoreMetaData": [
-            {"NodeID": "n1", "NormScore": 0.8, "Scores": {"binpack": 0.8, "node-affinity": 0.8}},
-            {"NodeID": "n2", "NormScore": 0.6, "Scores": {"binpack": 0.7, "node-affinity": 0.5}},
-        ]}});
-        let shown = explain_placement(&alloc);
-        assert_eq!(shown["Next"]["NodeID"], "n2");
-        assert_eq!(shown["Decisive"], "node-affinity");
+    fn a_system_job_waits_on_nodes() {
+        let group = json!({"Name": "app", "Count": 1});
+        let job = json!({"ID": "sys", "Type": "system", "TaskGroups": [group]});
+        let blocked = |id: &str, node: &str| {
+            json!({"ID": id, "Status": "blocked", "NodeID": node, "ModifyIndex": 5,
+                "FailedTGAllocs": {"app": {"NodesEvaluated": 1}}})
+        };
+        let evals = [blocked("1", "n1"), blocked("2", "n2")];
+        let nodes = [json!({"ID": "n1", "Name": "one"})];
+        let none = BTreeMap::new();
+        let explained = explain(&Known {
+            nodes: &nodes,
+            ..known(&job, &evals, &none)
+        });
+        let group = &explained["TaskGroups"][0];
+        assert_eq!((group.int("Wanted"), group.int("Waiting")), (2, 2));
+        assert_eq!(group["WaitsOn"][0]["Name"], "one");
     }
 
     #[test]
-    fn a_rollout_that_waits_for_somebody_says_so() {
-        let row = json!({"ID": "12345678-", "Status": "running", "TaskGroups": {"app":
-            {"DesiredCanaries": 1, "HealthyAllocs": 1}}});
-        let known = Known {
-            job: &Value::Null,
-            stubs: &[],
-            allocs: &[],
-            evals: &[],
-            deployment: &row,
-            now: 0,
-        };
-        assert!(of_deployment(&known).is_some_and(|text| text.contains("deployment promote")));
+    fn a_rollout_says_what_it_waits_for() {
+        let row = |group: Value| json!({"ID": "12345678-", "Status": "running", "TaskGroups": {"app": group}});
+        for (group, told) in [
+            (
+                json!({"DesiredCanaries": 1, "HealthyAllocs": 1, "DesiredTotal": 3}),
+                "waits for its canaries to be promoted: \"nomad deployment promote 12345678\"",
+            ),
+            (
+                json!({"DesiredCanaries": 2, "HealthyAllocs": 1, "DesiredTotal": 3}),
+                "group \"app\": 1 of 2 canaries are healthy.",
+            ),
+            (
+                json!({"HealthyAllocs": 1, "UnhealthyAllocs": 1, "DesiredTotal": 3}),
+                "group \"app\": 1 of 3 allocations are healthy, 1 unhealthy.",
+            ),
+        ] {
+            let reasons = of_deployment(&row(group));
+            assert_eq!(reasons.len(), 1);
+            assert!(reasons[0].contains(told), "{reasons:?}");
+        }
+        let over = row(json!({"HealthyAllocs": 3, "DesiredTotal": 3}));
+        assert!(of_deployment(&over).is_empty());
     }
 }
