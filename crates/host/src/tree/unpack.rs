@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use tar::{Entry, EntryType};
 
 use super::TreeError;
@@ -33,7 +33,8 @@ pub struct Unpack<'a> {
 }
 
 /// Unpacks into `root`, which is there; the answer is how many bytes the files hold. Devices are passed over; everything
-/// else keeps its owner (where this process may give that), mode and time.
+/// else keeps its owner (where this process may give that), mode and time, and in layers what more programs say of their
+/// files: capabilities, and attributes of users.
 ///
 /// # Errors
 /// See [`TreeError`].
@@ -128,9 +129,47 @@ struct Marks {
     mode: Mode,
     owner: Option<(Uid, Gid)>,
     modified: Timestamps,
+    attributes: Vec<(String, Vec<u8>)>,
 }
 
-fn marks(entry: &Entry<'_, impl Read>, owners: bool) -> io::Result<Marks> {
+/// How extended attributes are named in archives.
+const ATTRIBUTE: &str = "SCHILY.xattr.";
+
+/// The attributes of an entry that an image may set. Those of the kernel's own machinery (of overlays, of security modules) would
+/// say more of the machine than of the file.
+fn attributes(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut found = Vec::new();
+    // One whose value has the byte of a new line in it cannot be read.
+    for extension in entry.pax_extensions()?.into_iter().flatten().flatten() {
+        let name = extension
+            .key()
+            .ok()
+            .and_then(|key| key.strip_prefix(ATTRIBUTE));
+        let Some(name) = name else { continue };
+        if name == "security.capability" || name.starts_with("user.") {
+            found.push((name.to_owned(), extension.value_bytes().to_vec()));
+        }
+    }
+    Ok(found)
+}
+
+/// Sets attributes where the file system has them and this process may.
+fn attribute(file: impl std::os::fd::AsFd, marks: &Marks) -> io::Result<()> {
+    for (name, value) in &marks.attributes {
+        match rustix::fs::fsetxattr(&file, name.as_str(), value, XattrFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn marks(entry: &mut Entry<'_, impl Read>, owners: bool, layer: bool) -> io::Result<Marks> {
+    let attributes = if layer {
+        attributes(entry)?
+    } else {
+        Vec::new()
+    };
     let header = entry.header();
     let id = |id: u64| u32::try_from(id).unwrap_or(u32::MAX - 1);
     let owner = match owners {
@@ -151,12 +190,13 @@ fn marks(entry: &Entry<'_, impl Read>, owners: bool) -> io::Result<Marks> {
             last_access: time,
             last_modification: time,
         },
+        attributes,
     })
 }
 
 impl Target {
     fn put(&mut self, path: &Path, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
-        let marks = marks(entry, self.owners)?;
+        let marks = marks(entry, self.owners, self.made.is_some())?;
         let kind = entry.header().entry_type();
         let Some(name) = path.file_name() else {
             return Ok(());
@@ -178,6 +218,7 @@ impl Target {
                 }
                 // After the owner, whose change takes the set-user bits away.
                 rustix::fs::fchmod(&file, marks.mode)?;
+                attribute(&file, &marks)?;
                 rustix::fs::futimens(&file, &marks.modified)?;
             }
             EntryType::Symlink => {
@@ -232,7 +273,7 @@ impl Target {
             rustix::fs::fchown(&made, Some(user), Some(group))?;
         }
         rustix::fs::fchmod(&made, marks.mode)?;
-        Ok(())
+        attribute(&made, marks)
     }
 
     /// A second name of a file that is there.
@@ -424,6 +465,74 @@ mod tests {
         assert_eq!(
             std::fs::read_to_string(temp.path().join("d")).unwrap(),
             "now a file"
+        );
+    }
+
+    /// A layer of one file that has these attributes.
+    fn with_attributes(attributes: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let keys: Vec<String> = attributes
+            .iter()
+            .map(|(name, _)| format!("{ATTRIBUTE}{name}"))
+            .collect();
+        let pairs = keys.iter().zip(attributes);
+        let pairs = pairs.map(|(key, (_, value))| (key.as_str(), *value));
+        builder.append_pax_extensions(pairs).unwrap();
+        builder
+            .append(
+                tar::Archive::new(archive(&[("x", Regular, "1")]).as_slice())
+                    .entries()
+                    .unwrap()
+                    .next()
+                    .unwrap()
+                    .unwrap()
+                    .header(),
+                &b"1"[..],
+            )
+            .unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    fn attribute_of(path: &Path, name: &str) -> Option<Vec<u8>> {
+        let mut value = vec![0; 256];
+        let length = rustix::fs::getxattr(path, name, value.as_mut_slice()).ok()?;
+        value.truncate(length);
+        Some(value)
+    }
+
+    #[test]
+    fn layers_say_what_programs_may_and_no_more() {
+        // `cap_net_raw` in the second revision of the format.
+        const NET_RAW: &[u8] = &[1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let layer = with_attributes(&[
+            ("security.capability", NET_RAW),
+            ("user.note", b"kept"),
+            ("trusted.overlay.redirect", b"/etc"),
+        ]);
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("x");
+        unpack(layer.as_slice(), temp.path(), &all(true)).unwrap();
+        assert_eq!(attribute_of(&path, "trusted.overlay.redirect"), None);
+        let probe = temp.path().join("probe");
+        std::fs::write(&probe, "").unwrap();
+        let possible = |name: &str, value: &[u8]| {
+            rustix::fs::setxattr(&probe, name, value, XattrFlags::empty()).is_ok()
+        };
+        for (name, value) in [("security.capability", NET_RAW), ("user.note", b"kept")] {
+            if possible(name, value) {
+                assert_eq!(attribute_of(&path, name).as_deref(), Some(value), "{name}");
+            } else {
+                println!(
+                    "SKIPPED: layers_say_what_programs_may_and_no_more: no {name} can be set here"
+                );
+            }
+        }
+        // What comes from another node is not believed.
+        let other = tempfile::tempdir().unwrap();
+        unpack(layer.as_slice(), other.path(), &all(false)).unwrap();
+        assert_eq!(
+            attribute_of(&other.path().join("x"), "security.capability"),
+            None
         );
     }
 
