@@ -9,6 +9,7 @@ use super::{
     GroupMemory, GroupUsage, Limits, TaskCgroup, Version, make_dir, read_number, read_pairs,
     read_pids, write,
 };
+use crate::sys;
 
 const CONTROLLERS: [&str; 5] = ["cpuset", "cpu", "io", "memory", "pids"];
 
@@ -76,10 +77,24 @@ fn set_limits(dir: &Path, limits: &Limits) -> io::Result<()> {
     Ok(())
 }
 
+/// Answers how many were left.
 pub(super) fn kill(group: &TaskCgroup) -> usize {
     let Some(dir) = group.dir("") else { return 0 };
-    let _ = write(&dir.join("cgroup.kill"), "1");
-    read_pids(&dir.join("cgroup.procs")).len()
+    let procs = dir.join("cgroup.procs");
+    let at_once = dir.join("cgroup.kill");
+    if at_once.exists() {
+        let _ = write(&at_once, "1");
+        return read_pids(&procs).len();
+    }
+    // Kernels before 5.14: what is frozen cannot fork away.
+    let freeze = dir.join("cgroup.freeze");
+    let _ = write(&freeze, "1");
+    let pids = read_pids(&procs);
+    for pid in &pids {
+        sys::kill(*pid, sys::SIGKILL);
+    }
+    let _ = write(&freeze, "0");
+    pids.len()
 }
 
 pub(super) fn oom_kills(group: &TaskCgroup) -> u64 {
@@ -118,4 +133,197 @@ fn memory(dir: &Path) -> Option<GroupMemory> {
         kernel: pick("kernel"),
         kernel_max: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree of plain files, as far as this module looks at it.
+    fn tree() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn read(dir: &Path, name: &str) -> Option<String> {
+        fs::read_to_string(dir.join(name)).ok()
+    }
+
+    fn made(root: &Path, limits: &Limits) -> (TaskCgroup, std::path::PathBuf) {
+        let group = create(root, "nomad.slice", "a.t", limits).unwrap();
+        let dir = group.dirs[""].clone();
+        (group, dir)
+    }
+
+    #[test]
+    fn shared_cores_and_reserved_ones_are_apart() {
+        let root = tree();
+        let (group, shared) = made(root.path(), &Limits::default());
+        assert_eq!(
+            shared,
+            root.path().join("nomad.slice/share.slice/a.t.scope")
+        );
+        assert!(group.owned && group.version == Version::V2);
+        assert_eq!(read(&shared, "cpu.weight"), None);
+        let cores = Limits {
+            cpuset: Some("0-1".into()),
+            ..Limits::default()
+        };
+        let (_, reserved) = made(root.path(), &cores);
+        assert!(reserved.ends_with("nomad.slice/reserve.slice/a.t.scope"));
+        assert_eq!(read(&reserved, "cpuset.cpus").as_deref(), Some("0-1"));
+        // The same again is no mistake.
+        made(root.path(), &cores);
+    }
+
+    #[test]
+    fn controllers_are_passed_on_at_each_level() {
+        let root = tree();
+        let file = root.path().join("cgroup.subtree_control");
+        fs::write(&file, "cpuset cpu io memory pids\n").unwrap();
+        made(root.path(), &Limits::default());
+        // What is on is left alone; the last that was off is the last that was written.
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            "cpuset cpu io memory pids\n"
+        );
+        for below in ["nomad.slice", "nomad.slice/share.slice"] {
+            let written = read(&root.path().join(below), "cgroup.subtree_control");
+            assert_eq!(written.as_deref(), Some("+pids"), "{below}");
+        }
+    }
+
+    #[test]
+    fn limits_are_in_the_units_of_the_kernel() {
+        let root = tree();
+        let limits = Limits {
+            cpu_shares: Some(1024),
+            memory_hard: Some(64 << 20),
+            memory_soft: Some(32 << 20),
+            pids: Some(100),
+            cpuset: None,
+        };
+        // Where there is no swap there is no file for it.
+        let (_, dir) = made(root.path(), &limits);
+        let value = |name: &str| read(&dir, name);
+        assert_eq!(value("cpu.weight").as_deref(), Some("39"));
+        assert_eq!(value("memory.max").as_deref(), Some("67108864"));
+        assert_eq!(value("memory.low").as_deref(), Some("33554432"));
+        assert_eq!(value("pids.max").as_deref(), Some("100"));
+        assert_eq!(value("memory.swap.max"), None);
+        fs::write(dir.join("memory.swap.max"), "max").unwrap();
+        made(root.path(), &limits);
+        assert_eq!(value("memory.swap.max").as_deref(), Some("0"));
+        for (shares, weight) in [(0, "1"), (2, "1"), (1 << 40, "10000")] {
+            let limits = Limits {
+                cpu_shares: Some(shares),
+                ..Limits::default()
+            };
+            made(root.path(), &limits);
+            assert_eq!(value("cpu.weight").as_deref(), Some(weight), "{shares}");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_counts_is_read() {
+        let root = tree();
+        let (group, dir) = made(root.path(), &Limits::default());
+        assert_eq!(
+            (oom_kills(&group), usage(&group).unwrap().memory),
+            (0, None)
+        );
+        for (name, text) in [
+            ("memory.events", "low 0\nhigh 0\nmax 7\noom 2\noom_kill 1\n"),
+            (
+                "cpu.stat",
+                "usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 9\nnr_throttled 3\nthrottled_usec 4\n",
+            ),
+            ("memory.current", "4096\n"),
+            ("memory.peak", "8192\n"),
+            ("memory.swap.current", "1\n"),
+            (
+                "memory.stat",
+                "anon 1000\nfile 2000\nkernel 300\nfile_mapped 40\n",
+            ),
+        ] {
+            fs::write(dir.join(name), text).unwrap();
+        }
+        assert_eq!(oom_kills(&group), 1);
+        let expected = GroupUsage {
+            cpu_total_ns: 30_000,
+            cpu_user_ns: 20_000,
+            cpu_system_ns: 10_000,
+            throttled_periods: 3,
+            throttled_ns: 4_000,
+            memory: Some(GroupMemory {
+                usage: 4096,
+                max_usage: 8192,
+                rss: 1000,
+                cache: 2000,
+                swap: 1,
+                mapped_file: 40,
+                kernel: 300,
+                kernel_max: 0,
+            }),
+        };
+        assert_eq!(usage(&group), Some(expected));
+    }
+
+    #[test]
+    fn the_kernel_is_asked_to_kill_all_at_once() {
+        let root = tree();
+        let (group, dir) = made(root.path(), &Limits::default());
+        fs::write(dir.join("cgroup.kill"), "").unwrap();
+        fs::write(dir.join("cgroup.procs"), "").unwrap();
+        assert_eq!(kill(&group), 0);
+        assert_eq!(read(&dir, "cgroup.kill").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_kernel_without_that_has_each_process_killed() {
+        let root = tree();
+        let (group, dir) = made(root.path(), &Limits::default());
+        let mut child = std::process::Command::new("/bin/sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        fs::write(dir.join("cgroup.procs"), format!("{}\n", child.id())).unwrap();
+        assert_eq!(kill(&group), 1);
+        let status = child.wait().unwrap();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status),
+            Some(9)
+        );
+        assert_eq!(read(&dir, "cgroup.freeze").as_deref(), Some("0"));
+    }
+
+    /// On a machine that has it.
+    #[test]
+    fn a_real_group_holds_and_ends_what_is_in_it() {
+        let name = "a_real_group_holds_and_ends_what_is_in_it";
+        let root = Path::new(super::super::ROOT);
+        if super::super::detect() != Version::V2 || !nix::unistd::geteuid().is_root() {
+            println!("SKIPPED: {name}: needs root and control groups of version 2");
+            return;
+        }
+        let limits = Limits {
+            memory_hard: Some(64 << 20),
+            pids: Some(10),
+            ..Limits::default()
+        };
+        let unique = format!("caravan-test-{}", std::process::id());
+        let group = create(root, "nomad.slice", &unique, &limits).unwrap();
+        let dir = group.dirs[""].clone();
+        assert_eq!(read(&dir, "pids.max").as_deref(), Some("10\n"));
+        let mut child = std::process::Command::new("/bin/sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        write(&dir.join("cgroup.procs"), &child.id().to_string()).unwrap();
+        assert_eq!(group.pids().len(), 1);
+        assert!(usage(&group).unwrap().memory.is_some());
+        assert!(group.kill_all());
+        child.wait().unwrap();
+        group.remove().unwrap();
+        assert!(!dir.exists());
+    }
 }
