@@ -16,7 +16,7 @@ use super::options::{DockerConfig, PluginConfig};
 use super::{auth, words};
 
 /// How often a long pull says how far it is.
-const PROGRESS_EVERY: Duration = Duration::from_secs(120);
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(120);
 
 /// A name as jobs write it, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,7 @@ impl Images {
                 task.image_pull_timeout.unwrap_or(plugin.image_pull_timeout),
             ),
             activity: Duration::from_nanos(plugin.pull_activity_timeout),
+            said_every: PROGRESS_EVERY,
         };
         let (config, events, shown) = (config.clone(), events.clone(), name.clone());
         let say = move |text: String| announce(&config, &events, text, &shown);
@@ -236,11 +237,12 @@ impl Images {
     }
 }
 
-/// How long a pull may take as a whole, and without any progress.
+/// How long a pull may take as a whole, and without any progress; how often it says how far it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) total: Duration,
     pub(crate) activity: Duration,
+    pub(crate) said_every: Duration,
 }
 
 fn announce(config: &TaskConfig, events: &EventSender, message: String, name: &ImageName) {
@@ -282,7 +284,7 @@ async fn pull(
         .tag(&name.version)
         .build();
     let stream = docker.create_image(Some(options), None, credentials);
-    match tokio::time::timeout(limits.total, follow(stream, limits.activity, say)).await {
+    match tokio::time::timeout(limits.total, follow(stream, limits, say)).await {
         Ok(Ok(())) => {}
         Ok(Err(why)) => return Err(failed(why)),
         Err(_) => return Err(failed(format!("not done after {:?}", limits.total))),
@@ -295,9 +297,10 @@ async fn pull(
 
 async fn follow(
     stream: impl Stream<Item = Result<bollard::models::CreateImageInfo, Error>>,
-    activity: Duration,
+    limits: Limits,
     say: impl Fn(String),
 ) -> Result<(), String> {
+    let activity = limits.activity;
     tokio::pin!(stream);
     let mut layers: BTreeMap<String, (String, i64, i64)> = BTreeMap::new();
     let mut said = Instant::now();
@@ -320,7 +323,7 @@ async fn follow(
                 progress.total.unwrap_or(0),
             ),
         );
-        if said.elapsed() >= PROGRESS_EVERY {
+        if said.elapsed() >= limits.said_every {
             said = Instant::now();
             say(format!("Docker image pull progress: {}", summary(&layers)));
         }
@@ -347,6 +350,61 @@ fn summary(layers: &BTreeMap<String, (String, i64, i64)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn step(id: &str, status: &str, done: i64, of: i64) -> bollard::models::CreateImageInfo {
+        bollard::models::CreateImageInfo {
+            id: Some(id.to_owned()),
+            status: Some(status.to_owned()),
+            progress_detail: Some(bollard::models::ProgressDetail {
+                current: Some(done),
+                total: Some(of),
+            }),
+            ..Default::default()
+        }
+    }
+
+    fn limits(activity: Duration, said_every: Duration) -> Limits {
+        Limits {
+            total: Duration::MAX,
+            activity,
+            said_every,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_pull_says_how_far_it_is() {
+        const MB: i64 = 1 << 20;
+        let steps = || {
+            futures::stream::iter([
+                Ok(step("a", "Downloading", MB, 4 * MB)),
+                Ok(step("b", "Pull complete", 2 * MB, 2 * MB)),
+                Ok(step("a", "Downloading", 3 * MB, 4 * MB)),
+            ])
+        };
+        let pulled = async |said_every| {
+            let said = std::cell::RefCell::new(Vec::new());
+            let say = |text| said.borrow_mut().push(text);
+            let pulled = follow(steps(), limits(Duration::MAX, said_every), say).await;
+            assert_eq!(pulled, Ok(()));
+            said.into_inner()
+        };
+        let said = pulled(Duration::ZERO).await;
+        assert_eq!(said.len(), 3);
+        assert_eq!(
+            said[2],
+            "Docker image pull progress: Pulled 1/2 (5MiB/6MiB)"
+        );
+        assert!(pulled(PROGRESS_EVERY).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_pull_that_does_not_move_is_given_up() {
+        let stream = futures::stream::iter([Ok(step("a", "Downloading", 1, 2))]);
+        let stream = stream.chain(futures::stream::pending());
+        let limits = limits(Duration::from_millis(20), PROGRESS_EVERY);
+        let pulled = follow(stream, limits, |_| {}).await;
+        assert_eq!(pulled, Err("no progress for 20ms".to_owned()));
+    }
 
     #[test]
     fn names_are_taken_apart() {

@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 use caravan_driver::{DriverError, NetworkIsolation};
 
 use super::create::{LABEL_ALLOC, LABEL_NODE, SANDBOX};
-use super::image::{ImageName, Images, Limits};
+use super::image::{ImageName, Images, Limits, PROGRESS_EVERY};
 use super::options::PluginConfig;
 use super::{auth, words};
 
@@ -38,6 +38,7 @@ pub(crate) async fn create(
             let limits = Limits {
                 total: Duration::from_nanos(plugin.infra_image_pull_timeout),
                 activity: Duration::from_nanos(plugin.pull_activity_timeout),
+                said_every: PROGRESS_EVERY,
             };
             images
                 .pull(docker, &image, credentials, limits, |_| {})
