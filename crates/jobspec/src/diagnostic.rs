@@ -220,6 +220,11 @@ impl Diags {
         }
     }
 
+    /// Puts what was told since there were `from` diagnostics into the order of its places.
+    pub(crate) fn in_file_order(&mut self, from: usize) {
+        self.list[from..].sort_by_key(|told| told.range.as_ref().map(|range| range.start.byte));
+    }
+
     /// Whether nothing more will be told, so that nothing need be prepared.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MOST

@@ -4,6 +4,7 @@ use super::ast::{Body, Expr, Name};
 use super::lexer::{Kind, Token, lex};
 use crate::diagnostic::Diags;
 use crate::source::Span;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// An error was told; what follows on the line makes no sense.
@@ -16,6 +17,9 @@ pub(crate) const MOST_DEPTH: usize = 150;
 /// How far the end of a broken item is looked for.
 const MOST_LOOKAHEAD: usize = 5_000;
 
+/// So many misplaced tokens are told before a file is parsed; a file with more is of another language.
+const MOST_MISPLACED: usize = 20;
+
 pub(crate) struct Parser<'a> {
     pub(crate) file: u32,
     pub(crate) text: Rc<str>,
@@ -26,6 +30,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) depth: usize,
     pub(crate) diags: &'a mut Diags,
     pub(super) unclosed_told: bool,
+    /// Where the misplaced tokens start that were told before parsing began.
+    told: BTreeSet<u32>,
 }
 
 /// The body of a file. Errors are in `diags`.
@@ -37,15 +43,21 @@ pub(crate) fn parse_file(file: u32, diags: &mut Diags) -> Body {
         .rev()
         .take(2)
         .find(|it| it.kind == Kind::TooMany);
+    let told = diags.list.len();
     let mut parser = Parser::new(file, text, &tokens, diags);
-    match cut {
+    let body = match cut {
         // Whatever else is said of half a file is beside the point.
         Some(cut) => {
             let _ = parser.invalid::<()>(*cut);
             Body::default()
         }
-        None => parser.body(None),
-    }
+        None => {
+            parser.misplaced();
+            parser.body(None)
+        }
+    };
+    diags.in_file_order(told);
+    body
 }
 
 /// The whole text as one expression. Errors are in `diags`.
@@ -77,6 +89,29 @@ impl<'a> Parser<'a> {
             depth: 0,
             diags,
             unclosed_told: false,
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Tells of each token that has no place anywhere, of the same sign once in a line. Parsing would not come to
+    /// those that stand in an item that is broken elsewhere, and they are often what broke it.
+    fn misplaced(&mut self) {
+        let tokens = self.tokens;
+        let misplaced = tokens
+            .iter()
+            .filter(|token| matches!(token.kind, Kind::Invalid | Kind::BrokenQuote));
+        let mut last: Option<Span> = None;
+        for token in misplaced.take(MOST_MISPLACED) {
+            let span = token.span;
+            let again = last.is_some_and(|last| {
+                let between = &self.text[last.end as usize..span.start as usize];
+                self.source(last) == self.source(span) && !between.contains('\n')
+            });
+            if !again || token.kind == Kind::BrokenQuote {
+                let _ = self.invalid::<()>(*token);
+            }
+            self.told.insert(span.start);
+            last = Some(span);
         }
     }
 
@@ -195,8 +230,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Tells what is wrong with a token that has no place anywhere.
+    /// Tells what is wrong with a token that has no place anywhere, once.
     pub(crate) fn invalid<T>(&mut self, token: Token) -> Parsed<T> {
+        if self.told.contains(&token.span.start) {
+            return Err(Failed);
+        }
         let (summary, detail) = match (token.kind, self.source(token.span)) {
             (Kind::BrokenQuote, "") => (
                 "Unterminated template string",
