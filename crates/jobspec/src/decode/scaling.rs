@@ -78,7 +78,6 @@ pub(super) fn task_scaling(
         }
         seen.push((kind, block));
         let body = block.content(cx, &task.scope, &SCALING);
-        body.require(cx, "max");
         let mut policy = scaling(cx, &body);
         if policy.r#type.is_empty() {
             policy.r#type = kind.to_owned();
