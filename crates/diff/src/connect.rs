@@ -1,6 +1,5 @@
 //! The service mesh's part of a service (plan sheet §9, ConsulConnect).
 
-use crate::flatten::Fields;
 use crate::order::sort_objects;
 use crate::parts;
 use crate::plain::plain;
@@ -80,7 +79,7 @@ fn proxy(
         after.expose.as_ref(),
         contextual,
     ));
-    list.extend(transparent(
+    list.push(transparent(
         before.transparent_proxy.as_ref(),
         after.transparent_proxy.as_ref(),
         contextual,
@@ -141,18 +140,13 @@ fn expose(
     nested("Expose", presence(old, new), None, None, list, contextual)
 }
 
-/// Unlike other objects it is listed when nothing about it changed, as long as it is there.
+/// Unlike other objects it is always listed, without anything in it when it did not change.
 fn transparent(
     old: Option<&TransparentProxy>,
     new: Option<&TransparentProxy>,
     contextual: Contextual,
-) -> Option<ObjectDiff> {
-    if old.is_none() && new.is_none() {
-        return None;
-    }
-    let flat = |side: Option<&TransparentProxy>| {
-        side.map(|side| plain(side, &[], &[])).unwrap_or_default()
-    };
+) -> ObjectDiff {
+    let flat = |side: Option<&TransparentProxy>| side.map(|side| plain(side, &[], &[]));
     let empty = TransparentProxy::default();
     let (before, after) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
     let ports = |side: &TransparentProxy| -> Vec<String> {
@@ -179,14 +173,24 @@ fn transparent(
             after.exclude_uids.clone(),
         ),
     ];
-    Some(ObjectDiff {
-        r#type: presence(old, new),
+    let sets = sets
+        .into_iter()
+        .filter_map(|(name, old, new)| text_set(name, &old, &new, contextual))
+        .collect();
+    let kind = presence(old, new);
+    nested(
+        "TransparentProxy",
+        kind,
+        flat(old),
+        flat(new),
+        sets,
+        contextual,
+    )
+    .unwrap_or_else(|| ObjectDiff {
+        r#type: DiffType::None,
         name: "TransparentProxy".to_owned(),
-        fields: crate::primitive::fields(&flat(old), &flat(new), contextual),
-        objects: sets
-            .into_iter()
-            .filter_map(|(name, old, new)| text_set(name, &old, &new, contextual))
-            .collect(),
+        fields: Vec::new(),
+        objects: Vec::new(),
     })
 }
 
@@ -247,6 +251,7 @@ fn gateway(
         Vec::new(),
         contextual,
     ));
+    sort_objects(&mut list);
     nested("Gateway", presence(old, new), None, None, list, contextual)
 }
 
@@ -264,20 +269,16 @@ fn gateway_proxy(
             .map(|(name, one)| (name.clone(), one.clone()))
             .collect()
     };
-    let address_fields = |(name, one): &(String, GatewayBindAddress)| {
-        let mut fields: Fields = plain(one, &[], &[]);
-        fields.insert("Name".to_owned(), name.clone());
-        fields
-    };
     let mut list = object_set(
         "EnvoyGatewayBindAddresses",
         &addresses(before),
         &addresses(after),
         |(name, _)| name.clone(),
-        address_fields,
+        |(_, one)| plain(one, &[], &["Name"]),
         contextual,
     );
     list.extend(config(&before.config, &after.config, contextual));
+    sort_objects(&mut list);
     nested(
         "Proxy",
         presence(old, new),
@@ -305,10 +306,11 @@ fn ingress(
             side.map(|side| side.services.clone()).unwrap_or_default()
         };
         let (before, after) = (services(old), services(new));
-        let inner = paired(&before, &after, |service| service.name.clone())
+        let mut inner: Vec<ObjectDiff> = paired(&before, &after, |service| service.name.clone())
             .into_iter()
             .filter_map(|(old, new)| ingress_service(old, new, contextual))
             .collect();
+        sort_objects(&mut inner);
         list.extend(nested(
             "Listener",
             presence(old, new),
@@ -318,6 +320,7 @@ fn ingress(
             contextual,
         ));
     }
+    sort_objects(&mut list);
     nested("Ingress", presence(old, new), None, None, list, contextual)
 }
 

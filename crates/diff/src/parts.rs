@@ -1,6 +1,7 @@
 //! Parts that several kinds of objects have (plan sheet §9).
 
 use crate::network;
+use crate::order::sort_objects;
 use crate::plain::plain;
 use crate::primitive::{Contextual, nested, object, object_set, paired, presence, text_set};
 use caravan_model::*;
@@ -64,11 +65,14 @@ pub(crate) fn resources(
     let empty = Resources::default();
     let (before, after) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
     let mut list = network::networks(&before.networks, &after.networks, contextual);
-    for (old, new) in paired(&before.devices, &after.devices, |device| {
+    let mut devices: Vec<ObjectDiff> = paired(&before.devices, &after.devices, |device| {
         device.name.clone()
-    }) {
-        list.extend(device(old, new, contextual));
-    }
+    })
+    .into_iter()
+    .filter_map(|(old, new)| device(old, new, contextual))
+    .collect();
+    sort_objects(&mut devices);
+    list.extend(devices);
     let numa = |side: Option<&Numa>| side.map(|side| plain(side, &[], &[]));
     list.extend(object(
         "NUMA",
@@ -79,26 +83,19 @@ pub(crate) fn resources(
     nested("Resources", kind, flat(old), flat(new), list, contextual)
 }
 
+/// A device's own fields; its constraints and affinities are not listed, but a change of them makes it Edited.
 fn device(
     old: Option<&RequestedDevice>,
     new: Option<&RequestedDevice>,
     contextual: Contextual,
 ) -> Option<ObjectDiff> {
     let flat = |side: Option<&RequestedDevice>| side.map(|side| plain(side, &[], &[]));
-    let empty = RequestedDevice::default();
-    let (before, after) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
-    let mut list = constraints(&before.constraints, &after.constraints, contextual);
-    list.extend(affinities(
-        &before.affinities,
-        &after.affinities,
-        contextual,
-    ));
     nested(
         "Device",
         presence(old, new),
         flat(old),
         flat(new),
-        list,
+        Vec::new(),
         contextual,
     )
 }
@@ -137,7 +134,7 @@ pub(crate) fn templates(
         .into_iter()
         .filter_map(|(old, new)| template(old, new, contextual))
         .collect();
-    crate::order::sort_objects(&mut list);
+    sort_objects(&mut list);
     list
 }
 

@@ -1,6 +1,7 @@
 //! The difference of two tasks (plan sheet §8).
 
 use crate::flatten::{Fields, full};
+use crate::order::sort_objects;
 use crate::plain::plain;
 use crate::primitive::{
     Contextual, by_place, fields, nested, object, object_set, paired, presence, text_set,
@@ -127,11 +128,14 @@ fn objects(old: Option<&Task>, new: Option<&Task>, contextual: Contextual) -> Ve
         identity.as_ref(),
         contextual,
     ));
-    for (old, new) in paired(&before.identities, identities, |identity| {
+    let mut named: Vec<ObjectDiff> = paired(&before.identities, identities, |identity| {
         identity.name.clone()
-    }) {
-        list.extend(parts::identity(old, new, contextual));
-    }
+    })
+    .into_iter()
+    .filter_map(|(old, new)| parts::identity(old, new, contextual))
+    .collect();
+    sort_objects(&mut named);
+    list.extend(named);
     for (old, new) in by_place(&before.actions, actions) {
         list.extend(action(old, new, contextual));
     }

@@ -97,3 +97,62 @@ fn an_edited_constraint_is_one_gone_and_one_new() {
         .collect();
     assert_eq!(kinds, [DiffType::Added, DiffType::Deleted]);
 }
+
+fn names_and_kinds(objects: &[ObjectDiff]) -> Vec<(&str, DiffType)> {
+    objects
+        .iter()
+        .map(|one| (one.name.as_str(), one.r#type))
+        .collect()
+}
+
+#[test]
+fn objects_of_one_kind_are_listed_edited_added_deleted() {
+    let identity = |name: &str, file: bool| Identity {
+        name: name.into(),
+        audience: vec!["a".into()],
+        file,
+        ..Identity::default()
+    };
+    let (mut old, mut new) = (job(), job());
+    old.task_groups[0].tasks[0].identities = vec![identity("b", false), identity("z", false)];
+    new.task_groups[0].tasks[0].identities = vec![identity("a", false), identity("z", true)];
+    let diff = job_diff(Some(&old), Some(&new), true);
+    let objects = &diff.task_groups[0].tasks[0].objects;
+    let expected = [DiffType::Edited, DiffType::Added, DiffType::Deleted];
+    assert_eq!(
+        names_and_kinds(objects),
+        expected.map(|kind| ("Identity", kind))
+    );
+}
+
+#[test]
+fn a_proxy_lists_how_it_is_transparent_even_when_that_did_not_change() {
+    let proxy = |port: i64| Service {
+        name: "web".into(),
+        connect: Some(Connect {
+            sidecar_service: Some(SidecarService {
+                proxy: Some(ConnectProxy {
+                    local_service_port: port,
+                    ..ConnectProxy::default()
+                }),
+                ..SidecarService::default()
+            }),
+            ..Connect::default()
+        }),
+        ..Service::default()
+    };
+    let (mut old, mut new) = (job(), job());
+    old.task_groups[0].services = vec![proxy(80)];
+    new.task_groups[0].services = vec![proxy(81)];
+    let diff = job_diff(Some(&old), Some(&new), true);
+    let [service] = diff.task_groups[0].objects.as_slice() else {
+        panic!("{:?}", diff.task_groups[0].objects);
+    };
+    let proxy = &service.objects[0].objects[0].objects[0];
+    assert_eq!(proxy.name, "ConsulProxy");
+    assert_eq!(
+        names_and_kinds(&proxy.objects),
+        [("TransparentProxy", DiffType::None)]
+    );
+    assert!(proxy.objects[0].fields.is_empty());
+}
