@@ -149,6 +149,14 @@ pub struct ServiceCheck {
     pub on_update: String,
 }
 
+impl ServiceCheck {
+    /// Whether the check connects to a port; a script does not.
+    #[must_use]
+    pub fn needs_port(&self) -> bool {
+        ["http", "tcp", "grpc"].contains(&self.r#type.as_str())
+    }
+}
+
 /// When failing checks restart the task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

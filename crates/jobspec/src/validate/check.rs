@@ -1,7 +1,7 @@
 //! Checks of services.
 
 use super::Faults;
-use caravan_model::{CheckRestart, Duration, Service, ServiceCheck, on_update};
+use caravan_model::{CheckRestart, Duration, Service, ServiceCheck, address_mode, on_update};
 
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -10,8 +10,7 @@ pub(super) fn checks(service: &Service, faults: &mut Faults) {
     let mut seen = std::collections::BTreeSet::new();
     for check in &service.checks {
         let name = check.name.as_str();
-        let needs_port = ["http", "tcp", "grpc"].contains(&check.r#type.as_str());
-        if needs_port && service.port_label.is_empty() && check.port_label.is_empty() {
+        if check.needs_port() && service.port_label.is_empty() && check.port_label.is_empty() {
             faults.add(format!(
                 "Check {name} invalid: check requires a port but neither check nor service {:?} have a port",
                 service.name
@@ -30,6 +29,34 @@ pub(super) fn checks(service: &Service, faults: &mut Faults) {
             }
             false => consul(service, check, faults),
         }
+    }
+}
+
+/// The label of the port that a check of a task's service looks at; none for a number that the driver knows.
+pub(super) fn port_of<'a>(
+    service: &'a Service,
+    check: &'a ServiceCheck,
+) -> Result<Option<&'a str>, String> {
+    let port = match check.port_label.as_str() {
+        "" => service.port_label.as_str(),
+        own => own,
+    };
+    if port.is_empty() {
+        return Err(format!("check {:?} is missing a port", check.name));
+    }
+    let Ok(number) = port.parse::<i64>() else {
+        return Ok(Some(port));
+    };
+    match check.address_mode == address_mode::DRIVER {
+        true if number > 0 => Ok(None),
+        true => Err(format!(
+            "check {:?} has invalid numeric port {number}",
+            check.name
+        )),
+        false => Err(format!(
+            "check {:?} cannot use a numeric port {number} without setting address_mode=\"driver\"",
+            check.name
+        )),
     }
 }
 
@@ -215,7 +242,7 @@ fn consul_only(check: &ServiceCheck) -> Option<String> {
         (check.success_before_passing, "success_before_passing"),
         (check.failures_before_critical, "failures_before_critical"),
     ];
-    if ["http", "tcp", "grpc"].contains(&check.r#type.as_str()) {
+    if check.needs_port() {
         for (value, what) in positive_only {
             if value < 0 {
                 return Some(format!("{what} must be non-negative"));

@@ -34,7 +34,7 @@ pub(super) fn spreads(spreads: &[Spread], faults: &mut Faults) {
     }
 }
 
-fn constraint(constraint: &Constraint) -> Faults {
+pub(super) fn constraint(constraint: &Constraint) -> Faults {
     let mut faults = Faults::default();
     let (operator, target) = (constraint.operand.as_str(), constraint.r_target.as_str());
     let mut needs_attribute = true;

@@ -60,12 +60,12 @@ fn validate_device(device: &RequestedDevice) -> Faults {
         "device name must be given as one of the following: type, vendor/type, or vendor/type/name",
     );
     for (at, constraint) in device.constraints.iter().enumerate() {
+        let before = format!("Constraint {} validation failed: ", at + 1);
         let operator = constraint.operand.as_str();
         if [operand::DISTINCT_HOSTS, operand::DISTINCT_PROPERTY].contains(&operator) {
-            faults.add(format!(
-                "Constraint {} validation failed: using unsupported operand {operator:?}",
-                at + 1
-            ));
+            faults.add(format!("{before}using unsupported operand {operator:?}"));
+        } else {
+            faults.nest(&before, placement::constraint(constraint));
         }
     }
     placement::affinities(&device.affinities, &mut faults);

@@ -85,7 +85,7 @@ pub(super) fn script_checks(group: &TaskGroup) -> Faults {
 }
 
 /// Services of one task.
-pub(super) fn validate_task(group: &TaskGroup, task: &Task) -> Faults {
+pub(super) fn validate_task<'a>(group: &'a TaskGroup, task: &'a Task) -> Faults {
     let mut faults = Faults::default();
     let mut known = BTreeSet::new();
     let mut unknown_ports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -107,10 +107,21 @@ pub(super) fn validate_task(group: &TaskGroup, task: &Task) -> Faults {
             service.address_mode == address_mode::ALLOC,
             format!("service {:?} cannot use address_mode=\"alloc\", only services defined in a \"group\" block can use this mode", service.name),
         );
+        let mut refer = |port: &'a str| {
+            if !labels.contains(port) {
+                unknown_ports.entry(port).or_default().insert(&service.name);
+            }
+        };
         let port = service.port_label.as_str();
-        let by_number = port.parse::<u32>().is_ok();
-        if !port.is_empty() && !by_number && !labels.contains(port) {
-            unknown_ports.entry(port).or_default().insert(&service.name);
+        if !port.is_empty() && !is_advertised(service) {
+            refer(port);
+        }
+        for check in service.checks.iter().filter(|it| it.needs_port()) {
+            match check::port_of(service, check) {
+                Ok(Some(label)) => refer(label),
+                Ok(None) => {}
+                Err(why) => faults.add(why),
+            }
         }
     }
     for (port, services) in unknown_ports {
@@ -121,6 +132,13 @@ pub(super) fn validate_task(group: &TaskGroup, task: &Task) -> Faults {
         ));
     }
     faults
+}
+
+/// Whether the service's port is a number that is announced as it is, not a port of the task.
+fn is_advertised(service: &Service) -> bool {
+    let mode = service.address_mode.as_str();
+    let own = [address_mode::DRIVER, address_mode::ALLOC].contains(&mode);
+    (own || !service.address.is_empty()) && service.port_label.parse::<i64>().is_ok()
 }
 
 fn validate(service: &Service, of_group: bool) -> Faults {
