@@ -1,5 +1,6 @@
 //! Tasks and ports that services of a mesh need, put beside them.
 
+use super::gateway;
 use crate::validate::Faults;
 use caravan_model::{
     Connect, Constraint, Duration, Identity, Job, Lifecycle, LogConfig, Object, Port, Resources,
@@ -49,25 +50,34 @@ fn inject_service(
             put_port(group, &label);
         }
     }
-    if let Some(gateway) = &connect.gateway {
+    if let Some(it) = &connect.gateway {
         if let Some(why) = network_problem(group, true) {
             faults.add(why);
             return;
         }
-        let kind = match (&gateway.ingress, &gateway.terminating) {
+        let kind = match (&it.ingress, &it.terminating) {
             (Some(_), _) => "connect-ingress",
             (None, Some(_)) => "connect-terminating",
             (None, None) => "connect-mesh",
         };
         put_task(group, service, kind, connect.sidecar_task.as_ref());
+        gateway::listen(group, at, faults);
     }
-    if connect.native
-        && let Some(task) = group
-            .tasks
-            .iter_mut()
-            .find(|it| it.name == service.task_name)
-    {
+    if connect.native && connect.sidecar_service.is_none() {
+        name_native_task(group, at);
+    }
+}
+
+/// A service that speaks the mesh's protocol itself belongs to a task: the one that it names, or the only one.
+fn name_native_task(group: &mut TaskGroup, at: usize) {
+    let service = &mut group.services[at];
+    let task = match (service.task_name.as_str(), group.tasks.as_mut_slice()) {
+        ("", [only]) => Some(only),
+        (name, tasks) => tasks.iter_mut().find(|task| task.name == name),
+    };
+    if let Some(task) = task {
         task.kind = format!("connect-native:{}", service.name);
+        service.task_name.clone_from(&task.name);
     }
 }
 
@@ -91,7 +101,8 @@ fn network_problem(group: &TaskGroup, gateway: bool) -> Option<String> {
     })
 }
 
-fn put_port(group: &mut TaskGroup, label: &str) {
+/// Adds a dynamic port to the group's network, if there is none of this label.
+pub(super) fn put_port(group: &mut TaskGroup, label: &str) {
     let Some(network) = group.networks.first_mut() else {
         return;
     };
@@ -116,6 +127,10 @@ fn put_task(group: &mut TaskGroup, service: &Service, kind: &str, given: Option<
         .collect();
     let podman = !drivers.is_empty() && drivers.iter().all(|driver| *driver == "podman");
     let mut task = proxy_task(service, kind, podman, restart);
+    if kind != "connect-proxy" && gateway::is_on_host(group) {
+        let mode = json!(network_mode::HOST);
+        task.config.insert("network_mode".to_owned(), mode);
+    }
     if let Some(given) = given {
         overlay(&mut task, given);
     }

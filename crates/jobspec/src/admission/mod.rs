@@ -4,6 +4,8 @@
 //! nothing, so that sending a job again makes no new version.
 
 mod connect;
+mod expose;
+mod gateway;
 mod implied;
 mod rules;
 
@@ -102,6 +104,7 @@ pub fn admit(mut api: ApiJob, cluster: &dyn Cluster) -> Admission {
     complete(&mut job);
     let mut faults = Faults::default();
     connect::inject(&mut job, &mut faults);
+    expose::inject(&mut job, &mut faults);
     let namespace = cluster.namespace(job.namespace.as_str());
     if job.node_pool.is_empty() {
         let choice = namespace

@@ -120,3 +120,152 @@ fn no_job_waits_for_a_catalogue_that_nobody_set_up() {
     assert!(!all.contains("consul"), "{all}");
     assert!(job.task_groups[0].tasks[0].constraints.is_empty());
 }
+
+#[test]
+fn a_native_service_belongs_to_the_only_task() {
+    let text = "job \"j\" {\n  group \"g\" {\n    service {\n      name = \"s\"\n      port = \"80\"\n      connect {\n        \
+                native = true\n      }\n    }\n    task \"t\" {\n      driver = \"x\"\n    }\n  }\n}\n";
+    let first = admit(parsed(text), &WithConsul);
+    assert_eq!(first.errors, Vec::<String>::new());
+    let group = &first.job.task_groups[0];
+    assert_eq!(group.services[0].task_name, "t");
+    assert_eq!(group.tasks[0].kind, "connect-native:s");
+    let two = text.replace(
+        "    task",
+        "    task \"u\" {\n      driver = \"x\"\n    }\n    task",
+    );
+    let errors = admit(parsed(&two), &WithConsul).errors;
+    assert!(
+        errors[0].contains("requires setting the task"),
+        "{errors:?}"
+    );
+}
+
+const EXPOSED: &str = r#"
+job "j" {
+  group "g" {
+    network {
+      mode = "bridge"
+    }
+    service {
+      name = "api"
+      port = "9001"
+      connect {
+        sidecar_service {}
+      }
+      check {
+        expose   = true
+        name     = "health"
+        type     = "http"
+        path     = "/health"
+        interval = "10s"
+        timeout  = "3s"
+      }
+    }
+    task "t" {
+      driver = "x"
+    }
+  }
+}
+"#;
+
+#[test]
+fn an_exposed_check_has_a_path_through_the_proxy_and_a_port() {
+    let first = admit(parsed(EXPOSED), &WithConsul);
+    assert_eq!(first.errors, Vec::<String>::new());
+    let group = &first.job.task_groups[0];
+    let label = &group.services[0].checks[0].port_label;
+    assert!(label.starts_with("svc_api_ck_"), "{label}");
+    let port = group.networks[0].ports().find(|port| port.label == *label);
+    assert_eq!(port.map(|port| port.to), Some(-1));
+    let connect = group.services[0].connect.as_ref();
+    let proxy = connect.and_then(|it| it.sidecar_service.as_ref()?.proxy.as_ref());
+    let paths = &proxy
+        .and_then(|it| it.expose.as_ref())
+        .expect("exposed")
+        .paths;
+    assert_eq!(
+        (
+            paths[0].path.as_str(),
+            paths[0].local_path_port,
+            &paths[0].listener_port
+        ),
+        ("/health", 9001, label)
+    );
+    let second = admit(again(&first.job), &WithConsul);
+    assert_eq!(first.job, second.job);
+    assert_eq!(admit(parsed(EXPOSED), &WithConsul).job, first.job);
+}
+
+#[test]
+fn only_a_check_behind_a_proxy_can_be_exposed() {
+    let text = EXPOSED.replace("sidecar_service {}", "native = true");
+    let errors = admit(parsed(&text), &WithConsul).errors;
+    assert_eq!(
+        errors,
+        ["exposed service check g->api->health requires use of sidecar_proxy"]
+    );
+}
+
+const GATEWAY: &str = r#"
+job "j" {
+  group "g" {
+    network {
+      mode = "bridge"
+    }
+    service {
+      name = "in"
+      port = "8080"
+      connect {
+        gateway {
+          ingress {
+            listener {
+              port = 8080
+              service {
+                name = "api"
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+"#;
+
+#[test]
+fn a_gateway_in_a_network_of_its_own_listens_on_all_of_it() {
+    let proxy = |text: &str| {
+        let first = admit(parsed(text), &WithConsul);
+        assert_eq!(first.errors, Vec::<String>::new());
+        assert_eq!(admit(again(&first.job), &WithConsul).job, first.job);
+        let group = &first.job.task_groups[0];
+        let connect = group.services[0].connect.clone().expect("a gateway");
+        let proxy = connect.gateway.and_then(|it| it.proxy).unwrap_or_default();
+        let bound: Vec<(String, i64)> = proxy
+            .envoy_gateway_bind_addresses
+            .iter()
+            .map(|(name, to)| (name.clone(), to.port))
+            .collect();
+        let ports = group.networks.iter().flat_map(|it| it.ports());
+        let ports: Vec<String> = ports.map(|port| port.label.clone()).collect();
+        let mode = group.tasks[0].config.get("network_mode").cloned();
+        (bound, proxy.envoy_gateway_no_default_bind, ports, mode)
+    };
+    let (bound, alone, ports, mode) = proxy(GATEWAY);
+    assert_eq!(bound, [("api".to_owned(), 8080)]);
+    assert!(alone && ports.is_empty() && mode.is_none());
+    let terminating = GATEWAY
+        .replace("ingress", "terminating")
+        .replace("listener {", "");
+    let terminating = terminating
+        .replace("              port = 8080\n", "")
+        .replacen("              }\n", "", 1)
+        .replace("      port = \"8080\"\n", "");
+    let (bound, _, ports, _) = proxy(&terminating);
+    assert_eq!(bound, [("default".to_owned(), -1)]);
+    assert_eq!(ports, ["connect-terminating-in"]);
+    let (bound, alone, _, mode) = proxy(&GATEWAY.replace("\"bridge\"", "\"host\""));
+    assert!(bound.is_empty() && !alone);
+    assert_eq!(mode, Some(serde_json::json!("host")));
+}
