@@ -37,6 +37,7 @@ pub mod node_resources;
 pub mod operator;
 pub mod plan;
 pub mod query;
+pub mod regexp;
 pub mod request_json;
 pub mod resources;
 pub mod rollout;

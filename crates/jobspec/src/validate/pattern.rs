@@ -1,5 +1,6 @@
 //! Texts that have to be patterns: regular expressions and version constraints.
 
+use caravan_model::regexp;
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::ast::{
     Ast, ClassPerl, ClassPerlKind, ClassSetItem, ErrorKind, Span, Visitor, visit,
@@ -11,50 +12,59 @@ const MOST_WEIGHT: usize = 20_000;
 
 /// Why a text is no regular expression; none when it is one.
 pub(crate) fn regex_problem(pattern: &str) -> Option<String> {
-    let problem = match Parser::new().parse(pattern) {
-        Ok(ast) => match plain(pattern, &ast) {
-            Some((_, weight)) if weight <= MOST_WEIGHT => return None,
-            Some(_) => "expression too large".to_owned(),
-            None => format!("invalid character class range: `{pattern}`"),
-        },
-        Err(error) => {
-            let at = error.span().start.offset;
-            let here = pattern.get(at..).unwrap_or_default();
-            match error.kind() {
-                ErrorKind::GroupUnclosed => format!("missing closing ): `{pattern}`"),
-                ErrorKind::GroupUnopened => format!("unexpected ): `{pattern}`"),
-                ErrorKind::ClassUnclosed => format!("missing closing ]: `{here}`"),
-                ErrorKind::RepetitionMissing => {
-                    let operator: String = here.chars().take(1).collect();
-                    format!("missing argument to repetition operator: `{operator}`")
-                }
-                ErrorKind::EscapeUnexpectedEof => {
-                    "trailing backslash at end of expression: ``".to_owned()
-                }
-                ErrorKind::EscapeUnrecognized => {
-                    let escape: String = here.chars().take(2).collect();
-                    format!("invalid escape sequence: `{escape}`")
-                }
-                ErrorKind::UnsupportedLookAround => {
-                    let start: String = here.chars().take(3).collect();
-                    format!("invalid or unsupported Perl syntax: `{start}`")
-                }
-                ErrorKind::UnsupportedBackreference => {
-                    let escape: String = here.chars().take(2).collect();
-                    format!("invalid escape sequence: `{escape}`")
-                }
-                other => format!("{other}: `{pattern}`"),
-            }
-        }
+    let problem = match regexp::translated(pattern) {
+        Ok(usual) => problem(pattern, &usual)?,
+        Err(why) => why,
     };
     Some(format!("error parsing regexp: {problem}"))
+}
+
+fn problem(pattern: &str, usual: &str) -> Option<String> {
+    let error = match Parser::new().parse(usual) {
+        Ok(ast) => {
+            return match plain(usual, &ast) {
+                Some((_, weight)) if weight <= MOST_WEIGHT => None,
+                Some(_) => Some("expression too large".to_owned()),
+                None => Some(format!("invalid character class range: `{pattern}`")),
+            };
+        }
+        Err(error) => error,
+    };
+    let span = error.span();
+    let here = usual.get(span.start.offset..).unwrap_or_default();
+    let exactly = usual.get(span.start.offset..span.end.offset);
+    let first = |count| here.chars().take(count).collect::<String>();
+    Some(match error.kind() {
+        ErrorKind::GroupUnclosed => format!("missing closing ): `{pattern}`"),
+        ErrorKind::GroupUnopened => format!("unexpected ): `{pattern}`"),
+        ErrorKind::ClassRangeInvalid => format!(
+            "invalid character class range: `{}`",
+            exactly.unwrap_or(pattern)
+        ),
+        ErrorKind::RepetitionMissing => {
+            let operator = match here.find('}') {
+                Some(end) if here.starts_with('{') => here[..=end].to_owned(),
+                _ => first(1),
+            };
+            format!("missing argument to repetition operator: `{operator}`")
+        }
+        ErrorKind::EscapeUnexpectedEof => "trailing backslash at end of expression: ``".to_owned(),
+        ErrorKind::EscapeUnrecognized | ErrorKind::UnsupportedBackreference => {
+            format!("invalid escape sequence: `{}`", first(2))
+        }
+        ErrorKind::UnsupportedLookAround => {
+            format!("invalid or unsupported Perl syntax: `{}`", first(3))
+        }
+        other => format!("{other}: `{pattern}`"),
+    })
 }
 
 /// The pattern in words that mean here what they mean to users, with how many states it takes about; none when it is
 /// no pattern, or one that is too large.
 pub(crate) fn plain_regex(pattern: &str) -> Option<(String, usize)> {
-    let ast = Parser::new().parse(pattern).ok()?;
-    plain(pattern, &ast).filter(|(_, weight)| *weight <= MOST_WEIGHT)
+    let usual = regexp::translated(pattern).ok()?;
+    let ast = Parser::new().parse(&usual).ok()?;
+    plain(&usual, &ast).filter(|(_, weight)| *weight <= MOST_WEIGHT)
 }
 
 fn plain(pattern: &str, ast: &Ast) -> Option<(String, usize)> {
@@ -192,6 +202,7 @@ mod tests {
             r"\w{1,63}(\.\w{1,63}){3}",
             r"[\w.-]+[^\s\d]",
             r"(?i)\p{L}+",
+            r"^{{.*}}$|\Q(\E",
         ] {
             assert_eq!(regex_problem(good), None, "{good}");
         }
@@ -208,6 +219,11 @@ mod tests {
             ("a[", "missing closing ]: `[`"),
             ("*", "missing argument to repetition operator: `*`"),
             (")", "unexpected ): `)`"),
+            ("{2}", "missing argument to repetition operator: `{2}`"),
+            ("[z-a]", "invalid character class range: `z-a`"),
+            (r"\8", r"invalid escape sequence: `\8`"),
+            ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+            ("a{1001}", "invalid repeat count: `{1001}`"),
         ] {
             assert_eq!(
                 regex_problem(pattern),

@@ -2,7 +2,7 @@
 
 use super::target::{Target, escapes_class};
 use super::version::Conditions;
-use caravan_model::{Affinity, Constraint, Node, operand};
+use caravan_model::{Affinity, Constraint, Node, operand, regexp};
 use regex::Regex;
 use std::collections::BTreeSet;
 
@@ -149,7 +149,10 @@ pub(crate) fn texts_hold(operator: &Operator, left: &str, right: &str) -> bool {
 
 fn prepare(operator: &Operator, right: &str) -> Prepared {
     match operator {
-        Operator::Regexp => Prepared::Regex(Regex::new(right).ok()),
+        Operator::Regexp => {
+            let usual = regexp::translated(right).ok();
+            Prepared::Regex(usual.and_then(|usual| Regex::new(&usual).ok()))
+        }
         Operator::Version { strict } => Prepared::Conditions(Conditions::parse(right, *strict)),
         Operator::ContainsAll | Operator::ContainsAny => {
             let members = right.split(',').map(|member| member.trim().to_owned());
