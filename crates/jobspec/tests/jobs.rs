@@ -52,6 +52,7 @@ fn fixtures_become_what_they_became() {
         ("language.hcl", "language"),
         ("json.json", "json"),
         ("legacy.hcl", "legacy"),
+        ("forms.hcl", "forms"),
     ] {
         let job = parsed(name, &Inputs::default());
         compare(

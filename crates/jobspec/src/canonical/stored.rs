@@ -1,5 +1,6 @@
 //! What a server adds to the stored form of a job. Nothing here depends on the cluster.
 
+use crate::functions::quote;
 use caravan_model::{
     Identity, Job, NetworkResource, Port, Service, Task, TaskGroup, UpdateStrategy, payload_rule,
     volume_type,
@@ -85,7 +86,7 @@ fn complete_service(service: &mut Service, job: &str, group: &str, task: &str, n
         .replace("${BASE}", &format!("{job}-{group}-{task}"));
     for check in &mut service.checks {
         if check.name.is_empty() {
-            check.name = format!("service: {:?} check", service.name);
+            check.name = format!("service: {} check", quote(&service.name));
         }
     }
     service.namespace = match service.is_nomad() {

@@ -24,6 +24,8 @@ mod yaml_write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use printf::quote;
+
 use crate::eval::Random;
 use crate::files::Files;
 use crate::number::Number;

@@ -346,7 +346,7 @@ fn exponent(text: &str) -> String {
 }
 
 /// A text in quotes, with what cannot be seen escaped.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = String::from("\"");
     for letter in text.chars() {
         match letter {
