@@ -164,6 +164,100 @@ mod tests {
         assert_eq!((silent, wake), (vec![node], None));
     }
 
+    #[test]
+    fn heartbeats_are_as_far_apart_as_the_servers_can_take_them() {
+        let mut liveness = Liveness::new(Pace::default());
+        for number in 0..1000 {
+            liveness.beat(NodeId::from_u128(number), UnixNanos(0), 0.0);
+        }
+        // 1000 nodes at 50 a second: every 20 s, and up to as long again.
+        let node = NodeId::from_u128(1);
+        let seconds = Duration::from_secs;
+        assert_eq!(liveness.beat(node, UnixNanos(0), 0.0), seconds(20));
+        assert_eq!(liveness.beat(node, UnixNanos(0), 0.5), seconds(30));
+        assert_eq!(liveness.beat(node, UnixNanos(0), 7.0), seconds(40));
+    }
+
+    #[test]
+    fn a_new_leader_waits_longer_for_everybody_who_is_not_down() {
+        let mut cluster = Cluster::new();
+        for number in [1, 2] {
+            cluster.add_node(number);
+        }
+        set(&mut cluster, NodeStatus::Down);
+        let mut liveness = Liveness::new(Pace::default());
+        liveness.establish(&cluster.state, cluster.now);
+        assert_eq!(liveness.active(), 1);
+        let after = |seconds| cluster.now + Duration::from_secs(seconds);
+        assert_eq!(liveness.tick(after(299)).0, []);
+        assert_eq!(liveness.tick(after(300)).0, [node_id(2)]);
+        liveness.revoke();
+        assert_eq!(liveness.active(), 0);
+    }
+
+    #[test]
+    fn a_silent_node_is_disconnected_while_something_on_it_may_return() {
+        let seconds = Duration::from_secs;
+        let told = |lost_after: Option<Duration>, change: fn(&mut Allocation), pass: i64| {
+            let mut cluster = Cluster::new();
+            let node = cluster.add_node(1);
+            let mut job = service("web", 1);
+            job.task_groups[0].disconnect = lost_after.map(|lost_after| DisconnectStrategy {
+                lost_after,
+                ..DisconnectStrategy::default()
+            });
+            let job = cluster.register(job);
+            let now = cluster.now;
+            cluster.place(1, &job, |alloc| {
+                alloc.node_id = node;
+                alloc.client_status = ClientStatus::Running;
+                change(alloc);
+                if alloc.client_status == ClientStatus::Unknown {
+                    alloc.push_client_state(ClientStatus::Unknown, now.into());
+                }
+            });
+            cluster.pass(pass);
+            let row = cluster.state.node(&node).expect("a node");
+            status_of_silent(&cluster.state, row, cluster.now)
+        };
+        let (down, away) = (NodeStatus::Down, NodeStatus::Disconnected);
+        let hour = Some(seconds(3600));
+        let unknown = |alloc: &mut Allocation| alloc.client_status = ClientStatus::Unknown;
+        assert_eq!(told(hour, |_| {}, 0), away);
+        assert_eq!(told(None, |_| {}, 0), down);
+        assert_eq!(told(Some(seconds(0)), |_| {}, 0), down);
+        assert_eq!(told(hour, unknown, 60), away);
+        assert_eq!(told(hour, unknown, 3600), down, "it was waited for");
+        let stopped = |alloc: &mut Allocation| alloc.desired_status = DesiredStatus::Stop;
+        assert_eq!(told(hour, stopped, 0), down);
+        let over = |alloc: &mut Allocation| alloc.client_status = ClientStatus::Complete;
+        assert_eq!(told(hour, over, 0), down);
+    }
+
+    #[test]
+    fn a_node_that_was_not_there_cannot_be_disconnected() {
+        let mut cluster = Cluster::new();
+        let node = cluster.add_node(1);
+        let mut job = service("web", 1);
+        job.task_groups[0].disconnect = Some(DisconnectStrategy {
+            lost_after: Duration::from_secs(3600),
+            ..DisconnectStrategy::default()
+        });
+        let job = cluster.register(job);
+        cluster.place(1, &job, |alloc| alloc.node_id = node);
+        for (status, becomes) in [
+            (NodeStatus::Ready, NodeStatus::Disconnected),
+            (NodeStatus::Disconnected, NodeStatus::Disconnected),
+            (NodeStatus::Initializing, NodeStatus::Down),
+            (NodeStatus::Down, NodeStatus::Down),
+        ] {
+            set(&mut cluster, status);
+            let row = cluster.state.node(&node).expect("a node");
+            let found = status_of_silent(&cluster.state, row, cluster.now);
+            assert_eq!(found, becomes, "{status:?}");
+        }
+    }
+
     /// What node 1 is called after it beats as ready.
     fn beats(cluster: &mut Cluster) -> NodeStatus {
         let node = node_id(1);

@@ -36,6 +36,7 @@ mod verify;
 pub use command::to_command;
 pub use decision::Decision;
 pub use dry_run::{DryRun, dry_run};
+pub use feasible::constraint_holds;
 pub use optimistic::Optimistic;
 pub use rollout::rollout;
 pub use run::{EvalRun, EvalUpdates, Step};

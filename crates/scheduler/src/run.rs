@@ -47,7 +47,8 @@ pub enum Step {
 pub struct EvalUpdates {
     /// The evaluation itself first, where it changed, then those created.
     pub evals: Vec<Evaluation>,
-    /// The evaluation goes on waiting for room; nothing of it needs to be written for that.
+    /// The evaluation goes on waiting for room; nothing of it is written for that unless something else stands in its
+    /// way now.
     pub reblock: Option<Evaluation>,
 }
 
@@ -211,7 +212,8 @@ impl EvalRun {
                 .and_then(|summary| summary.summary.get(group))
                 .is_none_or(|group| group.queued != *queued)
         });
-        let evals = if changed {
+        let told = &self.eval.failed_tg_allocs;
+        let evals = if changed || is_news(told, &eval.failed_tg_allocs) {
             vec![eval.clone()]
         } else {
             Vec::new()
@@ -249,4 +251,22 @@ impl EvalRun {
             reblock: None,
         }
     }
+}
+
+/// Whether what stands in the way is something else than before, and not only on more or fewer nodes.
+fn is_news(before: &BTreeMap<String, AllocMetric>, now: &BTreeMap<String, AllocMetric>) -> bool {
+    let same = |one: &AllocMetric, other: &AllocMetric| {
+        one.constraint_filtered
+            .keys()
+            .eq(other.constraint_filtered.keys())
+            && one
+                .dimension_exhausted
+                .keys()
+                .eq(other.dimension_exhausted.keys())
+            && (one.nodes_evaluated == 0) == (other.nodes_evaluated == 0)
+    };
+    before.len() != now.len()
+        || now
+            .iter()
+            .any(|(group, metric)| before.get(group).is_none_or(|before| !same(before, metric)))
 }

@@ -276,7 +276,7 @@ fn happen(world: &mut World, web: &mut Job, event: Event) {
             world.register(other);
         }
         Event::Pass(seconds) => world.pass(seconds),
-        Event::Refuse(number) => world.refuse_once = Some(id_of(number)),
+        Event::Refuse(number) => world.refuse = Some((id_of(number), 1)),
     }
     world.unblock();
 }

@@ -89,5 +89,6 @@ rules! {
     s13_updates
     s14_reschedule
     s15_system
+    s16_drain
     s17_explain
 }

@@ -12,7 +12,7 @@ pub(crate) mod volumes;
 mod tests;
 
 use crate::ask::GroupAsk;
-use caravan_model::Node;
+use caravan_model::{Constraint, Node};
 use std::borrow::Cow;
 
 /// Why something is refused or what is exhausted, as it is counted.
@@ -63,6 +63,13 @@ pub(crate) fn refusal_of_node(ask: &GroupAsk, node: &Node, before: usize) -> Opt
     lacks
         .and_then(|ask| networks::lacks(node, ask))
         .map(Reason::Owned)
+}
+
+/// Whether a node satisfies a constraint that stands by itself. What compares allocations with one another
+/// (`distinct_hosts`, `distinct_property`) holds for none.
+#[must_use]
+pub fn constraint_holds(constraint: &Constraint, node: &Node) -> bool {
+    predicate::Predicate::of_constraint(constraint).holds(node)
 }
 
 /// The place of the network's check among all.

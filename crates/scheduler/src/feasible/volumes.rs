@@ -110,21 +110,44 @@ fn has(
     let Some(volume) = state.host_volume(&key) else {
         return false;
     };
-    let single = request.access_mode == SINGLE_WRITER;
-    allows(volume, request) && !(single && running.iter().any(|alloc| writes(alloc, job, source)))
+    let alone = request.access_mode == SINGLE_WRITER;
+    let collides = |alloc: &&Arc<Allocation>| match writes(alloc, job, source) {
+        Writes::No => false,
+        Writes::Alone => alone || !request.read_only,
+        Writes::WithOthers => alone,
+    };
+    allows(volume, request) && !running.iter().any(collides)
 }
 
-/// Whether an allocation mounts the volume of this name to write to it; one whose group is not known may.
-/// Allocations of the plan have no job of their own where it is `job`.
-fn writes(alloc: &Allocation, job: &Job, source: &str) -> bool {
+/// How an allocation mounts a volume.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    No,
+    /// Nobody else may write to it on the node.
+    Alone,
+    WithOthers,
+}
+
+/// Whether an allocation mounts the volume of this name to write to it; one whose group is not known may want it for
+/// itself. Allocations of the plan have no job of their own where it is `job`.
+fn writes(alloc: &Allocation, job: &Job, source: &str) -> Writes {
     let planned = Some(job).filter(|job| job.id == alloc.job_id);
     let job = alloc.job.as_deref().or(planned);
     let group = job.and_then(|job| job.lookup_task_group(&alloc.task_group));
-    let Some(group) = group else { return true };
-    group
+    let Some(group) = group else {
+        return Writes::Alone;
+    };
+    let mine = group
         .volumes
         .values()
-        .any(|volume| !volume.read_only && volume.source_for(&alloc.name) == source)
+        .filter(|volume| !volume.read_only && volume.source_for(&alloc.name) == source);
+    mine.fold(Writes::No, |so_far, volume| {
+        if so_far == Writes::Alone || volume.access_mode == SINGLE_WRITER {
+            Writes::Alone
+        } else {
+            Writes::WithOthers
+        }
+    })
 }
 
 fn allows(volume: &HostVolume, request: &VolumeRequest) -> bool {

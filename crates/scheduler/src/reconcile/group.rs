@@ -8,7 +8,7 @@ use super::reschedule::{self, Context, Rescheduled};
 use super::stops::Surplus;
 use super::{AllocSet, Placement, Reconciler, Update, by_number, without};
 use caravan_model::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is known about a group once its surplus is stopped.
@@ -18,6 +18,8 @@ struct GroupWork<'a> {
     untainted: AllocSet,
     migrate: AllocSet,
     lost: AllocSet,
+    /// How many were lost or told to move before, and found no place then.
+    owed: usize,
     reschedule_now: AllocSet,
     disconnecting: AllocSet,
     canarying: bool,
@@ -137,12 +139,18 @@ impl Reconciler<'_> {
             );
         }
         canarying = state.desired_canaries != 0 && !state.promoted;
+        let owed = owed(
+            &everything,
+            job,
+            &[&untainted, &migrate, &reschedule_now, &lost],
+        );
         let mut work = GroupWork {
             group,
             count,
             untainted,
             migrate,
             lost,
+            owed,
             reschedule_now,
             disconnecting,
             canarying,
@@ -311,18 +319,26 @@ impl Reconciler<'_> {
             self.out.place.extend(list);
             return;
         }
-        let lost = work.lost.len().min(list.len());
+        let mut lost = work.lost.len() + work.owed;
         let current = self.deployment.as_ref().map(|deployment| deployment.id);
         let deployment_failed = self.deployment_is_failed();
-        for (at, placement) in list.into_iter().enumerate() {
+        for placement in list {
             let previous = placement.previous.clone();
             let of_failed = deployment_failed
                 && previous
                     .as_ref()
                     .is_some_and(|previous| Some(previous.deployment_id) == current);
-            let rescheduled = placement.reschedule && !of_failed;
-            if at >= lost && !rescheduled {
+            // What failed in a rollout that failed stays so; whatever was lost is replaced.
+            let placed = if placement.reschedule {
+                !of_failed
+            } else {
+                lost > 0
+            };
+            if !placed {
                 continue;
+            }
+            if !placement.reschedule {
+                lost -= 1;
             }
             if let Some(previous) =
                 previous.filter(|previous| placement.reschedule && failed(previous, work))
@@ -373,6 +389,24 @@ impl Reconciler<'_> {
 fn runs_version_of(allocs: &AllocSet, job: &Job) -> bool {
     let mut jobs = allocs.values().filter_map(|alloc| alloc.job.as_ref());
     jobs.any(|mine| mine.version == job.version && mine.create_index == job.create_index)
+}
+
+/// How many allocations of the job were stopped to be replaced, without anything in their place yet: nothing that is
+/// alive has their name.
+fn owed(all: &AllocSet, job: &Job, alive: &[&AllocSet]) -> usize {
+    let replaced = [desired_description::LOST, desired_description::MIGRATING];
+    let owed = all.values().filter(|alloc| {
+        let of_job = |mine: &Arc<Job>| mine.create_index == job.create_index;
+        alloc.server_terminal()
+            && alloc.next_allocation.is_nil()
+            && alloc.job.as_ref().is_some_and(of_job)
+            && replaced.contains(&alloc.desired_description.as_str())
+    });
+    let mut names = owed.map(|alloc| &alloc.name).collect::<BTreeSet<_>>();
+    for alloc in alive.iter().flat_map(|set| set.values()) {
+        names.remove(&alloc.name);
+    }
+    names.len()
 }
 
 fn without_ended(all: &AllocSet) -> AllocSet {

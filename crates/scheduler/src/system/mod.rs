@@ -451,6 +451,8 @@ struct Failures {
 fn merge_filtered(into: &mut AllocMetric, metric: &AllocMetric) {
     into.nodes_evaluated += metric.nodes_evaluated;
     into.nodes_filtered += metric.nodes_filtered;
+    into.nodes_in_pool = metric.nodes_in_pool;
+    into.node_pool.clone_from(&metric.node_pool);
     into.nodes_available = metric.nodes_available.clone();
     for (class, count) in &metric.class_filtered {
         *into.class_filtered.or_default(class.clone()) += count;

@@ -6,12 +6,14 @@
     reason = "each test file uses its part of the cluster"
 )]
 
+pub mod drains;
 pub mod render;
 pub mod script;
+pub mod settings;
 
 use caravan_model::*;
 use caravan_scheduler::{EvalRun, Settings, Step, to_command, verify, without};
-use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, State, capacity};
+use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, PlanApply, State, capacity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,8 +28,8 @@ pub struct World {
     pub plans: usize,
     /// What was decided, one line each.
     pub log: Vec<String>,
-    /// A node whose part of the next plan is refused, as if somebody else had been faster.
-    pub refuse_once: Option<NodeId>,
+    /// A node whose part of the next plans is refused, as if somebody else had been faster, and of how many.
+    pub refuse: Option<(NodeId, u64)>,
 }
 
 pub fn node(number: usize) -> Node {
@@ -129,7 +131,7 @@ impl World {
             blocked: BTreeMap::new(),
             plans: 0,
             log: Vec::new(),
-            refuse_once: None,
+            refuse: None,
         };
         for number in 0..nodes {
             world.add_node(node(number));
@@ -240,6 +242,12 @@ impl World {
         self.run();
     }
 
+    /// Takes in evaluations that somebody else created, and runs what is due.
+    pub fn evaluate_all(&mut self, evals: Vec<Evaluation>) {
+        self.queue.extend(evals);
+        self.run();
+    }
+
     /// Runs evaluations until none is due.
     pub fn run(&mut self) {
         while !self.queue.is_empty() {
@@ -262,7 +270,7 @@ impl World {
                 Step::Submit { plan, create } => {
                     self.log.extend(render::end(&create, self.now));
                     self.take_in(create);
-                    let refused = self.refuse_once.take();
+                    let refused = self.refused_now();
                     let result = verify_refusing(&self.state, &plan, refused);
                     self.plans += 1;
                     self.log.extend(render::plan(&self.state, &plan, &result));
@@ -289,6 +297,12 @@ impl World {
             }
         }
         panic!("an evaluation never ended");
+    }
+
+    fn refused_now(&mut self) -> Option<NodeId> {
+        let (node, left) = self.refuse?;
+        self.refuse = (left > 1).then_some((node, left - 1));
+        Some(node)
     }
 
     fn take_in(&mut self, evals: Vec<Evaluation>) {
@@ -370,6 +384,23 @@ impl World {
         self.evaluate(id, trigger::NODE_DRAIN);
     }
 
+    /// Clients find every allocation of a job healthy, whether or not a deployment waits for that.
+    pub fn judged(&mut self, id: &str) {
+        let mut changed = Vec::new();
+        for alloc in self.live(id) {
+            let mut alloc = Allocation::clone(&alloc);
+            let verdict = alloc.deployment_status.get_or_insert_default();
+            (verdict.healthy, verdict.timestamp) = (Some(true), self.now.into());
+            changed.push(alloc);
+        }
+        let now = self.now;
+        self.apply(Command::UpdateAllocsFromClient {
+            allocs: changed,
+            evals: vec![],
+            now,
+        });
+    }
+
     /// The same of one allocation.
     pub fn clients_of(&mut self, id: &str, status: ClientStatus, only: Option<usize>) {
         let mut changed = Vec::new();
@@ -424,12 +455,17 @@ impl World {
 
     /// The newest deployment fails.
     pub fn fail_deployment(&mut self, id: &str) {
+        self.set_deployment(id, DeploymentStatus::Failed);
+    }
+
+    /// The newest deployment goes on so.
+    pub fn set_deployment(&mut self, id: &str, status: DeploymentStatus) {
         let deployment = self.state.latest_deployment(&Self::key(id));
         let now = self.now;
         let update = DeploymentStatusUpdate {
             deployment_id: deployment.expect("there is a deployment").id,
-            status: DeploymentStatus::Failed,
-            status_description: "failed".to_owned(),
+            status,
+            status_description: status.as_str().to_owned(),
             updated_at: now,
         };
         self.apply(Command::UpdateDeploymentStatus {
@@ -516,6 +552,40 @@ impl World {
         self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
     }
 
+    /// What failed may be replaced whatever its policy says.
+    pub fn force_reschedule(&mut self, id: &str) {
+        let wish = DesiredTransition {
+            force_reschedule: Some(true),
+            ..DesiredTransition::default()
+        };
+        let failed = self.allocs(id).into_iter();
+        let failed = failed.filter(|alloc| {
+            alloc.client_status == ClientStatus::Failed && alloc.next_allocation.is_nil()
+        });
+        let transitions = failed.map(|alloc| (alloc.id, wish)).collect();
+        let now = self.now;
+        self.apply(Command::UpdateDesiredTransitions {
+            transitions,
+            evals: vec![],
+            now,
+        });
+        self.evaluate(id, trigger::JOB_REGISTER);
+    }
+
+    /// A second allocation beside the first of the job, of the same name, as two servers that both led could have made.
+    pub fn duplicate(&mut self, id: &str) {
+        let mut twin = Allocation::clone(&self.live(id)[0]);
+        self.seed += 1;
+        twin.id = AllocId::from_u128(0xdb1e_0000 + u128::from(self.seed));
+        let plan = PlanApply {
+            job: twin.job.clone(),
+            allocs: vec![twin],
+            now: self.now,
+            ..PlanApply::default()
+        };
+        self.apply(Command::ApplyPlan(Box::new(plan)));
+    }
+
     pub fn promote(&mut self, id: &str) {
         let deployment = self
             .state
@@ -570,7 +640,12 @@ impl World {
                     .as_ref()
                     .expect("placed with resources");
                 used.add(caravan_state::Amount::of(given));
-                for port in &given.shared.ports {
+                for port in given
+                    .shared
+                    .ports
+                    .iter()
+                    .filter(|port| !port.ignore_collision)
+                {
                     let port = format!("port {}:{}", port.host_ip, port.value);
                     assert!(once.insert(port.clone()), "{port} twice");
                 }

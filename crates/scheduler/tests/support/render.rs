@@ -1,6 +1,7 @@
 //! What an evaluation decided, one line for each thing that happens.
 
 use caravan_model::*;
+use caravan_scheduler::DryRun;
 use caravan_state::State;
 use std::sync::Arc;
 
@@ -200,4 +201,114 @@ pub fn scores(state: &State, metric: &AllocMetric) -> Vec<String> {
         format!("{name} {:.3} = {}", node.norm_score, parts.join(", "))
     };
     metric.score_meta_data.iter().map(shown).collect()
+}
+
+/// What a dry run says: counts by group, those evicted, what would wait.
+pub fn dry(state: &State, dry: &DryRun, now: UnixNanos) -> Vec<String> {
+    let mut lines = Vec::new();
+    let annotations = dry.annotations.iter();
+    for (group, updates) in annotations.clone().flat_map(|a| &a.desired_tg_updates) {
+        lines.push(format!("{group}: {}", counts(updates)));
+    }
+    for evicted in annotations.flat_map(|a| &a.preempted_allocs) {
+        let node = node_name(state, evicted.node_id);
+        lines.push(format!("evict {} on {node}", evicted.name));
+    }
+    let created = end(&dry.created_evals, now).into_iter();
+    lines.extend(created.filter(|line| !line.starts_with("no place")));
+    for (group, metric) in &dry.failed_groups {
+        lines.push(format!(
+            "no place for {} of {group}: {}",
+            metric.coalesced_failures + 1,
+            seen(metric)
+        ));
+    }
+    lines
+}
+
+fn counts(updates: &DesiredUpdates) -> String {
+    // exhaustive
+    let DesiredUpdates {
+        ignore,
+        place,
+        migrate,
+        stop,
+        in_place_update,
+        destructive_update,
+        canary,
+        preemptions,
+        disconnect,
+        reconnect,
+        reschedule_now,
+        reschedule_later,
+    } = *updates;
+    let all = [
+        ("ignore", ignore),
+        ("place", place),
+        ("migrate", migrate),
+        ("stop", stop),
+        ("in place", in_place_update),
+        ("destructive", destructive_update),
+        ("canary", canary),
+        ("preempt", preemptions),
+        ("disconnect", disconnect),
+        ("reconnect", reconnect),
+        ("reschedule now", reschedule_now),
+        ("reschedule later", reschedule_later),
+    ];
+    let some = all.iter().filter(|(_, count)| *count > 0);
+    let some: Vec<String> = some
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    some.join(", ")
+}
+
+/// A metric with all of its fields but for the scores and the time that it took.
+pub fn whole(metric: &AllocMetric) -> Vec<String> {
+    // exhaustive
+    let AllocMetric {
+        nodes_evaluated,
+        nodes_filtered,
+        nodes_in_pool,
+        node_pool,
+        nodes_available,
+        class_filtered,
+        constraint_filtered,
+        nodes_exhausted,
+        class_exhausted,
+        dimension_exhausted,
+        quota_exhausted,
+        resources_exhausted,
+        scores: _,
+        score_meta_data,
+        allocation_time: _,
+        coalesced_failures,
+    } = metric;
+    let mut lines = vec![
+        format!("{nodes_evaluated} evaluated, {nodes_in_pool} in pool {node_pool}"),
+        format!("{nodes_filtered} filtered, {nodes_exhausted} exhausted"),
+    ];
+    for (title, counts) in [
+        ("available in", nodes_available),
+        ("filtered of class", class_filtered),
+        ("filtered by", constraint_filtered),
+        ("exhausted of class", class_exhausted),
+        ("exhausted in", dimension_exhausted),
+    ] {
+        lines.extend(
+            counts
+                .iter()
+                .map(|(name, count)| format!("{title} {name}: {count}")),
+        );
+    }
+    lines.extend(quota_exhausted.iter().map(|quota| format!("quota {quota}")));
+    for (task, asked) in resources_exhausted.iter() {
+        let (cpu, memory) = (asked.cpu, asked.memory_mb);
+        lines.push(format!("task {task} lacked: cpu {cpu}, memory {memory}"));
+    }
+    if *coalesced_failures > 0 {
+        lines.push(format!("{coalesced_failures} more failed alike"));
+    }
+    lines.push(format!("{} scored", score_meta_data.len()));
+    lines
 }

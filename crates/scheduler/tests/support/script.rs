@@ -1,14 +1,19 @@
 //! The language of the rules: one command a line, run on a [`World`].
 
+use super::drains::Drains;
+use super::settings::{host_volume, number, set_job, set_node};
 use super::{World, job, node, render};
 use caravan_model::*;
+use caravan_scheduler::{Settings, dry_run};
 use caravan_state::Command;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A cluster that is told what to do line by line.
 pub struct Script {
     world: World,
     jobs: BTreeMap<String, Job>,
+    drains: Drains,
     nodes: BTreeMap<String, NodeId>,
 }
 
@@ -27,35 +32,12 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-fn number(text: &str) -> i64 {
-    text.parse()
-        .unwrap_or_else(|_| panic!("{text} is no number"))
-}
-
-/// `left operand right`, where the left side has no spaces.
-fn constraint(text: &str) -> Constraint {
-    let mut parts = text.splitn(3, ' ').map(str::to_owned);
-    let (left, operand) = (parts.next(), parts.next());
-    let alone = matches!(left.as_deref(), Some(operand::DISTINCT_HOSTS));
-    if alone {
-        return Constraint {
-            operand: left.unwrap_or_default(),
-            r_target: operand.unwrap_or_default(),
-            ..Constraint::default()
-        };
-    }
-    Constraint {
-        l_target: left.unwrap_or_default(),
-        operand: operand.unwrap_or_default(),
-        r_target: parts.next().unwrap_or_default(),
-    }
-}
-
 impl Script {
     pub fn new() -> Self {
         Self {
             world: World::new(0),
             jobs: BTreeMap::new(),
+            drains: Drains::default(),
             nodes: BTreeMap::new(),
         }
     }
@@ -71,18 +53,32 @@ impl Script {
             "node" => self.node(first, &rest[1..]),
             "job" => self.job(first, &rest[1..]),
             "stop" => self.world.deregister(first),
+            "drain" if rest.len() > 1 => {
+                self.drains
+                    .begin(&mut self.world, self.nodes[first], &rest[1])
+            }
+            "drainer" => self.drains.step(&mut self.world),
             "ready" | "down" | "disconnect" | "drain" | "remove" => self.node_event(command, first),
+            "eligible" | "ineligible" => self.eligibility(first, command == "eligible"),
             "running" | "failed" | "complete" => self.clients(command, first),
+            "pause" => self.world.set_deployment(first, DeploymentStatus::Paused),
+            "resume" => self.world.set_deployment(first, DeploymentStatus::Running),
+            "force" => self.world.force_reschedule(first),
+            "again" => self.world.duplicate(first),
+            "plan" => return self.plan(first, &rest[1..]),
+            "seen" => return self.seen(first),
+            "pool" => self.pool(first, &rest[1]),
             "healthy" => self.world.healthy(first),
             "unhealthy" => self.world.unhealthy(first),
+            "judged" => self.world.judged(first),
             "promote" => self.world.promote(first),
             "fail" => self.world.fail_deployment(first),
             "evaluate" => {
                 let why = rest.get(1).map_or(trigger::JOB_REGISTER, String::as_str);
                 self.world.evaluate(first, why);
             }
-            "migrate" | "restart" => self.transition(command, first),
-            "refuse" => self.world.refuse_once = Some(self.nodes[first]),
+            "migrate" | "restart" | "tell" => self.transition(command, first),
+            "refuse" => self.refuse(first, rest.get(1)),
             "pass" => self.world.pass(number(first)),
             "unblock" => self.world.unblock(),
             "config" => self.config(rest),
@@ -108,7 +104,9 @@ impl Script {
             .host_volumes
             .values()
             .filter(|shown| !shown.id.is_empty());
-        let volumes = dynamic.map(|shown| host_volume(shown, node.id)).collect();
+        let volumes = dynamic
+            .map(|shown| host_volume(shown, node.id, settings))
+            .collect();
         self.world.add_node(node);
         self.world.apply(Command::UpsertHostVolumes { volumes });
     }
@@ -161,11 +159,76 @@ impl Script {
         }
     }
 
+    /// The next plan, or this many, lose what they place on a node.
+    fn refuse(&mut self, name: &str, plans: Option<&String>) {
+        let plans = plans.map_or(1, |plans| number(plans).unsigned_abs());
+        self.world.refuse = Some((self.nodes[name], plans));
+    }
+
+    fn eligibility(&mut self, name: &str, eligible: bool) {
+        let eligibility = if eligible {
+            Eligibility::Eligible
+        } else {
+            Eligibility::Ineligible
+        };
+        let (node, now) = (self.nodes[name], self.world.now);
+        self.world.apply(Command::UpdateNodeEligibility {
+            node,
+            eligibility,
+            event: None,
+            evals: vec![],
+            now,
+        });
+    }
+
+    /// A pool with an algorithm of its own.
+    fn pool(&mut self, name: &str, algorithm: &str) {
+        let pool = NodePool {
+            name: name.to_owned(),
+            scheduler_configuration: Some(NodePoolSchedulerConfiguration {
+                scheduler_algorithm: algorithm.to_owned(),
+                ..NodePoolSchedulerConfiguration::default()
+            }),
+            ..NodePool::default()
+        };
+        self.world
+            .apply(Command::UpsertNodePools { pools: vec![pool] });
+    }
+
+    /// What registering the job with these settings would do.
+    fn plan(&mut self, id: &str, settings: &[String]) -> Vec<String> {
+        let known = self.jobs.get(id).cloned();
+        let mut job = known.unwrap_or_else(|| job(id, job_type::SERVICE, 1));
+        for setting in settings {
+            let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+            set_job(&mut job, key, value);
+        }
+        let settings = Settings {
+            now: self.world.now,
+            seed: 1,
+            ..Settings::default()
+        };
+        let before = self.world.state.dump();
+        let dry = dry_run(&self.world.state, Arc::new(job), &settings);
+        assert_eq!(before, self.world.state.dump(), "nothing is done");
+        render::dry(&self.world.state, &dry, self.world.now)
+    }
+
+    /// What was seen by the last evaluation of a job where it failed, or else by its last placement.
+    fn seen(&self, id: &str) -> Vec<String> {
+        let eval = self.world.last_eval(id);
+        if let Some(metric) = eval.failed_tg_allocs.values().next() {
+            return render::whole(metric);
+        }
+        self.last_metric(id)
+            .map_or(Vec::new(), |metric| render::whole(&metric))
+    }
+
     fn transition(&mut self, what: &str, which: &str) {
         let (id, at) = which.split_once('[').expect("job[index]");
         let at = at.strip_suffix(']').and_then(|at| at.parse().ok());
         let wish = DesiredTransition {
-            migrate: Some(what == "migrate"),
+            migrate: Some(what != "restart"),
             reschedule: Some(what == "restart"),
             ..DesiredTransition::default()
         };
@@ -178,7 +241,9 @@ impl Script {
             evals: vec![],
             now,
         });
-        self.world.evaluate(id, trigger::NODE_DRAIN);
+        if what != "tell" {
+            self.world.evaluate(id, trigger::NODE_DRAIN);
+        }
     }
 
     fn config(&mut self, settings: &[String]) {
@@ -191,6 +256,10 @@ impl Script {
                     config.preemption_config.service_scheduler_enabled = true;
                     config.preemption_config.batch_scheduler_enabled = true;
                 }
+                "preempt_sysbatch" => {
+                    config.preemption_config.sys_batch_scheduler_enabled = true;
+                }
+                "no_preemption" => config.preemption_config.system_scheduler_enabled = false,
                 other => panic!("no setting {other}"),
             }
         }
@@ -203,7 +272,7 @@ impl Script {
     /// What of a job runs where.
     fn show(&self, id: &str) -> Vec<String> {
         let state = &self.world.state;
-        let shown = |alloc: &std::sync::Arc<Allocation>| {
+        let shown = |alloc: &Arc<Allocation>| {
             let node = state
                 .node(&alloc.node_id)
                 .map_or("nowhere", |node| &node.name);
@@ -218,297 +287,16 @@ impl Script {
 
     /// The scores of the allocation of a job that was placed last.
     fn scores(&self, id: &str) -> Vec<String> {
+        self.last_metric(id).map_or(Vec::new(), |metric| {
+            render::scores(&self.world.state, &metric)
+        })
+    }
+
+    fn last_metric(&self, id: &str) -> Option<Arc<AllocMetric>> {
         let live = self.world.live(id);
         let last = live
             .iter()
             .max_by_key(|alloc| (alloc.create_index, alloc.index()));
-        let metric = last.and_then(|alloc| alloc.metrics.as_ref());
-        metric.map_or(Vec::new(), |metric| {
-            render::scores(&self.world.state, metric)
-        })
+        last.and_then(|alloc| alloc.metrics.clone())
     }
-}
-
-/// The volume that a node shows.
-fn host_volume(shown: &HostVolumeInfo, node: NodeId) -> HostVolume {
-    HostVolume {
-        namespace: "default".into(),
-        id: shown.id.clone(),
-        name: shown.name.clone(),
-        node_id: node,
-        requested_capabilities: vec![HostVolumeCapability {
-            attachment_mode: "file-system".to_owned(),
-            access_mode: "single-node-writer".to_owned(),
-        }],
-        ..HostVolume::default()
-    }
-}
-
-fn set_node(node: &mut Node, key: &str, value: &str) {
-    if let Some(key) = key.strip_prefix("attr.") {
-        node.attributes.insert(key.to_owned(), value.to_owned());
-        return;
-    }
-    if let Some(key) = key.strip_prefix("meta.") {
-        node.meta.insert(key.to_owned(), value.to_owned());
-        return;
-    }
-    let resources = node
-        .node_resources
-        .as_mut()
-        .expect("test nodes have resources");
-    match key {
-        "dc" => node.datacenter = value.to_owned(),
-        "pool" => node.node_pool = value.to_owned(),
-        "class" => node.node_class = value.to_owned(),
-        "cpu" => resources.cpu.cpu_shares = number(value),
-        "mem" => resources.memory.memory_mb = number(value),
-        "disk" => resources.disk.disk_mb = number(value),
-        "max" => node.node_max_allocs = number(value),
-        "driver" => {
-            let info = DriverInfo {
-                detected: true,
-                healthy: value == "healthy",
-                ..DriverInfo::default()
-            };
-            node.drivers.insert("mock".to_owned(), info);
-        }
-        "nodriver" => drop(node.attributes.remove("driver.mock")),
-        "mode" => resources.networks[0].mode = value.to_owned(),
-        "reserved" => {
-            let reserved = node.reserved_resources.get_or_insert_default();
-            reserved.networks.reserved_host_ports = value.to_owned();
-        }
-        "alias" => resources.node_networks[0]
-            .addresses
-            .push(NodeNetworkAddress {
-                alias: value.to_owned(),
-                address: format!("192.168.0.{}", node.name.trim_start_matches('n')),
-                ..NodeNetworkAddress::default()
-            }),
-        "volume" => {
-            let (name, read_only) = value
-                .split_once(':')
-                .map_or((value, false), |(n, _)| (n, true));
-            let info = HostVolumeInfo {
-                name: name.to_owned(),
-                read_only,
-                ..HostVolumeInfo::default()
-            };
-            node.host_volumes.insert(name.to_owned(), info);
-        }
-        "dynamic" => {
-            let info = HostVolumeInfo {
-                name: value.to_owned(),
-                id: AllocId::from_u128(0xd000 + node.id.0.as_u128()).to_string(),
-                ..HostVolumeInfo::default()
-            };
-            node.host_volumes.insert(value.to_owned(), info);
-        }
-        "gpu" => {
-            let (name, memory) = value.split_once(':').expect("name:GiB");
-            let memory = Attribute {
-                int: Some(number(memory)),
-                unit: "GiB".to_owned(),
-                ..Attribute::default()
-            };
-            resources.devices.push(NodeDeviceResource {
-                vendor: "nvidia".to_owned(),
-                r#type: "gpu".to_owned(),
-                name: name.to_owned(),
-                instances: ["a", "b"]
-                    .map(|id| NodeDevice {
-                        id: format!("{name}-{id}"),
-                        healthy: true,
-                        ..NodeDevice::default()
-                    })
-                    .into(),
-                attributes: [("memory".to_owned(), memory)].into(),
-            });
-        }
-        other => panic!("no setting {other} of nodes"),
-    }
-}
-
-fn set_job(job: &mut Job, key: &str, value: &str) {
-    match key {
-        "service" | "batch" | "system" | "sysbatch" => job.r#type = key.to_owned(),
-        "priority" => job.priority = number(value),
-        "dc" => job.datacenters = value.split(',').map(str::to_owned).collect(),
-        "pool" => job.node_pool = value.to_owned(),
-        "all_at_once" => job.all_at_once = true,
-        "jobconstraint" => job.constraints.push(constraint(value)),
-        "group" => {
-            let mut group = job.task_groups[0].clone();
-            group.name = value.to_owned();
-            job.task_groups.push(group);
-        }
-        "nogroup" => job.task_groups.retain(|group| group.name != value),
-        _ => set_group(&mut job.task_groups[0], key, value),
-    }
-}
-
-fn set_group(group: &mut TaskGroup, key: &str, value: &str) {
-    let task = &mut group.tasks[0];
-    match key {
-        "count" => group.count = number(value),
-        "cpu" => task.resources.cpu = number(value),
-        "mem" => task.resources.memory_mb = number(value),
-        "memmax" => task.resources.memory_max_mb = number(value),
-        "cores" => (task.resources.cores, task.resources.cpu) = (number(value), 0),
-        "driver" => task.driver = value.to_owned(),
-        "user" => task.user = value.to_owned(),
-        "kill" => task.kill_timeout = Duration::from_secs(number(value)),
-        "disk" => group.ephemeral_disk.size_mb = number(value),
-        "sticky" => group.ephemeral_disk.sticky = true,
-        "constraint" => group.constraints.push(constraint(value)),
-        "affinity" => {
-            let (rule, weight) = value.rsplit_once(' ').expect("a rule and a weight");
-            let rule = constraint(rule);
-            group.affinities.push(Affinity {
-                l_target: rule.l_target,
-                operand: rule.operand,
-                r_target: rule.r_target,
-                weight: number(weight),
-            });
-        }
-        "spread" => {
-            let (attribute, targets) = value.split_once(' ').unwrap_or((value, ""));
-            let target = |target: &str| {
-                let (value, percent) = target.split_once(':').expect("value:percent");
-                SpreadTarget {
-                    value: value.to_owned(),
-                    percent: percent.parse().expect("a percentage"),
-                }
-            };
-            group.spreads.push(Spread {
-                attribute: attribute.to_owned(),
-                weight: 0,
-                spread_target: targets.split_terminator(',').map(target).collect(),
-            });
-        }
-        "port" => {
-            let (label, value) = value
-                .split_once(':')
-                .map_or((value, 0), |(l, v)| (l, number(v)));
-            if group.networks.is_empty() {
-                group.networks.push(NetworkResource::default());
-            }
-            let (label, host_network) = label.split_once('@').unwrap_or((label, ""));
-            let port = Port {
-                label: label.to_owned(),
-                value,
-                to: -1,
-                host_network: host_network.to_owned(),
-                ..Port::default()
-            };
-            let network = &mut group.networks[0];
-            if value > 0 {
-                network.reserved_ports.push(port);
-            } else {
-                network.dynamic_ports.push(port);
-            }
-        }
-        "mode" => {
-            group.networks = vec![NetworkResource {
-                mode: value.to_owned(),
-                ..NetworkResource::default()
-            }]
-        }
-        "gpu" => {
-            let constraints = value.split_once(' ').map(|(_, rule)| constraint(rule));
-            let name = value.split(' ').next().unwrap_or("gpu");
-            task.resources.devices.push(RequestedDevice {
-                name: name.to_owned(),
-                count: 1,
-                constraints: constraints.into_iter().collect(),
-                ..RequestedDevice::default()
-            });
-        }
-        "csi" => {
-            let request = VolumeRequest {
-                name: value.to_owned(),
-                r#type: volume_type::CSI.to_owned(),
-                source: value.to_owned(),
-                ..VolumeRequest::default()
-            };
-            group.volumes.insert(value.to_owned(), request);
-        }
-        "volume" => {
-            let mut parts = value.split(':');
-            let source = parts.next().unwrap_or_default().to_owned();
-            let (mut read_only, mut per_alloc, mut sticky) = (false, false, false);
-            for part in parts {
-                sticky |= part == "sticky";
-                read_only |= part == "ro";
-                per_alloc |= part == "per_alloc";
-            }
-            let request = VolumeRequest {
-                name: source.clone(),
-                r#type: volume_type::HOST.to_owned(),
-                source: source.clone(),
-                read_only,
-                per_alloc,
-                sticky,
-                ..VolumeRequest::default()
-            };
-            group.volumes.insert(source, request);
-        }
-        "update" => {
-            let mut update = super::rolling(1, 0);
-            for part in value.split(',') {
-                match part.split_once(':').unwrap_or((part, "")) {
-                    ("max_parallel", n) => update.max_parallel = number(n),
-                    ("canary", n) => update.canary = number(n),
-                    ("auto_promote", _) => update.auto_promote = true,
-                    ("auto_revert", _) => update.auto_revert = true,
-                    (other, _) => panic!("no setting {other} of updates"),
-                }
-            }
-            group.update = Some(update);
-        }
-        "migrate" => {
-            group.migrate = Some(MigrateStrategy {
-                max_parallel: number(value),
-                ..MigrateStrategy::default()
-            })
-        }
-        "reschedule" => group.reschedule_policy = Some(policy(value)),
-        "disconnect" => {
-            let mut strategy = DisconnectStrategy::default();
-            for part in value.split(',') {
-                match part.split_once(':').unwrap_or((part, "")) {
-                    ("lost_after", n) => strategy.lost_after = Duration::from_secs(number(n)),
-                    ("stop_after", n) => {
-                        strategy.stop_on_client_after = Some(Duration::from_secs(number(n)))
-                    }
-                    ("replace", yes) => strategy.replace = Some(yes == "yes"),
-                    ("reconcile", how) => strategy.reconcile = how.to_owned(),
-                    (other, _) => panic!("no setting {other} of disconnection"),
-                }
-            }
-            group.disconnect = Some(strategy);
-        }
-        other => panic!("no setting {other} of jobs"),
-    }
-}
-
-/// `unlimited,delay:30,function:constant,max:60` or `attempts:2,interval:600,delay:5`.
-fn policy(text: &str) -> ReschedulePolicy {
-    let mut policy = ReschedulePolicy {
-        delay_function: delay_function::CONSTANT.into(),
-        ..ReschedulePolicy::default()
-    };
-    for part in text.split(',') {
-        match part.split_once(':').unwrap_or((part, "")) {
-            ("unlimited", _) => policy.unlimited = true,
-            ("attempts", n) => policy.attempts = number(n),
-            ("interval", n) => policy.interval = Duration::from_secs(number(n)),
-            ("delay", n) => policy.delay = Duration::from_secs(number(n)),
-            ("max", n) => policy.max_delay = Duration::from_secs(number(n)),
-            ("function", name) => policy.delay_function = name.to_owned(),
-            (other, _) => panic!("no setting {other} of rescheduling"),
-        }
-    }
-    policy
 }
