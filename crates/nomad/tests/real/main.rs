@@ -13,3 +13,4 @@ mod node;
 mod separate;
 mod support;
 mod survival;
+mod volumes;

@@ -10,6 +10,9 @@ use caravan_model::*;
 use caravan_state::{Command, ScopedKey, Table};
 use std::sync::Arc;
 
+/// The plugin of a volume that names none.
+const DEFAULT_PLUGIN: &str = "default";
+
 const TABLES: &[Table] = &[Table::HostVolumes];
 
 pub(super) fn list(call: &Call) -> Answered {
@@ -52,7 +55,9 @@ fn users(call: &Call, volume: &HostVolume) -> Vec<Arc<Allocation>> {
         group
             .volumes
             .values()
-            .find(|request| request.r#type == "host" && request.source == volume.name)
+            .find(|request| {
+                request.r#type != volume_type::CSI && request.source_for(&alloc.name) == volume.name
+            })
             .map(|_| ())
     };
     call.state
@@ -100,7 +105,7 @@ fn requested(call: &Call) -> Result<HostVolume, ApiError> {
     }
     call.permit_in(&volume.namespace)?;
     if volume.plugin_id.is_empty() {
-        volume.plugin_id = "default".to_owned();
+        volume.plugin_id = DEFAULT_PLUGIN.to_owned();
     }
     if volume.requested_capabilities.is_empty() {
         volume.requested_capabilities.push(HostVolumeCapability {
@@ -128,6 +133,13 @@ fn check(volume: &HostVolume) -> Result<(), ApiError> {
     if high != 0 && high < low {
         return fault(format!(
             "capacity_max ({high}) must be larger than capacity_min ({low})"
+        ));
+    }
+    let compares = |constraint: &&Constraint| constraint.operand.starts_with("distinct_");
+    if let Some(constraint) = volume.constraints.iter().find(compares) {
+        return fault(format!(
+            "invalid constraint: {:?} compares allocations, of which a volume has none",
+            constraint.operand
         ));
     }
     for capability in &volume.requested_capabilities {
@@ -180,16 +192,51 @@ fn check_against(call: &Call, volume: &HostVolume) -> Result<Option<Arc<HostVolu
         .state
         .host_volume(&ScopedKey::new(volume.namespace.clone(), volume.id.clone()));
     let stored = stored.ok_or_else(|| fault(format!("no such volume {:?}", volume.id)))?;
-    if stored.name != volume.name {
-        return Err(fault("volume name cannot be updated".to_owned()));
+    check_change(stored, volume).map_err(fault)?;
+    let users = users(call, stored);
+    if !users.is_empty() {
+        return Err(fault(in_use(stored, &users)));
     }
     Ok(Some(Arc::clone(stored)))
+}
+
+/// What a volume cannot become: one of another name or node, or smaller than it is.
+fn check_change(stored: &HostVolume, wanted: &HostVolume) -> Result<(), String> {
+    if stored.name != wanted.name {
+        return Err("volume name cannot be updated".to_owned());
+    }
+    if !wanted.node_id.is_nil() && stored.node_id != wanted.node_id {
+        return Err("node ID cannot be updated".to_owned());
+    }
+    if !wanted.node_pool.is_empty() && stored.node_pool != wanted.node_pool {
+        return Err("node pool cannot be updated".to_owned());
+    }
+    let other = ![stored.plugin_id.as_str(), DEFAULT_PLUGIN].contains(&wanted.plugin_id.as_str());
+    if other {
+        return Err("plugin cannot be updated".to_owned());
+    }
+    let (high, has) = (wanted.requested_capacity_max_bytes, stored.capacity_bytes);
+    if high > 0 && high < has {
+        return Err(format!(
+            "capacity_max ({high}) cannot be less than what the volume has ({has})"
+        ));
+    }
+    Ok(())
+}
+
+fn in_use(volume: &HostVolume, users: &[Arc<Allocation>]) -> String {
+    let ids: Vec<String> = users.iter().map(|alloc| alloc.id.to_string()).collect();
+    format!(
+        "volume {} in use by allocations: [{}]",
+        volume.id,
+        ids.join(" ")
+    )
 }
 
 /// The node for a new volume: the first one that can make it and has none of its name.
 fn place(call: &Call, volume: &HostVolume) -> Result<Arc<Node>, ApiError> {
     let (mut existing, mut infeasible) = (0, 0);
-    let attribute = format!("plugins.host_volume.{}.version", volume.plugin_id);
+    let attribute = plugin_attribute(volume);
     for node in call.state.nodes().filter(|node| node.is_ready()) {
         let named = volume.node_id.is_nil() || volume.node_id == node.id;
         let in_pool = volume.node_pool.is_empty() || volume.node_pool == node.node_pool;
@@ -203,7 +250,7 @@ fn place(call: &Call, volume: &HostVolume) -> Result<Arc<Node>, ApiError> {
                 .any(|other| other.node_id == node.id && other.name == volume.name);
         if taken {
             existing += 1;
-        } else if !node.attributes.contains_key(&attribute) || !meets(&volume.constraints, node) {
+        } else if !node.attributes.contains_key(&attribute) || !meets(volume, node) {
             infeasible += 1;
         } else {
             return Ok(Arc::clone(node));
@@ -216,41 +263,14 @@ fn place(call: &Call, volume: &HostVolume) -> Result<Arc<Node>, ApiError> {
     )))
 }
 
-/// Whether a node meets plain comparisons of its attributes and metadata.
-fn meets(constraints: &[Constraint], node: &Node) -> bool {
-    let value = |text: &str| -> Option<String> {
-        let Some(name) = text
-            .strip_prefix("${")
-            .and_then(|text| text.strip_suffix('}'))
-        else {
-            return Some(text.to_owned());
-        };
-        match name {
-            "node.unique.id" => Some(node.id.to_string()),
-            "node.unique.name" => Some(node.name.clone()),
-            "node.datacenter" => Some(node.datacenter.clone()),
-            "node.class" => Some(node.node_class.clone()),
-            "node.pool" => Some(node.node_pool.clone()),
-            _ => name
-                .strip_prefix("attr.")
-                .and_then(|name| node.attributes.get(name))
-                .or_else(|| {
-                    name.strip_prefix("meta.")
-                        .and_then(|name| node.meta.get(name))
-                })
-                .cloned(),
-        }
-    };
-    constraints.iter().all(|constraint| {
-        let (left, right) = (value(&constraint.l_target), value(&constraint.r_target));
-        match constraint.operand.as_str() {
-            "is_set" => left.is_some(),
-            "is_not_set" => left.is_none(),
-            "=" | "==" | "is" => left.is_some() && left == right,
-            "!=" | "not" => left != right,
-            _ => false,
-        }
-    })
+/// The attribute of nodes that have a volume's plugin.
+fn plugin_attribute(volume: &HostVolume) -> String {
+    format!("plugins.host_volume.{}.version", volume.plugin_id)
+}
+
+fn meets(volume: &HostVolume, node: &Node) -> bool {
+    let mut constraints = volume.constraints.iter();
+    constraints.all(|constraint| caravan_scheduler::constraint_holds(constraint, node))
 }
 
 async fn store(call: &Call, mut volume: HostVolume, stored: Option<Arc<HostVolume>>) -> Answered {
@@ -282,8 +302,13 @@ pub(super) async fn create(call: &Call) -> Answered {
     if let Some(stored) = &stored {
         volume.node_id = stored.node_id;
         volume.node_pool.clone_from(&stored.node_pool);
-        volume.host_path.clone_from(&stored.host_path);
-        volume.capacity_bytes = stored.capacity_bytes;
+        volume.plugin_id.clone_from(&stored.plugin_id);
+        // What a plugin made it makes anew, with what is asked for now; what was registered is as it is.
+        let node = call.state.node(&volume.node_id);
+        if !node.is_some_and(|node| node.attributes.contains_key(&plugin_attribute(&volume))) {
+            volume.host_path.clone_from(&stored.host_path);
+            volume.capacity_bytes = stored.capacity_bytes;
+        }
     } else {
         let node = place(call, &volume)?;
         volume.node_id = node.id;
@@ -335,16 +360,9 @@ pub(super) async fn delete(call: &Call) -> Answered {
         .host_volume(&key)
         .cloned()
         .ok_or_else(|| ApiError::internal(format!("no such volume: {}", key.name)))?;
-    let users: Vec<String> = users(call, &volume)
-        .iter()
-        .map(|alloc| alloc.id.to_string())
-        .collect();
+    let users = users(call, &volume);
     if !users.is_empty() {
-        return Err(ApiError::internal(format!(
-            "volume {} in use by allocations: [{}]",
-            volume.id,
-            users.join(" ")
-        )));
+        return Err(ApiError::internal(in_use(&volume, &users)));
     }
     if let Err(error) = call.shared.volume_maker.remove(&volume).await {
         if !force {
