@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use caravan_driver::NetworkIsolation;
-use caravan_model::{AllocNetworkStatus, Allocation, TaskGroup, TaskPhase};
+use caravan_model::{Allocation, TaskGroup, TaskPhase};
 
 use crate::alloc::dir::AllocDir;
+use crate::handle::Runner;
 use crate::link::{Found, Lookup, What};
 use crate::migrate;
-use crate::network::{Network, NetworkError};
-use crate::runner::Runner;
+use crate::network::{Network, NetworkError, Ready};
 use crate::shared::Shared;
 use crate::tallies::Awaits;
 
@@ -19,13 +18,6 @@ pub(crate) struct Setup {
     pub(crate) group: Arc<TaskGroup>,
     pub(crate) dir: AllocDir,
     pub(crate) runner: Arc<Runner>,
-}
-
-/// What tasks need to know of it.
-#[derive(Default)]
-pub(crate) struct Ready {
-    pub(crate) network: Option<NetworkIsolation>,
-    pub(crate) status: Option<Box<AllocNetworkStatus>>,
 }
 
 fn failed(hook: &str, why: impl std::fmt::Display) -> String {

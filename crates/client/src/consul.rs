@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::tokens::Granted;
+use crate::grant::Granted;
 
 /// Where the agent is and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

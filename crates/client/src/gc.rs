@@ -6,7 +6,7 @@ use std::sync::Arc;
 use caravan_model::AllocId;
 
 use crate::fingerprint::storage;
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::shared::Shared;
 
 /// The servers forgot it: ends it and removes every trace of it.

@@ -10,8 +10,8 @@ use caravan_model::{AllocId, Identity, Task, TaskEvent, UnixNanos, change_mode, 
 use crate::alloc::machine::{Event, Which};
 use crate::api::contained;
 use crate::clock;
+use crate::handle::Runner;
 use crate::link::{Found, LinkError, Lookup, SignedIdentity, WantedIdentity, What};
-use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::task::machine::Input;
 

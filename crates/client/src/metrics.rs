@@ -8,7 +8,7 @@ use caravan_model::{
     Node, ResourceUsage, TaskPhase,
 };
 
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::shared::Shared;
 use crate::tallies::Awaits;
 

@@ -6,8 +6,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::clock;
-use crate::link::{Found, LinkError, Lookup, What};
-use crate::shared::Shared;
+use crate::link::{Caller, Found, LinkError, Lookup, ServerLink, What};
 
 /// What the servers signed last.
 #[derive(Default)]
@@ -24,12 +23,16 @@ impl NodeIdentity {
     ///
     /// # Errors
     /// No server can be reached, or none signs.
-    pub(crate) async fn claims(&self, shared: &Shared) -> Result<Value, LinkError> {
+    pub(crate) async fn claims(
+        &self,
+        link: &dyn ServerLink,
+        caller: Caller,
+    ) -> Result<Value, LinkError> {
         let mut held = self.0.lock().await;
         if let Some(held) = held.as_ref().filter(|held| clock::now().0 < held.renew_at) {
             return Ok(held.claims.clone());
         }
-        let new = signed(shared).await?;
+        let new = signed(link, caller).await?;
         Ok(held.insert(new).claims.clone())
     }
 
@@ -37,20 +40,24 @@ impl NodeIdentity {
     ///
     /// # Errors
     /// As [`Self::claims`].
-    pub(crate) async fn renew(&self, shared: &Shared) -> Result<(), LinkError> {
-        let new = signed(shared).await?;
+    pub(crate) async fn renew(
+        &self,
+        link: &dyn ServerLink,
+        caller: Caller,
+    ) -> Result<(), LinkError> {
+        let new = signed(link, caller).await?;
         *self.0.lock().await = Some(new);
         Ok(())
     }
 }
 
-async fn signed(shared: &Shared) -> Result<Held, LinkError> {
+async fn signed(link: &dyn ServerLink, caller: Caller) -> Result<Held, LinkError> {
     let began = clock::now().0;
     let request = Lookup {
-        caller: shared.caller(),
+        caller,
         what: What::NodeIdentity,
     };
-    let Found::NodeIdentity { token, expires } = shared.link.lookup(request).await? else {
+    let Found::NodeIdentity { token, expires } = link.lookup(request).await? else {
         return Err(LinkError::Unavailable(
             "the servers sign no identities".into(),
         ));

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::ClientConfig;
 use crate::consul::Consul;
+use crate::handle::Runner;
 use crate::link::{Caller, ServerLink};
-use crate::runner::Runner;
-use crate::services::catalogue::Outbox;
+use crate::services::outbox::Outbox;
 use crate::store::Store;
-use crate::updates::Updates;
+use crate::untold::Untold;
 
 /// The node's own state.
 pub(crate) struct Shared {
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) link: Arc<dyn ServerLink>,
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
     pub(crate) store: Store,
-    pub(crate) updates: Updates,
+    pub(crate) updates: Untold,
     pub(crate) services: Outbox<ServiceRegistration>,
     pub(crate) consul_services: Outbox<serde_json::Value>,
     pub(crate) consul: Option<Arc<Consul>>,
@@ -71,7 +71,7 @@ impl Shared {
             link,
             drivers,
             store,
-            updates: Updates::default(),
+            updates: Untold::default(),
             services: Outbox::default(),
             consul_services: Outbox::default(),
             consul,

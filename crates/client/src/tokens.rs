@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use caravan_model::{AllocId, Task, change_mode};
-use serde::{Deserialize, Serialize};
 
 use crate::alloc::dir::AllocDir;
 use crate::api::contained;
 use crate::consul::{Consul, ConsulError};
+use crate::grant::Granted;
+use crate::handle::Runner;
 use crate::identities;
 use crate::link::{Found, LinkError, Lookup, WantedIdentity, What};
-use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::vault::{self, Vault, VaultConfig, VaultError};
 
@@ -25,14 +25,6 @@ const RETRY: Duration = Duration::from_millis(250);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 /// Tokens that do not last are replaced no faster than that.
 const SHORTEST: Duration = Duration::from_secs(1);
-
-/// What an identity was exchanged for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Granted {
-    pub(crate) token: String,
-    /// `None`: it does not end.
-    pub(crate) lasts: Option<Duration>,
-}
 
 /// The token that is good now, for who asks with it; empty while there is none.
 #[derive(Clone, Default)]

@@ -1,56 +1,13 @@
 //! What allocations use: sampled when somebody asks, remembered for tasks that ended.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use caravan_driver::{TaskUsage, Usage};
 use caravan_model::{
-    AllocResourceUsage, CpuStats, MemoryStats, ResourceUsage, SmallMap, TaskResourceUsage,
-    UnixNanos,
+    AllocResourceUsage, CpuStats, MemoryStats, ResourceUsage, TaskResourceUsage, UnixNanos,
 };
 
-use crate::runner::Runner;
-
-/// A task that ran this long was measured at least once.
-const MEASURED_AFTER: Duration = Duration::from_secs(1);
-
-/// The last sample of each task.
-#[derive(Default)]
-pub(crate) struct Samples(Mutex<SmallMap<String, Sample>>);
-
-enum Sample {
-    /// Runs, and nothing is known yet.
-    Since(Instant),
-    Taken(TaskUsage),
-}
-
-impl Samples {
-    fn lock(&self) -> MutexGuard<'_, SmallMap<String, Sample>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A task starts; `measured` says that its driver has a first, empty, sample at once.
-    pub(crate) fn began(&self, task: &str, measured: bool) {
-        let first = match measured {
-            true => Sample::Taken(TaskUsage::default()),
-            false => Sample::Since(Instant::now()),
-        };
-        let mut all = self.lock();
-        if !matches!(all.get(task), Some(Sample::Taken(_))) {
-            all.insert(task.to_owned(), first);
-        }
-    }
-
-    /// A task ended. One that nobody looked at in time used nothing that is known of.
-    pub(crate) fn ended(&self, task: &str) {
-        let mut all = self.lock();
-        let unseen = |sample: &&mut Sample| matches!(sample, Sample::Since(began) if began.elapsed() >= MEASURED_AFTER);
-        if let Some(sample) = all.get_mut(task).filter(unseen) {
-            *sample = Sample::Taken(TaskUsage::default());
-        }
-    }
-}
+use crate::handle::Runner;
 
 /// Samples the tasks that run; `task` picks one.
 pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage {
@@ -60,19 +17,16 @@ pub(crate) async fn of_alloc(runner: &Runner, task: &str) -> AllocResourceUsage 
         }
         match live.driver.task_stats(&live.task_id).await {
             Ok(usage) => {
-                runner.samples.lock().insert(name, Sample::Taken(usage));
+                runner.samples.take(name, usage);
             }
             Err(error) => tracing::debug!(task = name, %error, "no statistics"),
         }
     }
-    let samples = runner.samples.lock();
-    let taken = |(name, sample): (&String, &Sample)| match sample {
-        Sample::Taken(usage) if task.is_empty() || *name == task => {
-            Some((name.clone(), task_usage(usage)))
-        }
-        _ => None,
-    };
-    let tasks: BTreeMap<String, TaskResourceUsage> = samples.iter().filter_map(taken).collect();
+    let taken = runner.samples.taken().into_iter();
+    let taken = taken.filter(|(name, _)| task.is_empty() || name == task);
+    let tasks: BTreeMap<String, TaskResourceUsage> = taken
+        .map(|(name, usage)| (name, task_usage(&usage)))
+        .collect();
     let live = runner.live_tasks();
     sum(tasks, |task| live.contains_key(task))
 }

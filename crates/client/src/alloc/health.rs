@@ -2,8 +2,8 @@
 //! check results and the time; says when it wants to look again.
 
 use caravan_model::{
-    Allocation, Duration, MigrateStrategy, TaskEvent, TaskPhase, UnixNanos, health_check,
-    task_event,
+    Allocation, Duration, MigrateStrategy, Service, ServiceCheck, TaskEvent, TaskPhase, UnixNanos,
+    health_check, on_update, task_event,
 };
 
 use super::machine::stage_of_task;
@@ -94,7 +94,7 @@ fn settings_of(alloc: &Allocation, consul: bool) -> Option<Settings> {
         let checks =
             services.flat_map(|service| service.checks.iter().map(move |check| (service, check)));
         checks
-            .filter(|(service, check)| crate::services::counts_for_health(service, check))
+            .filter(|(service, check)| counts_for_health(service, check))
             .count()
     };
     let checks = (kind != health_check::TASK_STATES)
@@ -281,4 +281,14 @@ impl Health {
             format!("Services not healthy by deadline: {}", failing.join(", "))
         }
     }
+}
+
+/// Whether a check decides on health.
+pub(crate) fn counts_for_health(service: &Service, check: &ServiceCheck) -> bool {
+    let mode = if check.on_update.is_empty() {
+        &service.on_update
+    } else {
+        &check.on_update
+    };
+    mode != on_update::IGNORE
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alloc::machine::{Event, Which};
 use crate::clock;
-use crate::runner::Runner;
+use crate::handle::Runner;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

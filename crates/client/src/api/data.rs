@@ -5,9 +5,9 @@ use std::path::Path;
 
 use caravan_http::{Answer, ApiError};
 
+use crate::handle::Runner;
 use crate::migrate;
 use crate::piped;
-use crate::runner::Runner;
 
 /// Big pieces: each is a message of its own.
 const PIECE: usize = 256 << 10;

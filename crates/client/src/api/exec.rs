@@ -9,7 +9,7 @@ use caravan_http::{Answer, ApiError, ApiRequest, Session, SessionInput, SessionO
 use caravan_model::TaskPhase;
 use tokio::sync::mpsc;
 
-use crate::runner::{Live, Runner};
+use crate::handle::{Live, Runner};
 use crate::shared::Shared;
 
 pub(super) fn exec(

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use super::contained;
 use super::files::{Wish, read_some};
 use super::frames::{Gone, HEARTBEAT, POLL, Sink};
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::shared::Shared;
 
 #[cfg(test)]

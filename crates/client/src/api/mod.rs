@@ -8,7 +8,7 @@ use caravan_http::{Answer, Api, ApiError, ApiRequest, Meta, Op, Watch};
 use caravan_model::AllocId;
 use futures::future::BoxFuture;
 
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::shared::Shared;
 
 pub(crate) mod contained;

@@ -41,13 +41,13 @@ pub(super) fn apply_metadata(shared: &Shared, request: &ApiRequest) -> Result<An
 }
 
 pub(super) async fn identity(shared: &Shared) -> Result<Answer, ApiError> {
-    let claims = shared.identity.claims(shared).await;
+    let claims = shared.identity.claims(&*shared.link, shared.caller()).await;
     let claims = claims.map_err(|error| ApiError::internal(error.to_string()))?;
     Answer::json(&serde_json::json!({"Claims": claims}), Meta::none())
 }
 
 pub(super) async fn renew_identity(shared: &Shared) -> Result<Answer, ApiError> {
-    let renewed = shared.identity.renew(shared).await;
+    let renewed = shared.identity.renew(&*shared.link, shared.caller()).await;
     renewed.map_err(|error| ApiError::internal(error.to_string()))?;
     Answer::json(&serde_json::json!({}), Meta::none())
 }

@@ -8,8 +8,8 @@ use caravan_model::{Allocation, Job, Task, TaskEvent, TaskGroup, task_event};
 use tokio::task::AbortHandle;
 
 use crate::alloc::dir::AllocDir;
+use crate::handle::{Notes, Runner};
 use crate::identities::Renewal;
-use crate::runner::Runner;
 use crate::shared::Shared;
 use crate::task::env::{Dirs, Source, TaskEnv};
 use crate::task::machine::Failure;
@@ -27,9 +27,6 @@ mod templates;
 mod tokens;
 mod validate;
 mod volumes;
-
-/// Something a hook wants told about its task.
-pub(crate) type Notes = Arc<dyn Fn(TaskEvent) + Send + Sync>;
 
 /// What hooks know about the task.
 pub(crate) struct Context {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::alloc::dir::AllocDir;
-use crate::alloc_hooks::Ready;
 use crate::clock;
 use crate::shared::Shared;
 use crate::task::env::{alloc_index, node_values};
@@ -62,6 +61,13 @@ struct Record {
     result: Option<Value>,
     /// A driver owns the namespace.
     driver: Option<String>,
+}
+
+/// What tasks need to know of their network.
+#[derive(Default)]
+pub(crate) struct Ready {
+    pub(crate) network: Option<NetworkIsolation>,
+    pub(crate) status: Option<Box<AllocNetworkStatus>>,
 }
 
 /// One allocation's network.

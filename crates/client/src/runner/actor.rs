@@ -8,18 +8,20 @@ use caravan_model::{AllocNetworkStatus, Allocation, SmallMap, TaskGroup};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::tasks::Slot;
-use super::view::{View, update_of, view_of};
-use super::{Message, Runner};
+use super::{Message, Sender};
 use crate::alloc::machine::{AllocMachine, Effect, Event};
 use crate::clock;
+use crate::handle::Runner;
 use crate::shared::Shared;
 use crate::store::{Progress, StoredHandle};
 use crate::tallies::{self, Happened};
 use crate::task::machine::Action;
+use crate::view::{View, update_of, view_of};
 
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) runner: Arc<Runner>,
+    pub(super) inbox: Sender,
     pub(super) alloc: Arc<Allocation>,
     pub(super) group: Arc<TaskGroup>,
     pub(super) machine: AllocMachine,
@@ -152,15 +154,15 @@ impl Actor {
             dir: self.runner.dir.clone(),
             runner: Arc::clone(&self.runner),
         };
-        let runner = Arc::clone(&self.runner);
+        let inbox = self.inbox.clone();
         tokio::spawn(async move {
             let began = Instant::now();
             let result = setup.run().await;
             tallies::prepared_alloc(began, result.is_ok());
             let result = result.map(|ready| {
-                runner.tell(Message::NetworkReady(ready.network, ready.status));
+                inbox.tell(Message::NetworkReady(ready.network, ready.status));
             });
-            runner.send(Event::SetUp(result));
+            inbox.tell(Message::Event(Event::SetUp(result)));
         });
     }
 

@@ -6,10 +6,11 @@ use caravan_driver::{Driver, DriverError, Started};
 use caravan_model::{Allocation, Job, Task, TaskEvent, task_event};
 use tokio::task::AbortHandle;
 
+use super::Message;
 use super::actor::Actor;
-use super::{Live, Message, Runner};
 use crate::alloc::machine::Event;
 use crate::clock;
+use crate::handle::{Live, Runner};
 use crate::hooks::{self, Context, Prepared, Watches};
 use crate::store::{NewHandle, StoredHandle};
 use crate::task::env::TaskEnv;
@@ -88,18 +89,18 @@ impl Actor {
                 event: Some(event),
                 recoverable: false,
             };
-            self.runner
+            self.inbox
                 .tell(Message::Prepared(task, Box::new(Err(failure))));
             return;
         };
         let context = self.context(spec, job, driver, again);
-        let runner = Arc::clone(&self.runner);
+        let inbox = self.inbox.clone();
         let name = task.clone();
         let running = tokio::spawn(async move {
             let began = std::time::Instant::now();
             let result = hooks::prepare(context).await;
             crate::tallies::prepared_task(began, result.is_ok());
-            runner.tell(Message::Prepared(name, Box::new(result)));
+            inbox.tell(Message::Prepared(name, Box::new(result)));
         });
         self.slots.or_default(task).preparing = Some(running.abort_handle());
     }
@@ -158,7 +159,7 @@ impl Actor {
             event: None,
             recoverable: true,
         };
-        self.runner
+        self.inbox
             .tell(Message::Prepared(task, Box::new(Err(failure))));
     }
 
@@ -182,7 +183,7 @@ impl Actor {
         let Some(prepared) = self.slots.or_default(task.clone()).prepared.take() else {
             return;
         };
-        let runner = Arc::clone(&self.runner);
+        let (runner, inbox) = (Arc::clone(&self.runner), self.inbox.clone());
         let store = self.shared.store.clone();
         let id = self.alloc.id;
         tokio::spawn(async move {
@@ -197,7 +198,7 @@ impl Actor {
                 store.put_handle(id, &task, &stored).await;
             }
             let runs = started.is_ok();
-            runner.tell(Message::Started(task.clone(), Box::new(started), env));
+            inbox.tell(Message::Started(task.clone(), Box::new(started), env));
             if runs {
                 // On its own: it is there as long as the task is, and smaller than a start.
                 tokio::spawn(exit_of(runner, task, driver, task_id));

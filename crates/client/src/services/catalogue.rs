@@ -1,59 +1,17 @@
 //! Where services are announced: the servers' catalogue and Consul's, each behind the same trait. What is still to be
-//! told waits in an outbox, the last word on each.
+//! told waits in an outbox.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use caravan_model::{NamespaceName, ServiceRegistration};
+use caravan_model::ServiceRegistration;
 use serde_json::Value;
-use tokio::sync::Notify;
 
+use super::outbox::{Batch, Outbox};
 use crate::consul::{Consul, ConsulError, escaped};
 use crate::link::{LinkError, ServiceUpdate};
 use crate::shared::Shared;
-
-/// Namespace and id of an instance.
-pub(crate) type Key = (NamespaceName, String);
-type Batch<E> = BTreeMap<Key, Option<E>>;
-
-/// What is still to be told: `None` withdraws.
-pub(crate) struct Outbox<E> {
-    waiting: Mutex<Batch<E>>,
-    some: Notify,
-}
-
-impl<E> Default for Outbox<E> {
-    fn default() -> Self {
-        Self {
-            waiting: Mutex::new(BTreeMap::new()),
-            some: Notify::new(),
-        }
-    }
-}
-
-impl<E> Outbox<E> {
-    pub(super) fn put(&self, key: Key, entry: Option<E>) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, entry);
-        self.some.notify_one();
-    }
-
-    /// Puts what could not be told back, unless there is something newer.
-    fn put_back(&self, batch: Batch<E>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, entry) in batch {
-            waiting.entry(key).or_insert(entry);
-        }
-    }
-
-    fn take(&self) -> Batch<E> {
-        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// Somewhere that services are announced.
 #[async_trait]

@@ -7,10 +7,11 @@ use caravan_model::{Service, ServiceCheck};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::checks::{CheckResult, FAILURE, SUCCESS};
+use super::results::{CheckResult, FAILURE, SUCCESS};
+use crate::alloc::health::counts_for_health;
 use crate::clock;
 use crate::consul::{Consul, escaped};
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::task::env::address;
 
 /// How often Consul is asked how checks stand.
@@ -178,7 +179,7 @@ impl Follower {
         let lenient = check.on_update == caravan_model::on_update::IGNORE_WARNINGS
             || self.service.on_update == caravan_model::on_update::IGNORE_WARNINGS;
         let good = standing.status == "passing" || lenient && standing.status == "warning";
-        let counts = super::counts_for_health(&self.service, check);
+        let counts = counts_for_health(&self.service, check);
         self.runner.check_stands(CheckResult {
             id: standing.id.clone(),
             check: check.name.clone(),

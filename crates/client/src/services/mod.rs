@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use caravan_model::{
-    AllocNetworkStatus, Allocation, Service, ServiceCheck, ServiceRegistration, SmallMap,
-    TaskGroup, on_update,
+    AllocNetworkStatus, Allocation, Service, ServiceCheck, ServiceRegistration, SmallMap, TaskGroup,
 };
 
+use crate::alloc::health::counts_for_health;
 use crate::consul::Consul;
-use crate::runner::{Live, Runner};
+use crate::handle::{Live, Runner};
 use crate::shared::Shared;
 
 mod address;
@@ -16,17 +16,9 @@ pub(crate) mod catalogue;
 pub(crate) mod check_id;
 pub(crate) mod checks;
 mod consul;
+pub(crate) mod outbox;
 mod probe;
-
-/// Whether a check decides on health.
-pub(crate) fn counts_for_health(service: &Service, check: &ServiceCheck) -> bool {
-    let mode = if check.on_update.is_empty() {
-        &service.on_update
-    } else {
-        &check.on_update
-    };
-    mode != on_update::IGNORE
-}
+pub(crate) mod results;
 
 /// Tells the catalogues until the agent stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -57,7 +49,7 @@ pub(crate) struct Announcer {
 /// An instance, and in which catalogue it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Announced {
-    key: catalogue::Key,
+    key: outbox::Key,
     in_consul: bool,
 }
 

@@ -6,8 +6,7 @@ use caravan_model::ServiceCheck;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::checks::Outcome;
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::task::env::address;
 
 /// How much of an answer is kept.
@@ -15,6 +14,13 @@ const KEPT: usize = 3 << 10;
 /// How much of an answer is read.
 const READ: u64 = 64 << 10;
 const REDIRECTS: usize = 10;
+
+/// What a probe found.
+pub(super) struct Outcome {
+    pub(super) success: bool,
+    pub(super) output: String,
+    pub(super) status_code: u16,
+}
 
 fn failed(why: impl std::fmt::Display) -> Outcome {
     Outcome {
@@ -35,12 +41,12 @@ pub(super) async fn tcp(host: &str, port: i64) -> Outcome {
     }
 }
 
-/// A plain HTTP/1.1 exchange: checks need no more.
+/// A plain HTTP/1.1 exchange, where no TLS is asked for: such checks need no more.
 pub(super) async fn http(check: &ServiceCheck, host: &str, port: i64) -> Outcome {
+    let (mut authority, mut path) = (address(host, port), check.path.clone());
     if check.protocol == "https" {
         return failed("https checks are not supported on this node");
     }
-    let (mut authority, mut path) = (address(host, port), check.path.clone());
     for _ in 0..REDIRECTS {
         let answer = match exchange(check, &authority, &path).await {
             Ok(answer) => answer,

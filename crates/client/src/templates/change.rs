@@ -9,7 +9,7 @@ use super::data::Data;
 use super::{LOOK, Rendered, TemplateFailure, Templates};
 use crate::alloc::machine::{Event, Which};
 use crate::clock;
-use crate::runner::Runner;
+use crate::handle::Runner;
 use crate::task::machine::Input;
 
 /// Templates to watch while the task runs.

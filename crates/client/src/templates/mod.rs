@@ -13,7 +13,7 @@ use caravan_model::{Task, TaskEvent, Template, task_event};
 use crate::alloc::dir::AllocDir;
 use crate::api::contained;
 use crate::clock;
-use crate::hooks::Notes;
+use crate::handle::Notes;
 use crate::shared::Shared;
 use crate::task::env::TaskEnv;
 use crate::tokens::Renewal;

@@ -32,7 +32,7 @@ impl View {
     }
 }
 
-pub(super) fn view_of(
+pub(crate) fn view_of(
     alloc: &Arc<Allocation>,
     machine: &AllocMachine,
     network: Option<Box<AllocNetworkStatus>>,

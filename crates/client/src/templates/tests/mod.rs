@@ -1,0 +1,214 @@
+//! Rendering over what is known.
+
+use super::data::{Data, Need, Value};
+use super::engine::{Context, render};
+use caravan_model::Template;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+mod consul;
+mod sprig;
+
+fn run(source: &str, data: &Data) -> Result<(String, Vec<Need>), String> {
+    let env = BTreeMap::from([("NOMAD_TASK_NAME".to_owned(), "t".to_owned())]);
+    let denied = vec!["executeTemplate".to_owned()];
+    let context = Context {
+        env: &env,
+        data,
+        denied: &denied,
+        files: Path::new("/nonexistent"),
+        sandboxed: true,
+        addresses: |text| Ok(format!("address of {text}")),
+    };
+    render(&Template::default(), source, &context)
+}
+
+fn text(source: &str) -> String {
+    run(source, &Data::default()).unwrap().0
+}
+
+/// The functions that the runtime sheet lists (§M), those of Sprig aside.
+const LISTED: &str = "
+    datacenters file key keyExists keyOrDefault ls safeLs tree safeTree node nodes service services connect caRoots caLeaf
+    exportedServices importedServices partitions peerings
+    secret secrets pkiCert
+    nomadServices nomadService nomadVarList nomadVarListSafe nomadVar nomadVarExists
+    scratch scratch.Key scratch.Set scratch.SetX scratch.Get scratch.MapSet scratch.MapSetX scratch.MapValues
+    base64Decode base64Encode base64URLDecode base64URLEncode byKey byMeta byPort byTag contains containsAll containsAny
+    containsNone containsNotAll env envOrDefault mustEnv explode explodeMap mergeMap mergeMapWithOverride in indent join loop
+    trim trimPrefix trimSuffix trimSpace parseBool parseFloat parseInt parseJSON parseUint parseYAML regexReplaceAll regexMatch
+    replaceAll sha256Hex md5sum hmacSHA256Hex timestamp toLower toUpper toTitle toJSON toJSONPretty toUnescapedJSON
+    toUnescapedJSONPretty toTOML toYAML split splitToMap sockaddr executeTemplate plugin writeToFile
+    add subtract multiply divide modulo minimum maximum
+    spew_dump spew_printf spew_sdump spew_sprintf
+    and or not len index slice print printf println html js urlquery call eq ne lt le gt ge
+";
+
+#[test]
+fn every_listed_function_is_there() {
+    for name in LISTED.split_whitespace() {
+        // Whatever it says of being given nothing, it is known.
+        if let Err(error) = run(&format!("{{{{ {name} }}}}"), &Data::default()) {
+            let unknown = ["is not defined", "not defined", "undefined"];
+            assert!(
+                !unknown.iter().any(|word| error.contains(word)),
+                "{name}: {error}"
+            );
+        }
+    }
+    let unknown = run("{{ nonsense }}", &Data::default()).unwrap_err();
+    assert!(
+        unknown.contains("not defined") || unknown.contains("undefined"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn a_scratchpad_lasts_for_one_pass() {
+    assert_eq!(
+        text(
+            "{{ scratch.Set \"a\" 1 }}{{ scratch.SetX \"a\" 2 }}{{ scratch.Get \"a\" }} {{ scratch.Key \"b\" }}"
+        ),
+        "1 false"
+    );
+    assert_eq!(
+        text(concat!(
+            "{{ define \"d\" }}{{ \"x\" | scratch.MapSet \"m\" . }}{{ end }}{{ template \"d\" \"k2\" }}",
+            "{{ scratch.MapSet \"m\" \"k1\" \"y\" }}{{ scratch.MapSetX \"m\" \"k1\" \"z\" }}",
+            "{{ range scratch.MapValues \"m\" }}{{ . }}{{ end }} {{ (scratch.Get \"m\").k1 }}",
+            "{{ if scratch.Key \"m\" }} there{{ end }}{{ with $v := scratch.Get \"none\" }}never{{ end }}",
+        )),
+        "yx y there"
+    );
+    assert_eq!(text("a scratch.Set outside"), "a scratch.Set outside");
+    assert!(run("{{ scratch.Nothing }}", &Data::default()).is_err());
+}
+
+#[test]
+fn yaml_times_addresses_and_truths() {
+    assert_eq!(
+        text("{{ with parseYAML \"a: {b: [1, x]}\" }}{{ index .a.b 1 }}{{ end }}"),
+        "x"
+    );
+    assert_eq!(text("{{ timestamp \"2006\" | len }}"), "4");
+    assert!(text("{{ timestamp \"unix\" }}").parse::<i64>().unwrap() > 1_700_000_000);
+    assert_eq!(
+        text("{{ sockaddr \"GetPrivateIP\" }}"),
+        "address of {{ GetPrivateIP }}"
+    );
+    assert_eq!(
+        text("{{ parseBool \"f\" }} {{ parseInt \"\" }} {{ parseUint \"7\" }}"),
+        "false 0 7"
+    );
+    assert!(run("{{ parseBool \"maybe\" }}", &Data::default()).is_err());
+}
+
+#[test]
+fn what_is_denied_works_where_it_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let allowed = |source: &str| {
+        let context = Context {
+            env: &BTreeMap::new(),
+            data: &Data::default(),
+            denied: &[],
+            files: dir.path(),
+            sandboxed: true,
+            addresses: |_| Err(String::new()),
+        };
+        render(&Template::default(), source, &context).map(|(text, _)| text)
+    };
+    assert_eq!(
+        allowed("{{ define \"d\" }}<{{ . }}>{{ end }}{{ executeTemplate \"d\" 4 | toUpper }}"),
+        Ok("<4>".to_owned())
+    );
+    let endless = allowed(
+        "{{ define \"d\" }}{{ executeTemplate \"d\" }}{{ end }}{{ executeTemplate \"d\" }}",
+    );
+    assert!(endless.unwrap_err().contains("without end"));
+    assert_eq!(allowed("{{ plugin \"echo\" \"a\" }}"), Ok("a\n".to_owned()));
+    assert!(
+        allowed("{{ plugin \"false\" }}")
+            .unwrap_err()
+            .contains("ended with")
+    );
+    assert_eq!(
+        allowed("{{ \"x\" | writeToFile \"/local/f\" \"\" \"\" \"0600\" }}"),
+        Ok(String::new())
+    );
+    let more = "{{ \"y\" | writeToFile \"local/f\" \"\" \"\" \"0600\" \"append,newline\" }}";
+    assert_eq!(allowed(more), Ok(String::new()));
+    let written = std::fs::read_to_string(dir.path().join("local/f")).unwrap();
+    assert_eq!(written, "xy\n");
+    assert!(allowed("{{ \"x\" | writeToFile \"../f\" \"\" \"\" \"0600\" }}").is_err());
+}
+
+#[test]
+fn certificates_and_what_is_written_to_vault() {
+    let need = Need::Secret {
+        path: "pki/issue/web".into(),
+        pairs: vec!["common_name=web".into(), "ttl=1h".into()],
+    };
+    let source = "{{ with pkiCert \"pki/issue/web\" \"common_name=web\" \"ttl=1h\" }}{{ .Cert }} {{ .Key }} {{ .CA }}{{ range .CAChain }} {{ . }}{{ end }}{{ end }}";
+    let mut data = Data::default();
+    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    let answer = serde_json::json!({"Data": {"certificate": "C", "private_key": "K", "issuing_ca": "A", "ca_chain": ["A", "R"]}});
+    data.put(need, Value::Json(answer));
+    assert_eq!(run(source, &data).unwrap().0, "C K A A R");
+    assert!(run("{{ secret \"a\" \"b\" }}", &Data::default()).is_err());
+}
+
+#[test]
+fn text_functions() {
+    assert_eq!(
+        text("rendered for {{ env \"NOMAD_TASK_NAME\" }}"),
+        "rendered for t"
+    );
+    assert_eq!(
+        text("{{ \"a,b\" | split \",\" | join \"-\" }} {{ toUpper \"x\" }}"),
+        "a-b X"
+    );
+    assert_eq!(
+        text("{{ add 2 3 }} {{ 10 | divide 2 }} {{ range loop 3 }}{{ . }}{{ end }}"),
+        "5 5 012"
+    );
+    assert_eq!(
+        text("{{ with parseJSON \"{\\\"a\\\":[1,2]}\" }}{{ .a | toJSON }}{{ end }}"),
+        "[1,2]"
+    );
+    let services = r#"[{"ServiceMeta":{"zone":"a","n":"7"}},{"ServiceMeta":{"zone":"a","n":"7"}},{"ServiceMeta":{}}]"#;
+    assert_eq!(
+        text(&format!(
+            "{{{{ range $k, $v := byMeta \"zone,n|int\" (parseJSON `{services}`) }}}}{{{{ $k }}}}={{{{ len $v }}}} {{{{ end }}}}"
+        )),
+        "_=1 a_00007=2 "
+    );
+    assert_eq!(
+        text("{{ base64Encode \"hi\" }} {{ envOrDefault \"NOPE\" \"d\" }}"),
+        "aGk= d"
+    );
+}
+
+#[test]
+fn what_is_missing_is_asked_for_and_then_used() {
+    let source = "{{ with nomadVar \"nomad/jobs/web\" }}{{ .key }}{{ end }}";
+    let mut data = Data::default();
+    let need = Need::Variable {
+        path: "nomad/jobs/web".into(),
+        optional: false,
+    };
+    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    data.put(need.clone(), Value::Absent);
+    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    data.put(
+        need,
+        Value::Items(BTreeMap::from([("key".into(), "v".into())])),
+    );
+    assert_eq!(run(source, &data).unwrap(), ("v".to_owned(), Vec::new()));
+}
+
+#[test]
+fn denied_and_unknown_functions_fail() {
+    assert!(run("{{ executeTemplate \"x\" }}", &Data::default()).is_err());
+    assert!(run("{{ nonsense }}", &Data::default()).is_err());
+    assert!(run("{{ file \"../../etc/passwd\" }}", &Data::default()).is_err());
+}
