@@ -76,14 +76,19 @@ pub(crate) fn http_client(
         .build()
 }
 
-fn unreachable(error: reqwest::Error) -> ConsulError {
+/// What lies at the bottom of an error: what is above it says where it was met.
+pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = error.source();
     while let Some(inner) = source {
         text = inner.to_string();
         source = inner.source();
     }
-    ConsulError::Unreachable(text)
+    text
+}
+
+fn unreachable(error: reqwest::Error) -> ConsulError {
+    ConsulError::Unreachable(cause(&error))
 }
 
 impl Consul {

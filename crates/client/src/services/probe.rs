@@ -1,13 +1,18 @@
 //! The probes themselves: tcp, http and scripts.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use caravan_model::ServiceCheck;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::consul::{cause, http_client};
 use crate::handle::Runner;
 use crate::task::env::address;
+
+/// No check over TLS takes longer, whatever its timeout.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// How much of an answer is kept.
 const KEPT: usize = 3 << 10;
@@ -44,8 +49,9 @@ pub(super) async fn tcp(host: &str, port: i64) -> Outcome {
 /// A plain HTTP/1.1 exchange, where no TLS is asked for: such checks need no more.
 pub(super) async fn http(check: &ServiceCheck, host: &str, port: i64) -> Outcome {
     let (mut authority, mut path) = (address(host, port), check.path.clone());
-    if check.protocol == "https" {
-        return failed("https checks are not supported on this node");
+    if check.protocol.eq_ignore_ascii_case("https") {
+        let path = path.trim_start_matches('/');
+        return secure(check, &format!("https://{authority}/{path}")).await;
     }
     for _ in 0..REDIRECTS {
         let answer = match exchange(check, &authority, &path).await {
@@ -54,6 +60,9 @@ pub(super) async fn http(check: &ServiceCheck, host: &str, port: i64) -> Outcome
         };
         match answer.location {
             Some(location) if (300..400).contains(&answer.status) => {
+                if location.starts_with("https://") {
+                    return secure(check, &location).await;
+                }
                 (authority, path) = redirected(&authority, &location)
             }
             _ => return outcome(answer.status, &answer.body),
@@ -73,6 +82,58 @@ fn redirected(authority: &str, location: &str) -> (String, String) {
         format!("{host}:80")
     };
     (host, format!("/{path}"))
+}
+
+/// Over TLS, and wherever that leads.
+async fn secure(check: &ServiceCheck, url: &str) -> Outcome {
+    match over_tls(check, url).await {
+        Ok(answer) => outcome(answer.status, &answer.body),
+        Err(why) => failed(why),
+    }
+}
+
+async fn over_tls(check: &ServiceCheck, url: &str) -> Result<Answer, String> {
+    // One for those that look at certificates and one for those that do not: what they trust takes time to read.
+    static CLIENTS: [OnceLock<reqwest::Client>; 2] = [OnceLock::new(), OnceLock::new()];
+    let slot = &CLIENTS[usize::from(check.tls_skip_verify)];
+    let client = match slot.get() {
+        Some(client) => client,
+        None => {
+            let made = http_client(LONGEST, !check.tls_skip_verify);
+            let made = made.map_err(|error| cause(&error))?;
+            slot.get_or_init(|| made)
+        }
+    };
+    let method = match check.method.as_str() {
+        "" => reqwest::Method::GET,
+        given => given
+            .parse()
+            .map_err(|_| format!("{given:?} is no method"))?,
+    };
+    let mut request = client
+        .request(method, url)
+        .header("User-Agent", "Nomad/check")
+        .header("Connection", "close");
+    for (name, values) in &check.header {
+        for value in values {
+            request = request.header(name, value);
+        }
+    }
+    if !check.body.is_empty() {
+        request = request.body(check.body.clone());
+    }
+    let mut answer = request.send().await.map_err(|error| cause(&error))?;
+    let mut body = Vec::new();
+    while body.len() <= KEPT
+        && let Some(more) = answer.chunk().await.map_err(|error| cause(&error))?
+    {
+        body.extend_from_slice(&more);
+    }
+    Ok(Answer {
+        status: answer.status().as_u16(),
+        location: None,
+        body,
+    })
 }
 
 fn outcome(status: u16, body: &[u8]) -> Outcome {
