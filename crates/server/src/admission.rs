@@ -57,6 +57,14 @@ impl Cluster for Here<'_> {
         self.config.vault_clusters.contains(cluster)
     }
 
+    fn vault_identity(&self, cluster: &str) -> Option<Identity> {
+        self.config.vault_identities.get(cluster).cloned()
+    }
+
+    fn consul_identity(&self, cluster: &str) -> Option<Identity> {
+        self.config.consul_identities.get(cluster).cloned()
+    }
+
     fn oversubscribes_memory(&self) -> bool {
         self.state
             .scheduler_config()

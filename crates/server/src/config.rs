@@ -4,8 +4,8 @@ use caravan_consensus::Storage;
 use caravan_control::gc::GcThresholds;
 use caravan_control::liveness::Pace;
 use caravan_control::rejections::RejectionLimit;
-use caravan_model::SchedulerConfiguration;
-use std::collections::BTreeSet;
+use caravan_model::{Identity, SchedulerConfiguration};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The configuration of one server.
@@ -41,6 +41,10 @@ pub struct ServerConfig {
     pub job_max_count: i64,
     /// The Vault clusters that jobs may use.
     pub vault_clusters: BTreeSet<String>,
+    /// The identities that tasks log in with at Vault which declare none, by cluster.
+    pub vault_identities: BTreeMap<String, Identity>,
+    /// The same for Consul.
+    pub consul_identities: BTreeMap<String, Identity>,
     /// How many batches of events are kept for late subscribers.
     pub event_buffer_size: usize,
     /// Whether requests need tokens.
@@ -107,6 +111,8 @@ impl Default for ServerConfig {
             job_default_priority: 50,
             job_max_count: 50_000,
             vault_clusters: BTreeSet::new(),
+            vault_identities: BTreeMap::new(),
+            consul_identities: BTreeMap::new(),
             event_buffer_size: 100,
             acl_enabled: false,
             token_life: (

@@ -6,6 +6,7 @@
 mod connect;
 mod expose;
 mod gateway;
+mod identities;
 mod implied;
 mod rules;
 
@@ -15,7 +16,7 @@ mod tests;
 use crate::canonical::{canonicalize, complete};
 use crate::validate::{Faults, job_warnings, service_delay_warnings, validate_job};
 use caravan_model::api::{ApiJob, ApiService};
-use caravan_model::{Job, Namespace, Service, service_provider};
+use caravan_model::{Identity, Job, Namespace, Service, service_provider};
 
 /// What admission has to know of the cluster.
 pub trait Cluster {
@@ -46,6 +47,14 @@ pub trait Cluster {
     /// Whether this Vault cluster is configured.
     fn has_vault(&self, _cluster: &str) -> bool {
         false
+    }
+    /// The identity that tasks log in with at this Vault cluster which declare none; its name does not count.
+    fn vault_identity(&self, _cluster: &str) -> Option<Identity> {
+        None
+    }
+    /// The same for Consul.
+    fn consul_identity(&self, _cluster: &str) -> Option<Identity> {
+        None
     }
     /// Whether tasks may use more memory than they reserve.
     fn oversubscribes_memory(&self) -> bool {
@@ -125,6 +134,7 @@ pub fn admit(mut api: ApiJob, cluster: &dyn Cluster) -> Admission {
     warnings.extend(service_delay_warnings(&job));
     warnings.extend(rules::memory_warnings(&job, cluster));
     decide_providers(&mut job, &undecided, cluster.has_consul());
+    identities::add(&mut job, cluster);
     implied::constrain(&mut job, cluster.has_consul());
     Admission {
         job,

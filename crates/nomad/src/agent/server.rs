@@ -2,10 +2,11 @@
 
 use super::join::Hello;
 use super::peers::Peers;
-use crate::config::AgentConfig;
-use caravan_model::SchedulerConfiguration;
+use crate::config::{AgentConfig, settings};
+use caravan_model::{Identity, SchedulerConfiguration};
 use caravan_rpc::{Dialer, Handler, Listener, ListenerConfig, NodeSessions, Pool, Tls};
 use caravan_server::{GcThresholds, Pace, RaftTuning, RejectionLimit, Server, ServerConfig};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -117,6 +118,27 @@ impl Running {
 }
 
 /// The Vault clusters that jobs may use.
+/// The identities that tasks get for other systems, by cluster.
+fn identities<C>(
+    clusters: &BTreeMap<String, C>,
+    given: impl Fn(&C) -> Option<&settings::Identity>,
+) -> BTreeMap<String, Identity> {
+    let each = clusters.iter().filter_map(|(name, cluster)| {
+        let given = given(cluster)?;
+        let identity = Identity {
+            audience: given.aud.clone(),
+            env: given.env,
+            file: given.file,
+            filepath: given.filepath.clone(),
+            ttl: given.ttl.into(),
+            extra_claims: given.extra_claims.keys().cloned().collect(),
+            ..Identity::default()
+        };
+        Some((name.clone(), identity))
+    });
+    each.collect()
+}
+
 fn enabled_vaults(config: &AgentConfig) -> std::collections::BTreeSet<String> {
     let vaults = &config.settings.vault.0;
     vaults
@@ -179,6 +201,8 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         job_default_priority: i64::from(server.job_default_priority),
         job_max_count: i64::from(server.job_max_count),
         vault_clusters: enabled_vaults(config),
+        vault_identities: identities(&settings.vault.0, |vault| vault.default_identity.as_ref()),
+        consul_identities: identities(&settings.consul.0, |consul| consul.task_identity.as_ref()),
         event_buffer_size: if server.enable_event_broker {
             server.event_buffer_size as usize
         } else {

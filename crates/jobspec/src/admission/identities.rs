@@ -1,0 +1,46 @@
+//! Identities that the cluster gives tasks which log in at Vault or Consul and declare none for that.
+
+use caravan_model::{Identity, Job};
+
+use super::Cluster;
+
+/// The cluster that is meant where none is named.
+const DEFAULT: &str = "default";
+
+/// Adds what is missing; what a task declares itself stays as it is.
+pub(super) fn add(job: &mut Job, cluster: &dyn Cluster) {
+    for group in &mut job.task_groups {
+        let of_group = group.consul.as_ref().map(|consul| consul.cluster.clone());
+        for task in &mut group.tasks {
+            let of_task = task.consul.as_ref().map(|consul| consul.cluster.clone());
+            let consul = of_task.or_else(|| of_group.clone());
+            let vault = task.vault.as_ref().map(|vault| vault.cluster.clone());
+            let wanted = [
+                vault.map(|name| ("vault", or_default(name))),
+                consul.map(|name| ("consul", or_default(name))),
+            ];
+            for (system, name) in wanted.into_iter().flatten() {
+                let given = match system {
+                    "vault" => cluster.vault_identity(&name),
+                    _ => cluster.consul_identity(&name),
+                };
+                let full = format!("{system}_{name}");
+                let declared = task.identities.iter().any(|one| one.name == full);
+                if let (Some(identity), false) = (given, declared) {
+                    task.identities.push(Identity {
+                        name: full,
+                        ..identity
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn or_default(name: String) -> String {
+    if name.is_empty() {
+        DEFAULT.to_owned()
+    } else {
+        name
+    }
+}
