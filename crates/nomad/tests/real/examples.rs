@@ -37,7 +37,10 @@ fn examples_that_need_a_shell() {
 
 #[test]
 fn every_example_is_valid() {
-    let agent = Agent::start("");
+    // What uses Vault is refused where the servers know of none.
+    let agent = Agent::start(
+        "vault { enabled = true address = \"http://127.0.0.1:1\" default_identity { aud = [\"vault.io\"] ttl = \"1h\" } }",
+    );
     let mut count = 0;
     for entry in std::fs::read_dir(example("")).expect("examples") {
         let path = entry.expect("an entry").path();

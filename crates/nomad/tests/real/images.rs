@@ -58,6 +58,11 @@ fn registry() -> String {
     for blob in [layer, config] {
         pages.insert(format!("/v2/hello/blobs/{}", digest(&blob)), blob);
     }
+    serve(pages)
+}
+
+/// Serves pages by their paths; where it does.
+fn serve(pages: BTreeMap<String, Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     std::thread::spawn(move || {
@@ -127,5 +132,58 @@ fn the_image_example() {
     assert_eq!(
         agent.ok(&["alloc", "fs", id, "alloc/data/result"]),
         "kept\n"
+    );
+}
+
+/// An archive as `docker save` writes it.
+fn saved() -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = json!({"config": {"Env": ["PATH=/bin"]}}).to_string();
+    let manifest =
+        json!([{"Config": "config.json", "RepoTags": ["hello:1"], "Layers": ["layer.tar.gz"]}]);
+    for (name, content) in [
+        ("config.json", config.into_bytes()),
+        ("manifest.json", manifest.to_string().into_bytes()),
+        ("layer.tar.gz", layer()),
+    ] {
+        std::fs::write(dir.path().join(name), content).expect("written");
+    }
+    let packed = Command::new("tar")
+        .args(["-c", "-C"])
+        .arg(dir.path())
+        .args(["manifest.json", "config.json", "layer.tar.gz"])
+        .output()
+        .expect("tar");
+    assert!(packed.status.success());
+    packed.stdout
+}
+
+#[test]
+fn the_archive_example() {
+    let test = "the_archive_example";
+    let no_busybox = (!Path::new("/bin/busybox").exists()).then_some("there is no /bin/busybox");
+    if skipped(test, no_agent().or(no_busybox)) {
+        return;
+    }
+    let agent = Agent::start("");
+    let nodes = agent.get("/v1/nodes").expect("nodes");
+    let usable = nodes[0]["Drivers"]["exec"]["Healthy"] == true;
+    if skipped(
+        test,
+        (!usable).then_some("the driver exec needs root and cgroups"),
+    ) {
+        return;
+    }
+    let site = serve(BTreeMap::from([("/app.tar".to_owned(), saved())]));
+    let source = format!("source=http://{site}/app.tar");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/archive.nomad");
+    let example = example.display().to_string();
+    agent.ok(&["job", "run", "-detach", "-var", &source, &example]);
+    let allocation = agent.until_allocations("archive", "complete", 1).remove(0);
+    let id = allocation["ID"].as_str().expect("an id");
+    let said = agent.ok(&["alloc", "logs", id]);
+    assert!(
+        said.starts_with("hello from an archive\nalloc\nbin\n"),
+        "{said}"
     );
 }

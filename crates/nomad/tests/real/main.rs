@@ -3,12 +3,15 @@
 mod access;
 mod bad_input;
 mod bad_tasks;
+mod checks;
 mod configuration;
+mod crashes;
 mod examples;
 mod explain;
 mod hostile;
 mod images;
 mod isolation;
+mod neighbours;
 mod node;
 mod separate;
 mod support;

@@ -119,6 +119,83 @@ fn a_program_from_elsewhere() {
     });
 }
 
+/// The same job, from a repository: what is at its tip runs.
+#[test]
+fn a_program_from_a_repository() {
+    let test = "a_program_from_a_repository";
+    if skipped(test, no_agent()) {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    let script = "git init -q r; cd r; git config user.email a@b; git config user.name n; \
+                  echo 'echo from the repository' > run; git add .; git commit -q -m one";
+    let made = Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(place.path())
+        .output();
+    let made = made.is_ok_and(|made| made.status.success());
+    if skipped(test, (!made).then_some("git is needed")) {
+        return;
+    }
+    let agent = Agent::start(&format!(
+        "client {{ gc_disk_usage_threshold = 100\nartifact {{ filesystem_isolation_extra_paths = [\"d:r:{}\"] }} }}",
+        place.path().display()
+    ));
+    let source = format!("source=git::file://{}/r", place.path().display());
+    agent.ok(&["job", "run", "-var", &source, &example("artifact.nomad")]);
+    let alloc = id(&agent.until_allocations("artifact", "complete", 1)[0]);
+    assert_eq!(
+        agent.ok(&["alloc", "logs", &alloc]),
+        "from the repository\n"
+    );
+}
+
+/// From the cluster's variables, and from a program that the operator added.
+#[test]
+fn secrets_before_the_start() {
+    if skipped("secrets_before_the_start", no_agent()) {
+        return;
+    }
+    let mut agent = Agent::prepare(KEEP);
+    let plugins = agent.path("data/common_plugins/secrets");
+    std::fs::create_dir_all(&plugins).expect("made");
+    let program = plugins.join("safe");
+    let script = r#"#!/bin/sh
+case $1 in
+fingerprint) echo '{"type":"secrets","version":"0.1.0"}';;
+fetch) echo "{\"result\":{\"user\":\"bob\",\"password\":\"of $2\"}}";;
+esac
+"#;
+    std::fs::write(&program, script).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).expect("set");
+    agent.launch();
+    agent.wait_ready();
+    agent.ok(&[
+        "var",
+        "put",
+        "nomad/jobs/secret",
+        "user=ada",
+        "password=lovelace",
+    ]);
+    let run = |provider: &str| {
+        let provider = format!("provider={provider}");
+        agent.ok(&["job", "run", "-var", &provider, &example("secret.nomad")]);
+        let alloc = id(&agent.until_allocations("secret", "complete", 1)[0]);
+        let said = agent.ok(&["alloc", "logs", &alloc]);
+        agent.ok(&["job", "stop", "-purge", "secret"]);
+        until("it is forgotten", || {
+            agent
+                .allocations("secret", "complete")
+                .is_empty()
+                .then_some(())
+        });
+        said
+    };
+    assert_eq!(run("nomad"), "ada:lovelace\nuser=ada");
+    assert_eq!(run("safe"), "bob:of nomad/jobs/secret\nuser=bob");
+}
+
 #[test]
 fn a_file_from_variables() {
     if skipped("a_file_from_variables", no_agent()) {

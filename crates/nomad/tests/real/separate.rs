@@ -486,3 +486,66 @@ fn data_migrates_to_another_node() {
     );
     assert!(!dir.join(".incoming").exists());
 }
+
+/// As many seconds in the notation of jobs.
+fn seconds(count: i64) -> serde_json::Value {
+    (count * 1_000_000_000).into()
+}
+
+/// Servers are away, and a node is: what `disconnect` says decides, and tasks go on under it.
+#[test]
+fn tasks_do_without_servers_as_their_group_says() {
+    let short = "server { heartbeat_grace = \"1s\" min_heartbeat_ttl = \"1s\" max_heartbeats_per_second = 1000 \
+                 failover_heartbeat_ttl = \"5s\" }";
+    let mut server = server("s", 1, &[], short);
+    let mut client = client("c", &[server.ports[1]], "");
+    server.wait_ready();
+    let mut stays = shell_job("stays", "service", 1, COUNT);
+    stays["TaskGroups"][0]["Disconnect"] =
+        serde_json::json!({"LostAfter": seconds(3600), "Replace": false});
+    let mut stops = shell_job("stops", "service", 1, COUNT);
+    stops["TaskGroups"][0]["Disconnect"] = serde_json::json!({"StopOnClientAfter": seconds(2)});
+    for job in [&stays, &stops] {
+        server.register(job).expect("registered");
+    }
+    let of = |agent: &Agent, job: &str| {
+        let alloc = agent.until_allocations(job, "running", 1).remove(0);
+        alloc["ID"].as_str().expect("an id").to_owned()
+    };
+    let (stays, stops) = (of(&server, "stays"), of(&server, "stops"));
+    let (first, other) = (pid_of(&client, &stays), pid_of(&client, &stops));
+    let alive = |pid: &str| Path::new(&format!("/proc/{}", pid.trim())).exists();
+
+    server.kill();
+    until("the node stops what is to stop without servers", || {
+        (!alive(&other)).then_some(())
+    });
+    assert!(alive(&first));
+    server.launch();
+    server.wait_ready();
+    assert_eq!(of(&server, "stays"), stays);
+    assert_eq!(pid_of(&client, &stays), first);
+
+    // The agent of the node hears and says nothing for a while.
+    client.signal("STOP");
+    server.until_allocations("stays", "unknown", 1);
+    let nodes = server.get("/v1/nodes").expect("nodes");
+    assert_eq!(nodes[0]["Status"], "disconnected");
+    assert!(alive(&first));
+    client.signal("CONT");
+    assert_eq!(of(&server, "stays"), stays);
+    let alloc = until("it is known to be back", || {
+        let alloc = server.get(&format!("/v1/allocation/{stays}")).ok()?;
+        alloc["TaskStates"]["t"]["Events"]
+            .to_string()
+            .contains("Reconnected")
+            .then_some(alloc)
+    });
+    assert_eq!(alloc["TaskStates"]["t"]["Restarts"], 0);
+    assert!(alive(&first));
+    let all = server
+        .get("/v1/job/stays/allocations")
+        .expect("allocations");
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    client.kill();
+}

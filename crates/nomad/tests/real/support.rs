@@ -69,6 +69,8 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) struct Agent {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) ports: [u16; 3],
+    /// What is started as the agent.
+    pub(crate) program: PathBuf,
     child: Option<Child>,
 }
 
@@ -101,6 +103,7 @@ impl Agent {
         Self {
             dir,
             ports,
+            program: binary().to_path_buf(),
             child: None,
         }
     }
@@ -113,6 +116,7 @@ impl Agent {
         Self {
             dir,
             ports,
+            program: binary().to_path_buf(),
             child: None,
         }
     }
@@ -139,7 +143,7 @@ impl Agent {
             .expect("a log");
         let child = Command::new("/bin/sh")
             .args(["-c", &format!("{before}\nexec \"$@\""), "sh"])
-            .arg(binary())
+            .arg(&self.program)
             .args(["agent", "-config"])
             .arg(self.path("agent.hcl"))
             .stdin(Stdio::null())
