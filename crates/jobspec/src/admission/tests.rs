@@ -269,3 +269,56 @@ fn a_gateway_in_a_network_of_its_own_listens_on_all_of_it() {
     assert!(bound.is_empty() && !alone);
     assert_eq!(mode, Some(serde_json::json!("host")));
 }
+
+struct WithVault;
+
+impl Cluster for WithVault {
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        NoCluster.namespace(name)
+    }
+    fn has_node_pool(&self, _name: &str) -> bool {
+        true
+    }
+    fn has_vault(&self, _cluster: &str) -> bool {
+        true
+    }
+    fn vault_identity(&self, cluster: &str) -> Option<caravan_model::Identity> {
+        (cluster == "default").then(|| caravan_model::Identity {
+            audience: vec!["vault.io".to_owned()],
+            ..caravan_model::Identity::default()
+        })
+    }
+}
+
+#[test]
+fn tasks_that_use_vault_get_the_identity_for_it() {
+    let text = |identity: &str| {
+        format!(
+            "job \"j\" {{\n  group \"g\" {{\n    task \"t\" {{\n      driver = \"raw_exec\"\n      vault {{}}\n{identity}    }}\n    task \"u\" {{\n      driver = \"raw_exec\"\n    }}\n  }}\n}}\n"
+        )
+    };
+    let first = admit(parsed(&text("")), &WithVault);
+    assert!(first.errors.is_empty(), "{:?}", first.errors);
+    let tasks = &first.job.task_groups[0].tasks;
+    let given = &tasks[0].identities[0];
+    assert_eq!(
+        (given.name.as_str(), given.audience.as_slice()),
+        ("vault_default", ["vault.io".to_owned()].as_slice())
+    );
+    assert!(tasks[1].identities.is_empty());
+    // Nodes have to know of such identities.
+    let constraints = &first.job.task_groups[0].constraints;
+    assert!(
+        constraints.iter().any(|it| it.r_target == ">= 1.7.0-a"),
+        "{constraints:?}"
+    );
+    assert_eq!(first.job, admit(again(&first.job), &WithVault).job);
+
+    let own = "      identity {\n        name = \"vault_default\"\n        aud  = [\"mine\"]\n        ttl  = \"1h\"\n      }\n";
+    let own = admit(parsed(&text(own)), &WithVault).job;
+    let identities = &own.task_groups[0].tasks[0].identities;
+    assert_eq!(identities.len(), 1);
+    assert_eq!(identities[0].audience, ["mine"]);
+    let none = admit(parsed(&text("")), &NoCluster).job;
+    assert!(none.task_groups[0].tasks[0].identities.is_empty());
+}
