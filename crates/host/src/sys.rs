@@ -1,9 +1,8 @@
 //! The calls that the type system cannot vouch for. Everything else in the workspace forbids `unsafe`.
 #![allow(unsafe_code)]
 
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{ForkResult, Pid};
@@ -127,15 +126,117 @@ pub(crate) fn fork_single_threaded() -> io::Result<Forked> {
     }
 }
 
-/// Runs `setup` in the child between fork and exec.
-pub(crate) fn before_exec<F>(command: &mut Command, setup: F)
-where
-    F: FnMut() -> io::Result<()> + Send + Sync + 'static,
-{
-    // SAFETY: only supervisors call this, and a supervisor has one thread: after its fork the child may
-    // allocate and take locks as any process may.
-    unsafe {
-        command.pre_exec(setup);
+/// A program to execute, in the form in which the kernel takes it: nothing is made of it any more once there is a
+/// child.
+pub(crate) struct Program {
+    /// Tried one after another.
+    candidates: Vec<CString>,
+    args: Terminated,
+    env: Terminated,
+}
+
+/// Texts, and the array of pointers to them that ends with null.
+struct Terminated {
+    _texts: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl Terminated {
+    fn new(texts: Vec<CString>) -> Self {
+        let pointers = texts.iter().map(|text| text.as_ptr());
+        Self {
+            pointers: pointers.chain([std::ptr::null()]).collect(),
+            _texts: texts,
+        }
+    }
+}
+
+impl Program {
+    pub(crate) fn new(candidates: Vec<CString>, args: Vec<CString>, env: Vec<CString>) -> Self {
+        Self {
+            candidates,
+            args: Terminated::new(args),
+            env: Terminated::new(env),
+        }
+    }
+
+    /// Becomes the program; returns why that was not possible.
+    fn execute(&self) -> io::Error {
+        let mut why = io::Error::from_raw_os_error(nix::libc::ENOENT);
+        for candidate in &self.candidates {
+            // SAFETY: the path is a C string, the others are arrays of C strings that end with null; all live
+            // in `self`.
+            unsafe {
+                nix::libc::execve(
+                    candidate.as_ptr(),
+                    self.args.pointers.as_ptr(),
+                    self.env.pointers.as_ptr(),
+                );
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(nix::libc::ENOENT | nix::libc::ENOTDIR) => {}
+                Some(nix::libc::EACCES) => why = error,
+                _ => return error,
+            }
+        }
+        why
+    }
+}
+
+/// What the child of [`spawn_borrowing`] finds in the memory that it borrows.
+struct Borrowed<'a> {
+    program: &'a Program,
+    setup: &'a mut dyn FnMut() -> io::Result<()>,
+    failed: Option<io::Error>,
+}
+
+/// Room for what `setup` calls; pages that are not touched cost nothing.
+const BORROWED_STACK: usize = 512 << 10;
+
+/// Starts a program in a child that borrows this process's memory until the program takes its place (as `vfork` does):
+/// nothing is copied for the child only to be thrown away at once. `setup` runs in the child before; what it allocates
+/// it must free, for this process lives on with it. The calling process must have exactly one thread.
+pub(crate) fn spawn_borrowing(
+    program: &Program,
+    setup: &mut dyn FnMut() -> io::Result<()>,
+) -> io::Result<i32> {
+    extern "C" fn child(borrowed: *mut c_void) -> c_int {
+        // SAFETY: the pointer is that of `borrowed` below, which the waiting parent does not touch meanwhile.
+        let borrowed = unsafe { &mut *borrowed.cast::<Borrowed<'_>>() };
+        let error = match (borrowed.setup)() {
+            Ok(()) => borrowed.program.execute(),
+            Err(error) => error,
+        };
+        borrowed.failed = Some(error);
+        127
+    }
+    debug_assert_eq!(crate::procs::thread_count(), 1);
+    let mut borrowed = Borrowed {
+        program,
+        setup,
+        failed: None,
+    };
+    // u128: the stack begins where the processor wants it.
+    let mut stack = Vec::<u128>::with_capacity(BORROWED_STACK / size_of::<u128>());
+    let flags = nix::libc::CLONE_VM | nix::libc::CLONE_VFORK | nix::libc::SIGCHLD;
+    // SAFETY: with CLONE_VFORK this process, which has no other thread, stands still until the child has executed
+    // its program or ended: the child is alone with the memory. It runs on a stack of its own, which grows down from
+    // the end of the allocation. Descriptors, signal handling and directories are copies.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(stack.capacity());
+        nix::libc::clone(child, top.cast(), flags, (&raw mut borrowed).cast())
+    };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    match borrowed.failed {
+        None => Ok(pid),
+        Some(error) => {
+            // It has ended; nobody else is to hear of it.
+            let _ = nix::sys::wait::waitpid(Pid::from_raw(pid), None);
+            Err(error)
+        }
     }
 }
 

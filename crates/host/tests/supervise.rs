@@ -1,10 +1,11 @@
 //! Real tasks under real supervisors: exits, kills, logs, and a launcher that is killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caravan_host::procs::{Identity, Stat};
@@ -121,6 +122,40 @@ async fn what_cannot_start_says_why() {
         .expect_err("fails")
         .to_string();
     assert!(err.starts_with("chdir /no/such/dir: "), "{err}");
+}
+
+/// Exit code and output of a task, and who supervised it.
+async fn short_task(supervisors: &Supervisors, dir: &Path, number: i32) -> i32 {
+    let dir = dir.join(number.to_string());
+    std::fs::create_dir_all(&dir).expect("made");
+    let code = number % 7;
+    let script = format!("echo {number} $COLOUR; exit {code}");
+    let task = supervisors
+        .launch(shell(&dir, &script))
+        .await
+        .expect("starts");
+    let exit = task.wait().await.expect("known");
+    assert_eq!((exit.exit_code, exit.signal), (code, 0));
+    let out = read(dir.join("task.stdout.0"));
+    assert_eq!(out, format!("{number} blue\n"));
+    task.locator.record.supervisor.pid
+}
+
+#[tokio::test]
+async fn in_a_burst_of_starts_supervisors_take_one_task_after_another_and_none_stays() {
+    let dir = tempfile::tempdir().expect("dir");
+    let supervisors = Arc::new(supervisors());
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let (supervisors, dir) = (Arc::clone(&supervisors), dir.path().to_owned());
+        tasks.spawn(async move { short_task(&supervisors, &dir, number).await });
+    }
+    let pids: BTreeSet<i32> = tasks.join_all().await.into_iter().collect();
+    assert!(pids.len() < 200, "each task had a supervisor of its own");
+    until("the end of the supervisors", || {
+        pids.iter().all(|pid| is_gone(*pid))
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
@@ -56,10 +56,58 @@ pub struct Supervisors {
     pool: Mutex<Option<StdStream>>,
     /// Starts under way: more at once would only compete for the processors.
     starting: Semaphore,
+    idle: Arc<Idle>,
 }
 
 /// How many tasks are started at once.
 const STARTS: usize = 32;
+
+/// Supervisors whose task is over and that take another one. There are some only while starts are under way: with the
+/// last of these they end.
+#[derive(Debug, Default)]
+struct Idle(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    starts: usize,
+    supervisors: Vec<UnixStream>,
+}
+
+/// A start that is under way.
+struct UnderWay<'a>(&'a Idle);
+
+impl Idle {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) -> UnderWay<'_> {
+        self.lock().starts += 1;
+        UnderWay(self)
+    }
+
+    fn take(&self) -> Option<UnixStream> {
+        self.lock().supervisors.pop()
+    }
+
+    /// One that is not kept ends, for its connection does.
+    fn put(&self, control: UnixStream) {
+        let mut waiting = self.lock();
+        if waiting.starts > 0 && waiting.supervisors.len() < STARTS {
+            waiting.supervisors.push(control);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.lock();
+        waiting.starts -= 1;
+        if waiting.starts == 0 {
+            waiting.supervisors.clear();
+        }
+    }
+}
 
 impl Default for Supervisors {
     fn default() -> Self {
@@ -74,19 +122,16 @@ impl Supervisors {
             program: program.into(),
             pool: Mutex::new(None),
             starting: Semaphore::new(STARTS),
+            idle: Arc::default(),
         }
     }
 
     /// Starts a task. When this answers, the task runs and its record is written.
     pub async fn launch(&self, spec: Spec) -> Result<Supervised, LaunchError> {
         let state_file = spec.state_file.clone();
+        let _under_way = self.idle.begin();
         let _turn = self.starting.acquire().await.map_err(io::Error::other)?;
-        let mut control = self.fork()?;
-        control
-            .write_all(&frame::encode(&Request::Launch {
-                spec: Box::new(spec),
-            })?)
-            .await?;
+        let mut control = self.tell(&frame::encode(&spec)?).await?;
         match receive(&mut control).await? {
             Reply::State { record } => Ok(Supervised::follow(
                 Locator {
@@ -94,10 +139,24 @@ impl Supervisors {
                     record: *record,
                 },
                 control,
+                Some(Arc::clone(&self.idle)),
             )),
             Reply::Failed { message } => Err(LaunchError::Task(message)),
             Reply::Done | Reply::Exited { .. } => Err(io::Error::other("unexpected answer").into()),
         }
+    }
+
+    /// Gives a supervisor its task: one that is idle, else a new one.
+    async fn tell(&self, spec: &[u8]) -> io::Result<UnixStream> {
+        while let Some(mut control) = self.idle.take() {
+            // One that was killed meanwhile takes nothing.
+            if control.write_all(spec).await.is_ok() {
+                return Ok(control);
+            }
+        }
+        let mut control = self.fork()?;
+        control.write_all(spec).await?;
+        Ok(control)
     }
 
     fn fork(&self) -> io::Result<UnixStream> {
@@ -124,7 +183,7 @@ impl Supervisors {
             Ok((found, stream)) if found.record.supervisor == locator.record.supervisor => {
                 match found.record.exit.clone() {
                     Some(exit) => Reconnected::Exited(found, exit),
-                    None => Reconnected::Running(Supervised::follow(found, stream)),
+                    None => Reconnected::Running(Supervised::follow(found, stream, None)),
                 }
             }
             Ok(_) => Reconnected::Lost("another supervisor answered".into()),
@@ -258,7 +317,8 @@ pub struct Supervised {
 }
 
 impl Supervised {
-    fn follow(locator: Locator, mut stream: UnixStream) -> Self {
+    /// `idle` takes the supervisor when the task is over.
+    fn follow(locator: Locator, mut stream: UnixStream, idle: Option<Arc<Idle>>) -> Self {
         let (tell, exit) = watch::channel(None);
         let known = locator.clone();
         tokio::spawn(async move {
@@ -275,6 +335,9 @@ impl Supervised {
                     },
                 }
             };
+            if let (Ok(_), Some(idle)) = (&end, idle) {
+                idle.put(stream);
+            }
             let _ = tell.send(Some(end));
         });
         Self { locator, exit }

@@ -1,7 +1,8 @@
 //! One small process for each task that owns its pipes and logs, waits for its exit and outlives the agent.
 //!
 //! The agent starts one *pool* (`nomad supervise`), which forks a supervisor for each task: no exec, and almost
-//! all memory shared. The pool ends with the agent; supervisors are adopted by init and end with their task.
+//! all memory shared. The pool ends with the agent; supervisors are adopted by init and end with their
+//! task, unless other starts are under way, of which they then take one.
 //! `client` is the agent's half, all else runs in supervisors.
 
 pub(crate) mod client;

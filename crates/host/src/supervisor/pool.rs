@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use super::{frame, serve};
+use crate::procs;
 use crate::sys::{self, Forked};
 
 /// Runs the pool, or one supervisor of it; the answer is the process's exit code. Must be called before any
@@ -32,6 +33,8 @@ fn run() -> io::Result<()> {
     sys::default_signals();
     sys::ignore_hangups();
     sys::ignore_children();
+    // Read here, every supervisor has it.
+    let _ = procs::boot_id();
     loop {
         let mut byte = [0];
         let mut fds = Vec::new();

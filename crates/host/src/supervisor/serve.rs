@@ -1,4 +1,5 @@
-//! The life of one supervisor: start the task, move its output, answer the agent, record the exit, end.
+//! The life of one supervisor: start the task, move its output, answer the agent, record the exit, end (or begin
+//! anew, when the agent has another task for it at once).
 //!
 //! One thread, one `poll`. The order at the end is fixed: leftovers killed, output written, exit recorded,
 //! watchers told; so whoever learns of the exit finds the log complete and the record there.
@@ -7,7 +8,6 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,30 +34,35 @@ const LONGEST_GREETING: usize = 1024;
 /// How long output of a dead task may keep coming from something that escaped the kill.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Runs to the end of the task; the answer is the exit code of the supervisor.
+/// Runs to the end of the task, and of those that the agent has for it then; the answer is the exit code of the
+/// supervisor.
 pub(crate) fn supervise(mut control: UnixStream) -> i32 {
     sys::default_children();
     let _ = nix::unistd::setsid();
     let _ = nix::sys::prctl::set_child_subreaper(true);
-    let Ok(Request::Launch { spec }) = frame::read(&mut control) else {
-        return 1;
+    let Some(me) = Identity::of(std::process::id().cast_signed()) else {
+        return refuse(&control, "/proc is not mounted".into());
     };
-    match Supervisor::start(*spec, &control) {
-        Ok(mut supervisor) => {
-            supervisor.adopt(control, true, true);
-            supervisor.run();
-            0
-        }
-        Err(err) => {
-            send(
-                &control,
-                &Reply::Failed {
-                    message: err.to_string(),
-                },
-            );
-            1
+    // It ends with its agent, and when that has nothing more for it.
+    while let Ok(spec) = frame::read(&mut control) {
+        match Supervisor::start(spec, &me, &control) {
+            Ok(mut supervisor) => {
+                supervisor.adopt(control, true, true);
+                supervisor.run();
+                match supervisor.into_control() {
+                    Some(again) => control = again,
+                    None => return 0,
+                }
+            }
+            Err(err) => return refuse(&control, err.to_string()),
         }
     }
+    0
+}
+
+fn refuse(control: &UnixStream, message: String) -> i32 {
+    send(control, &Reply::Failed { message });
+    1
 }
 
 fn send(stream: &UnixStream, reply: &Reply) -> bool {
@@ -91,10 +96,12 @@ struct Supervisor {
     kill_at: Option<Instant>,
     drain_until: Option<Instant>,
     oom_before: u64,
+    /// The task is over, and nothing that it started is left.
+    alone: bool,
 }
 
 impl Supervisor {
-    fn start(spec: Spec, control: &UnixStream) -> io::Result<Self> {
+    fn start(spec: Spec, me: &Identity, control: &UnixStream) -> io::Result<Self> {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         mask.thread_block()?;
@@ -116,12 +123,11 @@ impl Supervisor {
             start_time: 0,
             boot_id: crate::procs::boot_id().to_owned(),
         };
-        let me = std::process::id().cast_signed();
         let record = Record {
             id: spec.id.clone(),
             socket,
             key,
-            supervisor: Identity::of(me).ok_or_else(|| io::Error::other("/proc is not mounted"))?,
+            supervisor: me.clone(),
             task: Identity::of(pid).unwrap_or_else(unknown),
             started_at: record::now_ns(),
             exit: None,
@@ -152,6 +158,7 @@ impl Supervisor {
             kill_at: None,
             drain_until: None,
             oom_before,
+            alone: false,
         })
     }
 
@@ -263,7 +270,7 @@ impl Supervisor {
             oom_killed,
             finished_at: record::now_ns(),
         });
-        tree::kill_all(self.spec.cgroup.as_ref());
+        self.alone = tree::kill_all(self.spec.cgroup.as_ref());
         self.kill_at = None;
         self.drain_until = Some(Instant::now() + DRAIN);
     }
@@ -343,9 +350,6 @@ impl Supervisor {
         }
         let reply = match request {
             Request::Open { .. } => return,
-            Request::Launch { .. } => Reply::Failed {
-                message: "already launched".into(),
-            },
             Request::Watch => {
                 self.connections[index].watching = true;
                 Reply::State {
@@ -396,9 +400,9 @@ impl Supervisor {
         };
         let started = streams.and_then(|(stdin, stdout, stderr)| {
             let streams = Streams {
-                stdin: stdin.into(),
-                stdout: stdout.into(),
-                stderr: stderr.into(),
+                stdin: Some(stdin),
+                stdout: Some(stdout),
+                stderr: Some(stderr),
             };
             if self.record.exit.is_some() {
                 return Err(io::Error::other("the task has ended"));
@@ -429,6 +433,14 @@ impl Supervisor {
                 group.kill_all();
             }
         }
+    }
+
+    /// The connection on which another task may come, if this process is fit for one: it must be as it was before.
+    fn into_control(self) -> Option<UnixStream> {
+        let fit = self.alone && self.spec.process.isolation.is_none();
+        let control = self.connections.into_iter().find(|c| c.watching && fit)?;
+        control.stream.set_nonblocking(false).ok()?;
+        Some(control.stream)
     }
 
     fn finish(&mut self) {
@@ -467,12 +479,7 @@ fn is_ours(stream: &UnixStream) -> bool {
 
 fn outputs(spec: &Spec) -> io::Result<(Vec<Output>, Streams)> {
     let Some(logs) = &spec.logs else {
-        let streams = Streams {
-            stdin: Stdio::null(),
-            stdout: Stdio::null(),
-            stderr: Stdio::null(),
-        };
-        return Ok((Vec::new(), streams));
+        return Ok((Vec::new(), Streams::default()));
     };
     let open = |kind: &str| {
         let prefix = format!("{}.{kind}", logs.name);
@@ -486,9 +493,9 @@ fn outputs(spec: &Spec) -> io::Result<(Vec<Output>, Streams)> {
     let (out, stdout) = open("stdout")?;
     let (err, stderr) = open("stderr")?;
     let streams = Streams {
-        stdin: Stdio::null(),
-        stdout: stdout.into(),
-        stderr: stderr.into(),
+        stdin: None,
+        stdout: Some(stdout),
+        stderr: Some(stderr),
     };
     Ok((vec![out, err], streams))
 }

@@ -1,25 +1,28 @@
 //! From a [`Process`] to a running one: everything that happens between fork and exec.
 
+use std::ffi::{CString, OsStr};
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::SigSet;
 use nix::unistd::{Gid, Uid};
 
 use super::isolate::{self, Step};
 use super::spec::Process;
 use crate::cgroup::TaskCgroup;
 use crate::credentials::Credentials;
-use crate::sys;
+use crate::sys::{self, Program};
 
-/// Standard input, output and error of a new process.
+/// Standard input, output and error of a new process; what is not given is the supervisor's, which is `/dev/null`.
+#[derive(Default)]
 pub(crate) struct Streams {
-    pub(crate) stdin: Stdio,
-    pub(crate) stdout: Stdio,
-    pub(crate) stderr: Stdio,
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) stdout: Option<OwnedFd>,
+    pub(crate) stderr: Option<OwnedFd>,
 }
 
 /// Starts the process (`beside` a running task, in its namespaces); the answer is its pid. It leads a session (so a process group) of its own.
@@ -29,45 +32,22 @@ pub(crate) fn spawn(
     beside: Option<i32>,
     streams: Streams,
 ) -> io::Result<i32> {
-    let mut command = Command::new(&process.program);
-    command.args(&process.args).env_clear().envs(&process.env);
-    command
-        .stdin(streams.stdin)
-        .stdout(streams.stdout)
-        .stderr(streams.stderr);
-    if let Some(name) = process.program.file_name()
-        && process.program.is_relative()
-    {
-        command.arg0(name);
-    }
-    let (mut why, report) = io::pipe()?;
-    let setup = Setup {
-        process: process.clone(),
-        group: group.cloned(),
-        beside,
+    let named = |err: io::Error| {
+        let text = format!("fork/exec {}: {}", process.program.display(), go_text(&err));
+        io::Error::new(err.kind(), text)
     };
-    let report = File::from(OwnedFd::from(report));
-    sys::before_exec(&mut command, move || {
-        setup.run().map_err(|(step, err)| {
-            let _ = (&report).write_all(format!("{step}: {err}").as_bytes());
-            io::Error::from_raw_os_error(err.raw_os_error().unwrap_or(nix::libc::EIO))
-        })
-    });
-    let spawned = command.spawn();
-    drop(command);
-    match spawned {
-        // Reaped by `tree::reap`, not through the handle.
-        Ok(child) => Ok(child.id().cast_signed()),
-        Err(err) => {
-            let mut text = String::new();
-            let _ = why.read_to_string(&mut text);
-            if text.is_empty() {
-                let program = process.program.display();
-                text = format!("fork/exec {program}: {}", go_text(&err));
-            }
-            Err(io::Error::new(err.kind(), text))
-        }
-    }
+    let program = program(process).map_err(named)?;
+    let setup = Setup {
+        process,
+        group,
+        beside,
+        streams: &streams,
+    };
+    // An error of the set-up has a text of its own, one of the kernel's a number.
+    sys::spawn_borrowing(&program, &mut || setup.run()).map_err(|err| match err.raw_os_error() {
+        Some(_) => named(err),
+        None => err,
+    })
 }
 
 /// The words that users know for the common failures.
@@ -82,18 +62,68 @@ fn go_text(err: &io::Error) -> String {
     }
 }
 
-struct Setup {
-    process: Process,
-    group: Option<TaskCgroup>,
-    beside: Option<i32>,
+/// Where the program may be: a bare name is looked for in the `PATH` that the process will have.
+fn candidates(process: &Process) -> io::Result<Vec<CString>> {
+    const OTHERWISE: &str = "/bin:/usr/bin";
+    if process.program.as_os_str().as_bytes().contains(&b'/') {
+        return Ok(vec![c_string(process.program.as_os_str())?]);
+    }
+    let path = process.env.get("PATH").map_or(OTHERWISE, String::as_str);
+    path.split(':')
+        .map(|dir| c_string(Path::new(dir).join(&process.program).as_os_str()))
+        .collect()
 }
 
-impl Setup {
-    /// In the child. The group comes first (it needs our privileges), the user last.
-    fn run(&self) -> Step {
+fn program(process: &Process) -> io::Result<Program> {
+    let own_name = match process.program.file_name() {
+        Some(name) if process.program.is_relative() => name,
+        _ => process.program.as_os_str(),
+    };
+    let mut args = vec![c_string(own_name)?];
+    for arg in &process.args {
+        args.push(c_string(OsStr::new(arg))?);
+    }
+    let env = process
+        .env
+        .iter()
+        .map(|(name, value)| c_string(OsStr::new(&format!("{name}={value}"))));
+    Ok(Program::new(
+        candidates(process)?,
+        args,
+        env.collect::<io::Result<_>>()?,
+    ))
+}
+
+fn c_string(text: &OsStr) -> io::Result<CString> {
+    CString::new(text.as_bytes()).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "nul byte found in provided data",
+        )
+    })
+}
+
+struct Setup<'a> {
+    process: &'a Process,
+    group: Option<&'a TaskCgroup>,
+    beside: Option<i32>,
+    streams: &'a Streams,
+}
+
+impl Setup<'_> {
+    /// In the child.
+    fn run(&self) -> io::Result<()> {
+        self.steps()
+            .map_err(|(step, err)| io::Error::new(err.kind(), format!("{step}: {err}")))
+    }
+
+    /// The group comes first (it needs our privileges), the user last.
+    fn steps(&self) -> Step {
+        self.standard_streams()
+            .map_err(|err| ("standard streams".to_owned(), err))?;
         sys::default_hangups();
         sys::keep_inherited_from_programs();
-        if let Some(group) = &self.group {
+        if let Some(group) = self.group {
             group
                 .join()
                 .map_err(|err| ("failed to join the cgroup".to_owned(), err))?;
@@ -111,6 +141,25 @@ impl Setup {
         self.isolate()?;
         self.directory()?;
         self.user()
+    }
+
+    fn standard_streams(&self) -> io::Result<()> {
+        let Streams {
+            stdin,
+            stdout,
+            stderr,
+        } = self.streams;
+        if let Some(stdin) = stdin {
+            nix::unistd::dup2_stdin(stdin.as_fd())?;
+        }
+        if let Some(stdout) = stdout {
+            nix::unistd::dup2_stdout(stdout.as_fd())?;
+        }
+        if let Some(stderr) = stderr {
+            nix::unistd::dup2_stderr(stderr.as_fd())?;
+        }
+        // The supervisor hears of its children by a descriptor, for which it keeps their signal from itself.
+        Ok(SigSet::empty().thread_set_mask()?)
     }
 
     fn isolate(&self) -> Step {

@@ -55,13 +55,10 @@ pub struct LogSpec {
     pub max_file_bytes: u64,
 }
 
-/// From the agent. The first message on a new supervisor's control connection is `Launch`.
+/// From the agent. What comes first on a new supervisor's control connection is no request but its [`Spec`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub(crate) enum Request {
-    Launch {
-        spec: Box<Spec>,
-    },
     /// The first message on a connection to a running supervisor: [`Record::key`].
     Open {
         key: String,

@@ -8,18 +8,17 @@ use nix::unistd::Pid;
 use crate::cgroup::TaskCgroup;
 use crate::{procs, sys};
 
-/// Kills all descendants and the owned group until none is left (or for two seconds, then gives up).
-pub(crate) fn kill_all(group: Option<&TaskCgroup>) {
-    if let Some(group) = group {
-        group.kill_all();
-    }
+/// Kills all descendants and the owned group until none is left (or for two seconds, then gives up). Says whether
+/// none is.
+pub(crate) fn kill_all(group: Option<&TaskCgroup>) -> bool {
+    let group_gone = group.is_none_or(TaskCgroup::kill_all);
     let me = std::process::id().cast_signed();
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
         reap(|_, _| {});
         let left = procs::descendants(me);
         if left.is_empty() || Instant::now() > deadline {
-            return;
+            return group_gone && left.is_empty();
         }
         for pid in left {
             sys::kill(pid, sys::SIGKILL);
