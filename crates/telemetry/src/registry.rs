@@ -13,7 +13,30 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const LABELLED: usize = 4096;
 
 type Shared = Arc<(Kind, Mutex<Series>)>;
-type Labelled = BTreeMap<(&'static str, Vec<(&'static str, String)>), Shared>;
+type Key = (&'static str, Vec<(&'static str, String)>);
+
+/// Series with labels.
+#[derive(Debug, Default)]
+struct Labelled {
+    series: BTreeMap<Key, Shared>,
+    /// The interval in which idle ones last made room: there are no more of them before the next.
+    swept: u64,
+}
+
+impl Labelled {
+    /// Whether there is room for one more.
+    fn has_room(&mut self, now: u64) -> bool {
+        if self.series.len() >= LABELLED && self.swept != now {
+            self.swept = now;
+            self.series.retain(|_, series| {
+                let mut series = lock(&series.1);
+                series.of(now, now);
+                !series.is_idle()
+            });
+        }
+        self.series.len() < LABELLED
+    }
+}
 
 /// What was told, as it is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,19 +160,12 @@ impl Registry {
     fn labelled(&self, kind: Kind, name: &'static str, labels: Labels<'_>) -> Option<Shared> {
         let mut known = lock(&self.labelled);
         let key = (name, owned(labels));
-        if let Some(series) = known.get(&key) {
+        if let Some(series) = known.series.get(&key) {
             return Some(Arc::clone(series));
         }
-        if known.len() >= LABELLED {
-            let now = self.now();
-            known.retain(|_, series| {
-                let mut series = lock(&series.1);
-                series.of(now, now);
-                !series.is_idle()
-            });
-        }
-        (known.len() < LABELLED)
-            .then(|| Arc::clone(known.entry(key).or_insert_with(|| series(kind))))
+        known
+            .has_room(self.now())
+            .then(|| Arc::clone(known.series.entry(key).or_insert_with(|| series(kind))))
     }
 
     /// Everything that is known, by name.
@@ -182,6 +198,7 @@ impl Registry {
         let labelled = lock(&self.labelled);
         all.extend(
             labelled
+                .series
                 .iter()
                 .map(|((name, labels), series)| read(name, labels, series)),
         );
