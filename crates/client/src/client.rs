@@ -68,6 +68,7 @@ impl Client {
     ) -> Result<Prepared, StartError> {
         directory(&config.state_dir, 0o700)?;
         directory(&config.alloc_dir, 0o711)?;
+        crate::alloc::dir::spread(&config.alloc_dir);
         let drivers = allowed(&config, drivers);
         let survey = Survey::begin(&config, &drivers);
         Ok(Prepared {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use caravan_driver::TaskDirs;
 use nix::mount::{MntFlags, MsFlags};
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, CWD, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 
 /// Where the files of one allocation are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +157,21 @@ impl AllocDir {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+}
+
+/// Tells the file system that what is made in this directory are trees of their own. Without that ext4 keeps them all
+/// close together, and looks at each inode that was freed there in the last minutes before it takes a new one: many
+/// short allocations would become slower and slower.
+pub(crate) fn spread(dir: &Path) {
+    let hint = || -> rustix::io::Result<()> {
+        let dir = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let flags = rustix::fs::ioctl_getflags(&dir)?;
+        rustix::fs::ioctl_setflags(&dir, flags | IFlags::TOPDIR)
+    };
+    // Most other file systems know of no such thing, and need none.
+    if let Err(error) = hint() {
+        tracing::debug!(dir = %dir.display(), %error, "allocations cannot be spread over the disk");
     }
 }
 

@@ -7,17 +7,20 @@ use caravan_model::{Artifact, TaskEvent, task_event};
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
 
-use super::{Context, HookError};
+use super::{Context, Draft, HookError};
 use crate::task::env::TaskEnv;
 use crate::users;
 
 /// How many of a task are fetched at a time.
 const TOGETHER: usize = 3;
 
-pub(super) async fn run(context: &Context, env: &TaskEnv) -> Result<(), HookError> {
-    let mut open = Vec::new();
+pub(super) async fn run(context: &Context, draft: &Draft) -> Result<(), HookError> {
+    if context.task.artifacts.is_empty() {
+        return Ok(());
+    }
+    let (env, mut open) = (context.env(draft), Vec::new());
     for artifact in &context.task.artifacts {
-        let request = request(context, env, artifact)?;
+        let request = request(context, &env, artifact)?;
         let mark = mark(context, &request);
         if !mark.exists() {
             open.push((request, mark));

@@ -216,14 +216,8 @@ pub(crate) async fn prepare(context: Context) -> Result<Prepared, Failure> {
     hook!("secrets", secrets::run(&context, &tokens, &mut draft).await);
     hook!("dispatch_payload", dispatch_payload::run(&context).await);
     hook!("volumes", volumes::run(&context, &mut draft));
-    hook!(
-        "network",
-        resolver::run(&context, &context.env(&draft), &mut draft)
-    );
-    hook!(
-        "artifacts",
-        artifacts::run(&context, &context.env(&draft)).await
-    );
+    hook!("network", resolver::run(&context, &mut draft));
+    hook!("artifacts", artifacts::run(&context, &draft).await);
     let api = task_api::bind(&context);
     let templates = hook!(
         "template",

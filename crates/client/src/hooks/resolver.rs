@@ -6,16 +6,15 @@ use caravan_driver::{FsIsolation, MountConfig};
 
 use super::{Context, Draft, HookError, driver_config};
 use crate::network::files;
-use crate::task::env::TaskEnv;
 
 const TARGET: &str = "/etc/resolv.conf";
 
-pub(super) fn run(context: &Context, env: &TaskEnv, draft: &mut Draft) -> Result<(), HookError> {
+pub(super) fn run(context: &Context, draft: &mut Draft) -> Result<(), HookError> {
     // Containers are given them by their engine; others see the host's file.
     if context.isolation() != FsIsolation::Chroot || !context.driver.capabilities().mounts {
         return Ok(());
     }
-    let Some(dns) = driver_config::dns(context, env) else {
+    let Some(dns) = driver_config::dns(context, &context.env(draft)) else {
         return Ok(());
     };
     let host = std::fs::read_to_string(TARGET).unwrap_or_default();
