@@ -220,25 +220,13 @@ impl NodeService {
     ) -> (u64, Vec<Arc<Allocation>>) {
         let deadline = tokio::time::Instant::now() + wait;
         let mut changes = self.shared.store.index();
-        let mut seen = 0;
         loop {
             let state = self.shared.store.snapshot();
-            let table = state.index_of(Table::Allocations);
-            if table > seen || after == 0 {
-                seen = table;
-                let newest = state
-                    .allocs_of_node(&id)
-                    .map(|alloc| alloc.alloc_modify_index)
-                    .max()
-                    .unwrap_or(0);
-                let forgotten = self.newest_forgotten(&state, id);
-                if after == 0 || newest > after || forgotten > after {
-                    // The next call begins after what was forgotten, too: else it would be told again at once.
-                    return (
-                        newest.max(forgotten).max(after).max(1),
-                        state.allocs_of_node(&id).cloned().collect(),
-                    );
-                }
+            // The next call begins after what was told now, the forgotten included: else it would be told again.
+            let newest = self.newest_news(&state, id);
+            if after == 0 || newest > after {
+                let allocs = state.allocs_of_node(&id).cloned().collect();
+                return (newest.max(after).max(1), allocs);
             }
             tokio::select! {
                 moved = changes.changed() => if moved.is_err() { return (after, Vec::new()) },
@@ -250,15 +238,10 @@ impl NodeService {
         }
     }
 
-    /// When an allocation of this node was last forgotten, so that the node must drop it; 0 when that is newer
-    /// than this state.
-    fn newest_forgotten(&self, state: &State, id: NodeId) -> u64 {
-        self.shared
-            .store
-            .forgotten()
-            .newest(id)
-            .filter(|index| *index <= state.index())
-            .unwrap_or(0)
+    /// When servers last changed or forgot an allocation of this node; 0 when that is newer than this state.
+    fn newest_news(&self, state: &State, id: NodeId) -> u64 {
+        let newest = self.shared.store.node_news().newest(id);
+        if newest <= state.index() { newest } else { 0 }
     }
 
     /// Takes in what a client says of its allocations.

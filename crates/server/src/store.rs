@@ -1,6 +1,6 @@
 //! The published state: the newest applied snapshot, and who waits for it to move.
 
-use crate::forgotten::Forgotten;
+use crate::node_news::NodeNews;
 use arc_swap::ArcSwap;
 use caravan_state::{Applied, Change, State, Table};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct Inner {
     state: ArcSwap<State>,
     index: watch::Sender<u64>,
     changes: broadcast::Sender<AppliedBatch>,
-    forgotten: Forgotten,
+    node_news: NodeNews,
 }
 
 impl Store {
@@ -30,13 +30,13 @@ impl Store {
     #[must_use]
     pub fn new(state: State) -> Self {
         let index = watch::Sender::new(state.index());
-        let forgotten = Forgotten::since(state.index());
+        let node_news = NodeNews::since(state.index());
         Self {
             inner: Arc::new(Inner {
                 state: ArcSwap::from_pointee(state),
                 index,
                 changes: broadcast::Sender::new(CHANGES_KEPT),
-                forgotten,
+                node_news,
             }),
         }
     }
@@ -51,7 +51,7 @@ impl Store {
     pub(crate) fn publish(&self, state: State, applied: Vec<Applied>) {
         let index = state.index();
         // Before the index moves, else who waits for that would look too early, and wait for the next.
-        self.inner.forgotten.observe(&applied);
+        self.inner.node_news.observe(&applied);
         self.inner.state.store(Arc::new(state));
         if !applied.is_empty() {
             // Nobody listening is fine: listeners read the state when they begin.
@@ -62,13 +62,13 @@ impl Store {
 
     /// Publishes a state that a snapshot gave, of which nobody knows how it came about.
     pub(crate) fn replace(&self, state: State) {
-        self.inner.forgotten.begin(state.index());
+        self.inner.node_news.begin(state.index());
         self.publish(state, Vec::new());
     }
 
-    /// What was forgotten lately; it may know of more than the newest state does.
-    pub(crate) fn forgotten(&self) -> &Forgotten {
-        &self.inner.forgotten
+    /// What is news for nodes; it may know of more than the newest state does.
+    pub(crate) fn node_news(&self) -> &NodeNews {
+        &self.inner.node_news
     }
 
     /// Everything that is applied from now on.
