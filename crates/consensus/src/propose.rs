@@ -36,19 +36,35 @@ impl<M: StateMachine> Consensus<M> {
         &self,
         command: impl Into<Bytes>,
     ) -> Result<Applied<M::Reply>, ProposeError> {
-        let command = command.into();
-        let limit = self.config().command_limit;
-        if command.len() > limit {
-            return Err(ProposeError::TooLarge {
-                size: command.len(),
-                limit,
-            });
+        let bytes = command.into();
+        self.append(Command {
+            bytes,
+            patient: false,
+        })
+        .await
+    }
+
+    /// The same for what nobody is in a hurry for: as long as nothing else is to be written, its write waits as long
+    /// as one takes, so that it does not hold up what comes a moment later.
+    pub async fn propose_patiently(
+        &self,
+        command: impl Into<Bytes>,
+    ) -> Result<Applied<M::Reply>, ProposeError> {
+        let bytes = command.into();
+        self.append(Command {
+            bytes,
+            patient: true,
+        })
+        .await
+    }
+
+    async fn append(&self, command: Command) -> Result<Applied<M::Reply>, ProposeError> {
+        let (size, limit) = (command.bytes.len(), self.config().command_limit);
+        if size > limit {
+            return Err(ProposeError::TooLarge { size, limit });
         }
         let written = self
-            .when_ready(
-                || self.raft().client_write(Command(command.clone())),
-                refused_write,
-            )
+            .when_ready(|| self.raft().client_write(command.clone()), refused_write)
             .await?;
         let reply = written
             .data

@@ -6,13 +6,18 @@ use bytes::Bytes;
 
 use crate::PeerInfo;
 
-/// Opaque bytes of one proposal.
+/// One proposal.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Command(pub(crate) Bytes);
+pub(crate) struct Command {
+    /// Opaque.
+    pub(crate) bytes: Bytes,
+    /// Nobody is in a hurry for it: its write may wait for company. This is not stored, and told to no one.
+    pub(crate) patient: bool,
+}
 
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.bytes.len())
     }
 }
 

@@ -188,7 +188,7 @@ impl From<&Entry> for EntryRecord {
             id: LogIdRecord::from(&entry.log_id),
             payload: match &entry.payload {
                 Payload::Blank => PayloadRecord::Blank,
-                Payload::Normal(command) => PayloadRecord::Command(command.0.clone()),
+                Payload::Normal(command) => PayloadRecord::Command(command.bytes.clone()),
                 Payload::Membership(membership) => PayloadRecord::Membership(membership.into()),
             },
         }
@@ -203,7 +203,10 @@ impl TryFrom<EntryRecord> for Entry {
             log_id: record.id.into(),
             payload: match record.payload {
                 PayloadRecord::Blank => Payload::Blank,
-                PayloadRecord::Command(bytes) => Payload::Normal(Command(bytes)),
+                PayloadRecord::Command(bytes) => Payload::Normal(Command {
+                    bytes,
+                    patient: false,
+                }),
                 PayloadRecord::Membership(membership) => {
                     Payload::Membership(membership.try_into()?)
                 }

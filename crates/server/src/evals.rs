@@ -47,11 +47,11 @@ impl Evals {
         types: &[&str],
         clock: fn() -> UnixNanos,
     ) -> (Arc<Evaluation>, String) {
+        let token = uuid::Uuid::new_v4().to_string();
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
             moved.as_mut().enable();
-            let token = uuid::Uuid::new_v4().to_string();
             if let Some(eval) = self.lock().broker.dequeue(types, token.clone(), clock()) {
                 return (eval, token);
             }

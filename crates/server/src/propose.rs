@@ -40,18 +40,34 @@ impl Proposer {
     /// # Errors
     /// See [`ProposeError`].
     pub async fn propose(&self, command: &Command) -> Result<Arc<Applied>, ProposeError> {
+        self.put_through(command, false).await
+    }
+
+    /// The same for what nobody is in a hurry for: it lets others go first.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    pub async fn propose_patiently(&self, command: &Command) -> Result<Arc<Applied>, ProposeError> {
+        self.put_through(command, true).await
+    }
+
+    async fn put_through(
+        &self,
+        command: &Command,
+        patient: bool,
+    ) -> Result<Arc<Applied>, ProposeError> {
         let bytes =
             fsm::encode(command).map_err(|error| ProposeError::TooLarge(error.to_string()))?;
         let began = Instant::now();
-        let applied = self
-            .consensus
-            .propose(bytes)
-            .await
-            .map_err(|error| match error {
-                LogError::NotLeader { .. } => ProposeError::NoLeader,
-                LogError::TooLarge { .. } => ProposeError::TooLarge(error.to_string()),
-                other => ProposeError::Log(other.to_string()),
-            })?;
+        let proposed = match patient {
+            true => self.consensus.propose_patiently(bytes).await,
+            false => self.consensus.propose(bytes).await,
+        };
+        let applied = proposed.map_err(|error| match error {
+            LogError::NotLeader { .. } => ProposeError::NoLeader,
+            LogError::TooLarge { .. } => ProposeError::TooLarge(error.to_string()),
+            other => ProposeError::Log(other.to_string()),
+        })?;
         telemetry::count("nomad.raft.apply");
         telemetry::took("nomad.raft.commitTime", began);
         applied.reply.map_err(ProposeError::Refused)

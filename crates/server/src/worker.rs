@@ -136,12 +136,15 @@ impl Worker {
         }
         let began = Instant::now();
         let made = evals.iter().any(|eval| eval.create_index == 0);
-        self.proposer
-            .propose(&Command::UpsertEvals {
-                evals,
-                now: clock::now(),
-            })
-            .await?;
+        let command = Command::UpsertEvals {
+            evals,
+            now: clock::now(),
+        };
+        // No allocation waits for the end of an evaluation: they came with the plan.
+        match made {
+            true => self.proposer.propose(&command).await?,
+            false => self.proposer.propose_patiently(&command).await?,
+        };
         telemetry::took("nomad.nomad.eval.update", began);
         let name = if made {
             "nomad.nomad.worker.create_eval"

@@ -108,7 +108,7 @@ impl<M: StateMachine> RaftStateMachine<Types> for Applier<M> {
                     batch.push(Committed {
                         index: id.index,
                         term: id.leader_id.term,
-                        command: command.0,
+                        command: command.bytes,
                     });
                     responders.push(responder);
                     if batch.len() >= BATCH {

@@ -1,7 +1,8 @@
 //! The durable log: one redb file, one writing thread, one transaction for all that has queued up.
 //!
 //! The thread drains its queue, writes everything in a single fsynced transaction, and completes
-//! every callback after it: while one fsync runs, the next group gathers by itself.
+//! every callback after it: while one fsync runs, the next group gathers by itself. What nobody is in a hurry for
+//! waits a moment for others, which else would have to wait for its fsync.
 
 use std::{
     io,
@@ -12,6 +13,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use caravan_wire::Format;
@@ -26,7 +28,7 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     StartError,
     error::wire_to_io,
-    raft::{Entry, LogId, Types, Vote},
+    raft::{Entry, LogId, Payload, Types, Vote},
     record::{self, EntryRecord, LogIdRecord, StoreRecord, VoteRecord},
     store::tail::{Tail, weight},
 };
@@ -135,6 +137,7 @@ pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, St
         cache,
         durable_end,
         committed: None,
+        took: Duration::ZERO,
     };
     thread::Builder::new()
         .name("raft-log".to_owned())
@@ -187,19 +190,17 @@ struct Writer {
     durable_end: u64,
     /// The commit mark that is on disk.
     committed: Option<LogId>,
+    /// How long the last transaction took.
+    took: Duration,
 }
 
 impl Writer {
     fn run(mut self, inbox: &mpsc::Receiver<Write>) {
         while let Ok(first) = inbox.recv() {
-            let mut size = write_size(&first);
-            let mut group = vec![first];
-            while size < GROUP_BYTES {
-                let Ok(next) = inbox.try_recv() else { break };
-                size += write_size(&next);
-                group.push(next);
-            }
+            let group = self.gather(first, inbox);
+            let began = Instant::now();
             let result = self.commit(&group);
+            self.took = began.elapsed();
             if let Err(error) = &result {
                 tracing::error!(%error, "raft log cannot be written");
             }
@@ -207,6 +208,28 @@ impl Writer {
                 complete(write, &result);
             }
         }
+    }
+
+    /// Everything that has queued up; when nobody is in a hurry for any of it, what comes while a transaction would
+    /// run, too: it would have to wait for that.
+    fn gather(&self, first: Write, inbox: &mpsc::Receiver<Write>) -> Vec<Write> {
+        let until = Instant::now() + self.took;
+        let (mut size, mut patient) = (write_size(&first), is_patient(&first));
+        let mut group = vec![first];
+        while size < GROUP_BYTES {
+            let next = match inbox.try_recv() {
+                Err(_) if patient => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    inbox.recv_timeout(left).ok()
+                }
+                next => next.ok(),
+            };
+            let Some(next) = next else { break };
+            size += write_size(&next);
+            patient &= is_patient(&next);
+            group.push(next);
+        }
+        group
     }
 
     /// Writes the whole group in one durable transaction.
@@ -309,6 +332,14 @@ fn write_size(write: &Write) -> usize {
         Write::Append { entries, done: _ } => entries.iter().map(weight).sum(),
         Write::Vote { .. } | Write::Truncate { .. } | Write::Purge { .. } => 0,
     }
+}
+
+fn is_patient(write: &Write) -> bool {
+    let patient = |entry: &Entry| match &entry.payload {
+        Payload::Normal(command) => command.patient,
+        Payload::Blank | Payload::Membership(_) => false,
+    };
+    matches!(write, Write::Append { entries, done: _ } if entries.iter().all(patient))
 }
 
 enum Unusable {

@@ -125,7 +125,7 @@ impl Tail {
 pub(crate) fn weight(entry: &Entry) -> usize {
     let body = match &entry.payload {
         Payload::Blank => 0,
-        Payload::Normal(command) => command.0.len(),
+        Payload::Normal(command) => command.bytes.len(),
         Payload::Membership(membership) => membership.nodes().count() * 128,
     };
     body + 96
