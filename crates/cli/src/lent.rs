@@ -1,5 +1,5 @@
-//! What the command line cannot do itself and the whole binary lends it: reading an agent's configuration, and looking
-//! into the folders of agents that do not run.
+//! What the command line cannot do itself and the whole binary lends it: reading an agent's configuration, looking
+//! into the folders of agents that do not run, and the functions of templates.
 
 use serde_json::Value;
 use std::path::Path;
@@ -42,6 +42,9 @@ pub enum Found {
 /// Looks into the data folder of an agent that does not run; the error says what is wrong with it.
 pub type LookInto = fn(Look, &Path) -> Result<Found, String>;
 
+/// Gives the functions of templates to an engine.
+pub type WithFunctions = fn(gotmpl::Template) -> gotmpl::Template;
+
 /// Everything that is lent.
 #[derive(Clone, Copy, Debug)]
 pub struct Lent {
@@ -49,6 +52,8 @@ pub struct Lent {
     pub validate_config: ValidateConfig,
     /// See [`LookInto`].
     pub look_into: LookInto,
+    /// See [`WithFunctions`].
+    pub with_functions: WithFunctions,
 }
 
 static LENT: OnceLock<Lent> = OnceLock::new();
@@ -71,5 +76,13 @@ pub(crate) fn look_into(look: Look, folder: &Path) -> Result<Found, String> {
     match LENT.get() {
         Some(lent) => (lent.look_into)(look, folder),
         None => Err("this program has no agent".into()),
+    }
+}
+
+/// See [`WithFunctions`].
+pub(crate) fn with_functions(template: gotmpl::Template) -> gotmpl::Template {
+    match LENT.get() {
+        Some(lent) => (lent.with_functions)(template),
+        None => template,
     }
 }

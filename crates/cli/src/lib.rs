@@ -28,11 +28,12 @@ mod msgpack;
 mod output;
 mod render;
 mod resolve;
+mod shape;
 mod specfile;
 mod template;
 mod ui;
 
-pub use lent::{Found, Lent, Look, LookInto, Rejection, ValidateConfig};
+pub use lent::{Found, Lent, Look, LookInto, Rejection, ValidateConfig, WithFunctions};
 use std::process::ExitCode;
 
 /// The version that `nomad version` prints.

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::json::pretty_sorted;
-use crate::template;
+use crate::{shape, template};
 use serde_json::Value;
 
 impl Context {
@@ -20,9 +20,10 @@ impl Context {
     /// Prints an object as asked for.
     pub(crate) fn data(&mut self, value: &Value, type_name: &str) -> Result<(), Failure> {
         let source = self.given.text("t");
+        let value = shape::of(value.clone(), type_name);
         let text = match source.is_empty() {
-            true => pretty_sorted(value),
-            false => template::render(source, value, type_name)
+            true => pretty_sorted(&value),
+            false => template::render(source, &value, type_name)
                 .map_err(|error| format!("Error formatting the data: {error}"))?,
         };
         self.ui.out(&text);

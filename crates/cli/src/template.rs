@@ -1,5 +1,6 @@
 //! `-t`: answers through Go templates.
 
+use crate::{lent, shape};
 use gotmpl::{MissingKey, Template, TemplateError};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -7,16 +8,33 @@ use std::sync::Arc;
 
 /// Renders `source` over `value`; `type_name` is what an unknown field is said to be missing from.
 pub(crate) fn render(source: &str, value: &Value, type_name: &str) -> Result<String, String> {
-    let data = convert(value);
-    let template = Template::new("").missing_key(MissingKey::Error);
-    let parsed = crate::template::functions(template)
-        .parse(source)
-        .map_err(|error| error.to_string())?;
-    match parsed.execute_to_string(&data) {
-        Ok(text) => Ok(text),
-        Err(TemplateError::MissingKey { key }) => Err(missing(source, &key, type_name)),
-        Err(error) => Err(error.to_string()),
-    }
+    let data = convert("", value);
+    let execute = |missing_key: MissingKey| {
+        let template = Template::new("").missing_key(missing_key);
+        lent::with_functions(template)
+            .parse(source)?
+            .execute_to_string(&data)
+    };
+    let text = match execute(MissingKey::Error) {
+        Err(TemplateError::MissingKey { key }) if of_a_map(source, &key) => {
+            execute(MissingKey::Invalid)
+        }
+        other => other,
+    };
+    text.map_err(|error| match error {
+        TemplateError::MissingKey { key } => missing(source, &key, type_name),
+        other => other.to_string(),
+    })
+}
+
+/// Whether the template looks `key` up in a map, where anything may be missing.
+fn of_a_map(source: &str, key: &str) -> bool {
+    let field = format!(".{key}");
+    source.match_indices(&field).any(|(at, _)| {
+        let before = &source[..at];
+        let name = before.rfind(|c: char| !c.is_alphanumeric());
+        shape::is_map(&before[name.map_or(0, |at| at + 1)..])
+    })
 }
 
 /// Go's words for a field that a type does not have.
@@ -31,9 +49,13 @@ fn missing(source: &str, key: &str, type_name: &str) -> String {
     )
 }
 
-fn convert(value: &Value) -> gotmpl::Value {
+/// The value of the member `name`.
+fn convert(name: &str, value: &Value) -> gotmpl::Value {
     match value {
-        Value::Null => gotmpl::Value::Nil,
+        Value::Null => match shape::blank(name) {
+            Value::Null => gotmpl::Value::Nil,
+            blank => convert(name, &blank),
+        },
         Value::Bool(on) => gotmpl::Value::Bool(*on),
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(n), _) => gotmpl::Value::Int(n),
@@ -41,69 +63,16 @@ fn convert(value: &Value) -> gotmpl::Value {
             (None, None) => gotmpl::Value::Float(number.as_f64().unwrap_or_default()),
         },
         Value::String(text) => gotmpl::Value::String(Arc::from(text.as_str())),
-        Value::Array(items) => gotmpl::Value::List(items.iter().map(convert).collect()),
+        Value::Array(items) => {
+            gotmpl::Value::List(items.iter().map(|item| convert("", item)).collect())
+        }
         Value::Object(members) => {
             let members = members
                 .iter()
-                .map(|(key, value)| (Arc::from(key.as_str()), convert(value)));
+                .map(|(key, value)| (Arc::from(key.as_str()), convert(key, value)));
             gotmpl::Value::Map(Arc::new(members.collect::<BTreeMap<_, _>>()))
         }
     }
-}
-
-/// The text functions that scripts use most, under the names that they have in the reference.
-fn functions(template: Template) -> Template {
-    let text = |args: &[gotmpl::Value], at: usize| {
-        args.get(at).map(ToString::to_string).unwrap_or_default()
-    };
-    let string = |text: String| gotmpl::Value::String(Arc::from(text.as_str()));
-    template
-        .func("sprig_upper", move |args: &[gotmpl::Value]| {
-            Ok(string(text(args, 0).to_uppercase()))
-        })
-        .func("sprig_lower", move |args: &[gotmpl::Value]| {
-            Ok(string(text(args, 0).to_lowercase()))
-        })
-        .func("sprig_trim", move |args: &[gotmpl::Value]| {
-            Ok(string(text(args, 0).trim().to_owned()))
-        })
-        .func("sprig_quote", move |args: &[gotmpl::Value]| {
-            Ok(string(crate::format::quoted(&text(args, 0))))
-        })
-        .func("sprig_replace", move |args: &[gotmpl::Value]| {
-            Ok(string(
-                text(args, 2).replace(&text(args, 0), &text(args, 1)),
-            ))
-        })
-        .func("sprig_contains", move |args: &[gotmpl::Value]| {
-            Ok(gotmpl::Value::Bool(text(args, 1).contains(&text(args, 0))))
-        })
-        .func("sprig_hasPrefix", move |args: &[gotmpl::Value]| {
-            Ok(gotmpl::Value::Bool(
-                text(args, 1).starts_with(&text(args, 0)),
-            ))
-        })
-        .func("sprig_hasSuffix", move |args: &[gotmpl::Value]| {
-            Ok(gotmpl::Value::Bool(text(args, 1).ends_with(&text(args, 0))))
-        })
-        .func("sprig_join", move |args: &[gotmpl::Value]| {
-            let items: Vec<String> = match args.get(1) {
-                Some(gotmpl::Value::List(items)) => items.iter().map(ToString::to_string).collect(),
-                _ => Vec::new(),
-            };
-            Ok(string(items.join(&text(args, 0))))
-        })
-        .func("sprig_trunc", move |args: &[gotmpl::Value]| {
-            let count = text(args, 0).parse::<usize>().unwrap_or(usize::MAX);
-            Ok(string(text(args, 1).chars().take(count).collect()))
-        })
-        .func("sprig_default", move |args: &[gotmpl::Value]| {
-            let given = args.get(1).cloned().unwrap_or(gotmpl::Value::Nil);
-            Ok(match given.is_truthy() {
-                true => given,
-                false => args.first().cloned().unwrap_or(gotmpl::Value::Nil),
-            })
-        })
 }
 
 #[cfg(test)]
@@ -120,6 +89,17 @@ mod tests {
             "",
         );
         assert_eq!(text.unwrap(), "a one 1");
+    }
+
+    #[test]
+    fn what_a_map_lacks_has_no_value() {
+        let node = json!({"Attributes": {"os.name": "debian"}, "Meta": null, "Events": null});
+        let text = render(
+            "{{.Attributes.nope}} {{.Meta.rack}} {{.Meta}} {{len .Events}}",
+            &node,
+            "*api.Node",
+        );
+        assert_eq!(text.unwrap(), "<no value> <no value> map[] 0");
     }
 
     #[test]

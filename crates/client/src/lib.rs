@@ -59,4 +59,5 @@ pub use consul::ConsulConfig;
 pub use host_volumes::Made as MadeVolume;
 pub use inspect::client_state;
 pub use link::{LinkError, RpcLink, ServerLink};
+pub use templates::with_sprig;
 pub use vault::VaultConfig;

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             caravan_cli::Lent {
                 validate_config: caravan_nomad::startup::validate,
                 look_into: caravan_nomad::folders::look_into,
+                with_functions: caravan_client::with_sprig,
             },
         ),
     }

@@ -61,6 +61,18 @@ impl Pass {
     }
 }
 
+/// Gives Sprig's functions to an engine that renders no template of a task.
+pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
+    let pass = Arc::new(Pass {
+        env: std::env::vars().collect(),
+        data: Data::default(),
+        files: std::path::PathBuf::new(),
+        sandboxed: true,
+        missing: Mutex::new(Vec::new()),
+    });
+    functions::with_sprig(engine, &pass)
+}
+
 /// Renders; what comes out counts only when nothing is missing.
 pub(super) fn render(
     template: &Template,

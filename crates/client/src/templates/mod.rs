@@ -33,6 +33,11 @@ pub(crate) use change::Watch;
 use data::{Data, Need};
 use sources::Source;
 
+/// Gives Sprig's functions (`sprig_upper`) to an engine for other templates than those of tasks.
+pub fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
+    engine::with_sprig(engine)
+}
+
 /// How often a template that waits for something looks again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often it says what it waits for.

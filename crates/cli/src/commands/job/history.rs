@@ -7,6 +7,7 @@ use crate::flags::{switch, text};
 use crate::format::{nanos, time};
 use crate::json::{Fields, pretty_sorted};
 use crate::render::job_diff;
+use crate::shape;
 use crate::table::pairs;
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ pub(super) const SPEC: Command = Command {
 
 fn run(context: &mut Context) -> Outcome {
     let given = &context.given;
-    if given.args.is_empty() {
+    if !(1..=2).contains(&given.args.len()) {
         return Err(context.usage("This command takes one argument: <job>"));
     }
     let wants_data = given.on("json") || !given.text("t").is_empty();
@@ -108,9 +109,10 @@ fn block(context: &Context, job: &Value, diff: Option<&Value>) -> String {
         rows.push(("Diff", format!("\n{}", job_diff(&context.ui, diff, false))));
     }
     if context.given.on("full") {
+        let whole = shape::of(job.clone(), "*api.Job");
         rows.push((
             "Full",
-            format!("JSON Job:\n{}", pretty_sorted(&json!({"Job": job}))),
+            format!("JSON Job:\n{}", pretty_sorted(&json!({"Job": whole}))),
         ));
     }
     pairs(&rows)

@@ -7,6 +7,7 @@ use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{switch, text};
 use crate::json::{Fields, plain, pretty_sorted};
 use crate::resolve::FoundJob;
+use crate::shape;
 use caravan_sdk::Query;
 use serde_json::{Value, json};
 
@@ -59,6 +60,7 @@ fn run(context: &mut Context) -> Outcome {
         context.data(&job, "*api.Job")?;
         return Ok(0);
     }
+    let job = shape::of(job, "*api.Job");
     context.ui.out(&pretty_sorted(&json!({"Job": job})));
     Ok(0)
 }

@@ -261,20 +261,31 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
         scratch::FUNCTIONS,
         yaml::FUNCTIONS,
     ];
-    let all = all.into_iter().chain(sprig::FUNCTIONS).flatten();
-    let named = |wanted: &str| all.clone().find(|(name, _)| *name == wanted);
-    let aliases = sprig::ALIASES.into_iter().flatten();
-    let aliases = aliases.filter_map(|(alias, name)| Some((alias, named(name)?.1)));
-    for (name, function) in all
-        .clone()
-        .map(|(name, function)| (name, *function))
-        .chain(aliases)
-    {
-        let pass = Arc::clone(pass);
-        engine = engine.func(name, move |args: &[Value]| function(&pass, args));
-    }
+    let all = all.into_iter().flatten().copied();
+    engine = with_sprig(given(engine, all, pass), pass);
     for name in denied {
         engine = engine.func(name, |_: &[Value]| Err(fail("function is disabled")));
+    }
+    engine
+}
+
+/// Gives Sprig's functions to the engine, under all of their names.
+pub(super) fn with_sprig(engine: Template, pass: &Arc<Pass>) -> Template {
+    let all = sprig::FUNCTIONS.into_iter().flatten().copied();
+    let named = |wanted: &str| all.clone().find(|(name, _)| *name == wanted);
+    let aliases = sprig::ALIASES.into_iter().flatten();
+    let aliases = aliases.filter_map(|(alias, name)| Some((*alias, named(name)?.1)));
+    given(engine, all.clone().chain(aliases), pass)
+}
+
+fn given(
+    mut engine: Template,
+    functions: impl Iterator<Item = (&'static str, Function)>,
+    pass: &Arc<Pass>,
+) -> Template {
+    for (name, function) in functions {
+        let pass = Arc::clone(pass);
+        engine = engine.func(name, move |args: &[Value]| function(&pass, args));
     }
     engine
 }
