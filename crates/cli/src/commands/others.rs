@@ -2,13 +2,14 @@
 
 mod config;
 mod fmt;
+mod login;
 mod scaling;
 
 use super::status::{Found, search};
-use crate::command::{COMMAND, Command, JSON, TEMPLATE};
+use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Doing, Outcome};
-use crate::flags::{switch, text, text_or};
+use crate::flags::switch;
 use crate::hints;
 use crate::json::Fields;
 use caravan_sdk::{Query, escape_path};
@@ -19,7 +20,7 @@ pub(super) const COMMANDS: &[&Command] = &[
     &config::VALIDATE,
     &fmt::SPEC,
     &UI_COMMAND,
-    &LOGIN,
+    &login::SPEC,
     &scaling::LIST,
     &scaling::INFO,
 ];
@@ -46,31 +47,6 @@ const UI_COMMAND: Command = Command {
         switch("show-url", "Print the address instead of opening it."),
     ],
     run: open,
-    ..COMMAND
-};
-
-const LOGIN: Command = Command {
-    name: "login",
-    synopsis: "Login to Nomad using an auth method",
-    about: "The login command will exchange the provided third party credentials with the requested auth method for a newly minted Nomad ACL token.",
-    flags: &[
-        text(
-            "method",
-            "name",
-            "The auth method; the default one without it.",
-        ),
-        text("type", "type", "Not used any more."),
-        text_or(
-            "oidc-callback-addr",
-            "localhost:4649",
-            "addr",
-            "Where the browser comes back to.",
-        ),
-        text("login-token", "token", "The credentials."),
-        JSON,
-        TEMPLATE,
-    ],
-    run: login,
     ..COMMAND
 };
 
@@ -119,29 +95,5 @@ fn open(context: &mut Context) -> Outcome {
     }
     context.ui.out(&format!("Opening URL {url:?}"));
     hints::open(&url);
-    Ok(0)
-}
-
-fn login(context: &mut Context) -> Outcome {
-    context.no_args()?;
-    let api = context.api()?;
-    let token = context.given.text("login-token").to_owned();
-    if token.is_empty() {
-        return Err(
-            "Login with a browser is not supported; give the credentials with -login-token".into(),
-        );
-    }
-    let body = json!({"AuthMethodName": context.given.text("method"), "LoginToken": token});
-    let answer = api
-        .put("/v1/acl/login", Query::new(), &body)
-        .doing("Error performing login")?;
-    if !context.data_if_wanted(&answer, "*api.ACLToken")? {
-        let text = super::acl::token_text(&context.ui, &answer);
-        context.ui.out(&format!(
-            "Successfully logged in via {} and {:?}\n\n{text}",
-            "JWT",
-            context.given.text("method")
-        ));
-    }
     Ok(0)
 }

@@ -3,7 +3,7 @@
 use crate::command::{COMMAND, Command, JSON, TEMPLATE};
 use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
-use crate::flags::{Flag, switch, text};
+use crate::flags::{Flag, switch, text, time};
 use crate::hostfiles::read_or_stdin;
 use crate::json::{Fields, list, pretty_sorted};
 use crate::table::{columns, pairs};
@@ -18,11 +18,7 @@ const FLAGS: [Flag; 6] = [
         "Where its tokens are valid.",
     ),
     text("token-name-format", "format", "How its tokens are named."),
-    text(
-        "max-token-ttl",
-        "duration",
-        "How long its tokens are valid.",
-    ),
+    time("max-token-ttl", "0s", "How long its tokens are valid."),
     switch("default", "Used when no method is named."),
     text("config", "json|@file|-", "The configuration, as JSON."),
 ];
@@ -118,11 +114,13 @@ fn show(context: &mut Context, method: &Value) -> Outcome {
 fn fill(context: &Context, method: &mut Value) -> Result<(), Failure> {
     let given = &context.given;
     let texts = [
-        ("type", "Type"),
         ("token-locality", "TokenLocality"),
         ("token-name-format", "TokenNameFormat"),
         ("max-token-ttl", "MaxTokenTTL"),
     ];
+    if given.is_set("type") {
+        method["Type"] = json!(given.text("type").to_uppercase());
+    }
     for (flag, member) in texts {
         if given.is_set(flag) {
             method[member] = json!(given.text(flag));
@@ -138,7 +136,7 @@ fn fill(context: &Context, method: &mut Value) -> Result<(), Failure> {
             None if text == "-" => read_or_stdin("-")?,
             None => text.as_bytes().to_vec(),
         };
-        method["Config"] = serde_json::from_slice(&bytes)
+        method["Config"] = crate::json::parse(&bytes)
             .map_err(|error| format!("Unable to parse config: {error}"))?;
     }
     Ok(())
@@ -147,30 +145,31 @@ fn fill(context: &Context, method: &mut Value) -> Result<(), Failure> {
 fn create(context: &mut Context) -> Outcome {
     context.no_args()?;
     let given = &context.given;
+    let kind = given.text("type").to_uppercase();
     let required = [
         (
-            "name",
+            !given.text("name").is_empty(),
             "ACL auth method name must be specified using the -name flag",
         ),
         (
-            "token-locality",
+            matches!(given.text("token-locality"), "local" | "global"),
             "Token locality must be set to either 'local' or 'global'",
         ),
         (
-            "max-token-ttl",
+            given.time("max-token-ttl").0 > 0,
             "Max token TTL must be set to a value between min and max TTL configured for the server.",
         ),
         (
-            "type",
+            matches!(kind.as_str(), "OIDC" | "JWT"),
             "ACL auth method type must be set to 'OIDC' or 'JWT'",
         ),
         (
-            "config",
+            !given.text("config").is_empty(),
             "Must provide ACL auth method config in JSON format",
         ),
     ];
-    for (flag, complaint) in required {
-        if !given.is_set(flag) {
+    for (there, complaint) in required {
+        if !there {
             return Err(complaint.into());
         }
     }
@@ -190,6 +189,8 @@ fn update(context: &mut Context) -> Outcome {
     let mut method = api
         .get(&path, Query::new())
         .doing("Error when retrieving ACL auth method")?;
+    let flags = FLAGS.map(|flag| flag.name);
+    super::something_to_change(context, &flags, "auth method")?;
     fill(context, &mut method)?;
     let updated = api
         .put(&path, Query::new(), &method)

@@ -134,37 +134,24 @@ fn create(context: &mut Context) -> Outcome {
     show(context, &created)
 }
 
-/// The rule with an id or prefix.
+/// The rule with an id, or with the only id that begins like this.
 fn find(api: &Api, prefix: &str, doing: &str) -> Result<Value, Failure> {
-    let id = match prefix.len() {
-        36 => prefix.to_owned(),
-        _ => {
-            let all = api
-                .get("/v1/acl/binding-rules", Query::new())
-                .doing(doing)?;
-            let fitting: Vec<&Value> = list(&all)
-                .iter()
-                .filter(|rule| rule.str("ID").starts_with(prefix))
-                .collect();
-            match fitting.as_slice() {
-                [one] => one.str("ID").to_owned(),
-                [] => {
-                    return Err(format!(
-                        "{doing}: no ACL binding rule with prefix {prefix:?} found"
-                    )
-                    .into());
-                }
-                _ => {
-                    return Err(format!(
-                        "{doing}: prefix {prefix:?} matched multiple ACL binding rules"
-                    )
-                    .into());
-                }
-            }
-        }
+    let all = match prefix.len() {
+        36 => Value::Null,
+        _ => api
+            .get("/v1/acl/binding-rules", Query::new())
+            .doing(doing)?,
+    };
+    let mut fitting = list(&all)
+        .iter()
+        .map(|rule| rule.str("ID"))
+        .filter(|id| id.starts_with(prefix));
+    let id = match (fitting.next(), fitting.next()) {
+        (Some(id), None) => id,
+        _ => prefix,
     };
     api.get(
-        &format!("/v1/acl/binding-rule/{}", escape_path(&id)),
+        &format!("/v1/acl/binding-rule/{}", escape_path(id)),
         Query::new(),
     )
     .doing(doing)
@@ -174,6 +161,14 @@ fn update(context: &mut Context) -> Outcome {
     let id = context.one_arg("<acl_binding_rule_id>")?;
     let api = context.api()?;
     let mut rule = find(&api, &id, "Error when retrieving ACL binding rule")?;
+    if !context.given.on("no-merge") {
+        let flags = MEMBERS.map(|(flag, _)| flag);
+        super::something_to_change(context, &flags, "binding rule")?;
+    } else if context.given.text("bind-type").is_empty() {
+        return Err(
+            "ACL binding rule bind type must be specified using the -bind-type flag".into(),
+        );
+    }
     for (flag, member) in MEMBERS {
         if context.given.is_set(flag) || context.given.on("no-merge") {
             rule[member] = json!(context.given.text(flag));

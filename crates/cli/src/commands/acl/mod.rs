@@ -8,6 +8,8 @@ mod role;
 mod token;
 
 use crate::command::Command;
+use crate::context::Context;
+use crate::failure::Failure;
 
 pub(super) use token::token_text;
 
@@ -40,3 +42,13 @@ pub(super) const COMMANDS: &[&Command] = &[
     &binding_rule::INFO,
     &binding_rule::LIST,
 ];
+
+/// Refuses an update that changes nothing of `what`.
+fn something_to_change(context: &Context, flags: &[&str], what: &str) -> Result<(), Failure> {
+    match flags.iter().any(|flag| context.given.is_set(flag)) {
+        true => Ok(()),
+        false => Err(context.usage(&format!(
+            "Please provide at least one flag to update the ACL {what}"
+        ))),
+    }
+}

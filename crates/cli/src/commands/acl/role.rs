@@ -2,8 +2,8 @@
 
 use crate::command::{COMMAND, Command, JSON, TEMPLATE};
 use crate::context::Context;
-use crate::failure::{Doing, Outcome};
-use crate::flags::{Flag, list as several, switch, text};
+use crate::failure::{Doing, Failure, Outcome};
+use crate::flags::{Flag, Given, list as several, switch, text};
 use crate::json::{Fields, list};
 use crate::table::{columns, pairs};
 use caravan_sdk::{Query, escape_path};
@@ -95,15 +95,21 @@ fn links(context: &Context) -> Vec<Value> {
     all.map(|name| json!({"Name": name})).collect()
 }
 
-fn create(context: &mut Context) -> Outcome {
-    context.no_args()?;
-    let given = &context.given;
+/// Refuses a role without a name or without policies.
+fn named_and_linked(given: &Given) -> Result<(), Failure> {
     if given.text("name").is_empty() {
         return Err("ACL role name must be specified using the -name flag".into());
     }
     if given.list("policy").is_empty() {
         return Err("At least one policy name must be specified using the -policy flag".into());
     }
+    Ok(())
+}
+
+fn create(context: &mut Context) -> Outcome {
+    context.no_args()?;
+    let given = &context.given;
+    named_and_linked(given)?;
     let role = json!({
         "Name": given.text("name"),
         "Description": given.text("description"),
@@ -125,6 +131,11 @@ fn update(context: &mut Context) -> Outcome {
         .doing("Error when retrieving ACL role")?;
     let given = &context.given;
     let replace = given.on("no-merge");
+    if replace {
+        named_and_linked(given)?;
+    } else {
+        super::something_to_change(context, &["name", "description", "policy"], "role")?;
+    }
     for (flag, member) in [("name", "Name"), ("description", "Description")] {
         if given.is_set(flag) || replace {
             role[member] = json!(given.text(flag));
