@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod bad_tasks;
 mod checks;
+mod commands;
 mod configuration;
 mod crashes;
 mod examples;

@@ -4,6 +4,7 @@ mod claims;
 mod forgotten;
 mod health;
 mod restore;
+mod scale;
 mod support;
 
 /// Far longer than anything here takes.

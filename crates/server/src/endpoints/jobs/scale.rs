@@ -2,7 +2,7 @@
 
 use super::super::{Answered, Call};
 use super::evaluation_of;
-use crate::clock;
+use crate::{admission, clock};
 use caravan_http::{Answer, ApiError, Meta};
 use caravan_model::*;
 use caravan_state::{Command, Table};
@@ -10,21 +10,12 @@ use caravan_state::{Command, Table};
 pub(in super::super) fn status(call: &Call) -> Answered {
     let job = call.job()?;
     let key = call.job_key();
-    let deployment = call
-        .state
-        .latest_deployment(&key)
-        .filter(|row| row.job_create_index == job.create_index);
     let events = call.state.scaling_events(&key);
     let groups = job.task_groups.iter().map(|group| {
         let mut status = TaskGroupScaleStatus {
             desired: group.count,
             ..TaskGroupScaleStatus::default()
         };
-        if let Some(progress) = deployment.and_then(|row| row.task_groups.get(&group.name)) {
-            status.placed = progress.placed_allocs;
-            status.healthy = progress.healthy_allocs;
-            status.unhealthy = progress.unhealthy_allocs;
-        }
         for alloc in call
             .state
             .allocs_of_job(&key)
@@ -54,22 +45,36 @@ pub(in super::super) fn status(call: &Call) -> Answered {
 }
 
 trait Count {
-    /// Counts an allocation that still counts for its group.
+    /// Counts an allocation that still counts for its group; canaries do not.
     fn count(&mut self, alloc: &Allocation);
 }
 
 impl Count for TaskGroupScaleStatus {
     fn count(&mut self, alloc: &Allocation) {
-        if alloc.terminal_status() {
+        let health = alloc.deployment_status.as_ref();
+        if alloc.terminal_status() || health.is_some_and(|health| health.canary) {
             return;
         }
-        self.placed = self.placed.max(0);
+        self.placed += 1;
         if alloc.client_status == ClientStatus::Running {
             self.running += 1;
         }
-        if alloc.deployment_id.is_nil() {
-            self.placed += 1;
+        match health.and_then(|health| health.healthy) {
+            Some(true) => self.healthy += 1,
+            Some(false) => self.unhealthy += 1,
+            None => {}
         }
+    }
+}
+
+/// Refuses more allocations than a job may have.
+fn check_total(job: &Job, most: i64) -> Result<(), ApiError> {
+    let total: i64 = job.task_groups.iter().map(|group| group.count).sum();
+    match most > 0 && total > most {
+        true => Err(ApiError::bad_request(format!(
+            "total count was greater than configured job_max_count: {total} > {most}"
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -99,6 +104,12 @@ pub(in super::super) async fn scale(call: &Call) -> Answered {
         .is_some_and(|row| row.is_active());
     let mut scaled = caravan_control::scale::apply(job, &body, deploying, clock::now())
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    if body.count.is_some() && body.job_modify_index > 0 {
+        admission::enforce_index(Some(job), body.job_modify_index)?;
+    }
+    if let Some(job) = &scaled.job {
+        check_total(job, call.shared.config.job_max_count)?;
+    }
     let mut eval_id = EvalId::NIL;
     let mut job_modify_index = job.job_modify_index;
     let mut index = call.state.index();
