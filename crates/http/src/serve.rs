@@ -1,5 +1,6 @@
 //! From one HTTP request to one response.
 
+mod lenient;
 mod limit;
 mod listen;
 mod websocket;

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Origin, Server, Shared, limit::Place};
+use super::{Origin, Server, Shared, lenient::Lenient, limit::Place};
 
 /// Gives the TLS configuration for a new connection, so that certificates can be replaced while running.
 pub type TlsConfig = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
@@ -149,7 +149,7 @@ async fn run<S>(
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().keep_alive(true);
     let connection = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .serve_connection_with_upgrades(TokioIo::new(Lenient::new(stream)), service)
         .into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::trace!(%error, "connection ended");
