@@ -12,6 +12,7 @@ use std::time::Duration;
 use caravan_model::{HostVolume, HostVolumeInfo};
 use serde::Deserialize;
 
+use crate::api::contained;
 use crate::config::ClientConfig;
 use crate::plugins;
 use crate::shared::Shared;
@@ -21,6 +22,8 @@ pub(crate) const STORED: &str = "host-volumes";
 
 /// The plugin that is built in.
 const MKDIR: &str = "mkdir";
+/// What servers call the plugin of a volume that names none.
+const NO_PLUGIN: &str = "default";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What became of a request for a volume.
@@ -51,7 +54,13 @@ pub(crate) async fn make(shared: &Shared, volume: &HostVolume) -> Result<Made, S
         }
     } else {
         let there = std::fs::metadata(&volume.host_path);
-        there.map_err(|error| format!("could not find {}: {error}", volume.host_path))?;
+        there.map_err(|error| {
+            format!(
+                "could not find {}: {}",
+                volume.host_path,
+                contained::go_text(&error)
+            )
+        })?;
         Made {
             host_path: volume.host_path.clone(),
             capacity_bytes: volume.capacity_bytes,
@@ -80,6 +89,13 @@ pub(crate) async fn remove(shared: &Shared, volume: &HostVolume) -> Result<(), S
             }
             _ => {}
         },
+        // Registered without a plugin: the folder is its owner's.
+        NO_PLUGIN
+            if !shared
+                .config
+                .host_volume_plugin_dir
+                .join(NO_PLUGIN)
+                .exists() => {}
         _ => {
             by_plugin(shared, volume, "delete").await?;
         }

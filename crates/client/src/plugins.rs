@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
+use crate::api::contained::go_text;
+
 /// How long one may take to say what it is.
 const FINGERPRINT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -70,7 +72,7 @@ pub(crate) async fn run<T: DeserializeOwned>(
     let ended = tokio::time::timeout(timeout, command.output()).await;
     let output = ended
         .map_err(|_| format!("plugin {name} did not end within {timeout:?}"))?
-        .map_err(|error| format!("plugin {name} cannot be run: {error}"))?;
+        .map_err(|error| format!("plugin {name} cannot be run: {}", go_text(&error)))?;
     if !output.status.success() {
         let told: Told = serde_json::from_slice(&output.stdout).unwrap_or_default();
         let said = match told.error.as_str() {

@@ -26,6 +26,7 @@ pub(crate) fn go_text(error: &io::Error) -> String {
         io::ErrorKind::IsADirectory => "is a directory".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         io::ErrorKind::AlreadyExists => "file exists".into(),
+        io::ErrorKind::ConnectionRefused => "connection refused".into(),
         _ => {
             let text = error.to_string();
             text.split(" (os error")

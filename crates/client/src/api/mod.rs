@@ -41,7 +41,7 @@ impl NodeApi {
         let id = Self::alloc_id(request)?;
         self.shared
             .runner(id)
-            .ok_or_else(|| ApiError::unknown_allocation(id))
+            .ok_or_else(|| ApiError::unknown_allocation(request.param("id")))
     }
 }
 

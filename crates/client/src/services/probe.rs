@@ -7,6 +7,7 @@ use caravan_model::ServiceCheck;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::api::contained::go_text;
 use crate::consul::{cause, http_client};
 use crate::handle::Runner;
 use crate::task::env::address;
@@ -36,14 +37,21 @@ fn failed(why: impl std::fmt::Display) -> Outcome {
 }
 
 pub(super) async fn tcp(host: &str, port: i64) -> Outcome {
-    match TcpStream::connect(address(host, port)).await {
+    match connect(&address(host, port)).await {
         Ok(_) => Outcome {
             success: true,
             output: "nomad: tcp ok".into(),
             status_code: 0,
         },
-        Err(error) => failed(format!("dial tcp {}: {error}", address(host, port))),
+        Err(error) => failed(error),
     }
+}
+
+/// A connection; the error is in the words of the reference.
+async fn connect(authority: &str) -> Result<TcpStream, String> {
+    TcpStream::connect(authority)
+        .await
+        .map_err(|error| format!("dial tcp {authority}: connect: {}", go_text(&error)))
 }
 
 /// A plain HTTP/1.1 exchange, where no TLS is asked for: such checks need no more.
@@ -56,7 +64,10 @@ pub(super) async fn http(check: &ServiceCheck, host: &str, port: i64) -> Outcome
     for _ in 0..REDIRECTS {
         let answer = match exchange(check, &authority, &path).await {
             Ok(answer) => answer,
-            Err(error) => return failed(error),
+            Err(error) => {
+                let method = title(&check.method);
+                return failed(format!("{method} \"http://{authority}{path}\": {error}"));
+            }
         };
         match answer.location {
             Some(location) if (300..400).contains(&answer.status) => {
@@ -156,14 +167,31 @@ struct Answer {
     body: Vec<u8>,
 }
 
-async fn exchange(check: &ServiceCheck, authority: &str, path: &str) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect(authority).await?;
+/// A method as errors name it: `Get`.
+fn title(method: &str) -> String {
+    let (first, rest) = match method {
+        "" => ("G", "et".to_owned()),
+        method => (
+            method.get(..1).unwrap_or_default(),
+            method.get(1..).unwrap_or_default().to_lowercase(),
+        ),
+    };
+    format!("{first}{rest}")
+}
+
+async fn exchange(check: &ServiceCheck, authority: &str, path: &str) -> Result<Answer, String> {
+    let mut stream = connect(authority).await?;
     stream
         .write_all(request(check, authority, path).as_bytes())
-        .await?;
+        .await
+        .map_err(|error| go_text(&error))?;
     let mut bytes = Vec::new();
-    stream.take(READ).read_to_end(&mut bytes).await?;
-    parse(&bytes).ok_or_else(|| std::io::Error::other("malformed HTTP response"))
+    stream
+        .take(READ)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|error| go_text(&error))?;
+    parse(&bytes).ok_or_else(|| "malformed HTTP response".to_owned())
 }
 
 fn request(check: &ServiceCheck, authority: &str, path: &str) -> String {
@@ -312,6 +340,13 @@ mod tests {
             .local_addr()
             .unwrap()
             .port();
-        assert!(!tcp("127.0.0.1", i64::from(free)).await.success);
+        let refused = format!("dial tcp 127.0.0.1:{free}: connect: connection refused");
+        let found = tcp("127.0.0.1", i64::from(free)).await;
+        assert_eq!(found.output, format!("nomad: {refused}"));
+        let found = http(&check, "127.0.0.1", i64::from(free)).await;
+        assert_eq!(
+            found.output,
+            format!("nomad: Get \"http://127.0.0.1:{free}/\": {refused}")
+        );
     }
 }

@@ -285,7 +285,7 @@ impl Gateway {
             if first && !side.leads() {
                 return self.on_leader(side, request).await;
             }
-            return Err(ApiError::unknown_allocation(id));
+            return Err(ApiError::unknown_allocation(request.param("id")));
         };
         side.api
             .authorize(&request, Some(alloc.namespace.as_str()))?;

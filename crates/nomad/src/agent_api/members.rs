@@ -176,6 +176,11 @@ async fn reach(address: &str) -> Result<(), String> {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             Err(format!("dial tcp {address}: connect: connection refused"))
         }
+        // A name that cannot be resolved has no kind of its own.
+        Ok(Err(error)) if error.raw_os_error().is_none() => {
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            Err(format!("dial tcp: lookup {host}: no such host"))
+        }
         Ok(Err(error)) => Err(format!("dial tcp {address}: {error}")),
         Err(_) => Err(format!("dial tcp {address}: i/o timeout")),
     }

@@ -34,16 +34,17 @@ pub(super) fn read(call: &Call) -> Answered {
     let id: AllocId = call.id("alloc")?;
     let reads = |namespace: &str| call.caller.reads_jobs_of(namespace);
     match call.state.alloc(&id) {
-        Some(alloc) if !reads(alloc.namespace.as_str()) => Err(ApiError::internal(unknown(id))),
-        None if !reads("*") => Err(ApiError::internal(unknown(id))),
+        Some(alloc) if !reads(alloc.namespace.as_str()) => Err(unknown(call)),
+        None if !reads("*") => Err(unknown(call)),
         Some(alloc) => call.object(alloc.as_ref(), alloc.modify_index, &[Table::Allocations]),
         None => Err(call.missing("alloc not found", &[Table::Allocations])),
     }
 }
 
 /// To those who may not see an allocation it is as unknown as one that is not there.
-fn unknown(id: AllocId) -> String {
-    format!("Unknown allocation \"{id}\"")
+fn unknown(call: &Call) -> ApiError {
+    let id = call.request.param("id");
+    ApiError::internal(format!("Unknown allocation \"{id}\""))
 }
 
 pub(super) fn services(call: &Call) -> Answered {
