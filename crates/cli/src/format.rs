@@ -180,6 +180,26 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
     }
 }
 
+/// What a part of an address reads as: `%2F` is a slash, `+` a space.
+pub(crate) fn unescape(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let code = match byte {
+            b'%' => {
+                let digits: Vec<u8> = bytes.by_ref().take(2).collect();
+                std::str::from_utf8(&digits)
+                    .ok()
+                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            }
+            b'+' => Some(b' '),
+            other => Some(other),
+        };
+        out.extend(code);
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

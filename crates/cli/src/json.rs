@@ -62,6 +62,40 @@ pub(crate) fn sorted(value: &Value) -> Vec<(&str, &Value)> {
     members
 }
 
+/// Reads JSON; the error is in the words of Go.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| go_words(bytes, &error))
+}
+
+fn go_words(bytes: &[u8], error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .nth(error.line().saturating_sub(1));
+    let at = error.column().saturating_sub(1);
+    let text = String::from_utf8_lossy(line.unwrap_or_default().get(at..).unwrap_or_default());
+    let Some(character) = text.chars().next() else {
+        return "unexpected end of JSON input".to_owned();
+    };
+    let message = error.to_string();
+    let place = [
+        ("expected `,` or `}`", "after object key:value pair"),
+        ("expected `,` or `]`", "after array element"),
+        ("expected `:`", "after object key"),
+        (
+            "key must be a string",
+            "looking for beginning of object key string",
+        ),
+        ("trailing comma", "looking for beginning of value"),
+        ("trailing characters", "after top-level value"),
+    ];
+    let place = place.iter().find(|(words, _)| message.starts_with(words));
+    let place = place.map_or("looking for beginning of value", |(_, place)| place);
+    format!("invalid character {character:?} {place}")
+}
+
 /// A list; nothing when it is null.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
@@ -154,4 +188,35 @@ pub(crate) fn html_escape(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_in_json_are_told_as_go_tells_them() {
+        let told = [
+            ("", "unexpected end of JSON input"),
+            ("{\"a\":", "unexpected end of JSON input"),
+            (
+                "job",
+                "invalid character 'j' looking for beginning of value",
+            ),
+            (
+                "{a: 1}",
+                "invalid character 'a' looking for beginning of object key string",
+            ),
+            ("{\"a\" 1}", "invalid character '1' after object key"),
+            (
+                "{\"a\": 1 \"b\"}",
+                "invalid character '\"' after object key:value pair",
+            ),
+            ("[1 2]", "invalid character '2' after array element"),
+            ("{} x", "invalid character 'x' after top-level value"),
+        ];
+        for (text, error) in told {
+            assert_eq!(parse(text.as_bytes()).unwrap_err(), error, "{text}");
+        }
+    }
 }

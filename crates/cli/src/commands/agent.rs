@@ -120,6 +120,9 @@ fn target(context: &Context, api: &crate::api::Api, query: Query) -> Result<Quer
 }
 
 fn monitor(context: &mut Context) -> Outcome {
+    if !context.given.args.is_empty() {
+        return Err("==> This command takes no arguments\n==> For additional help try 'nomad monitor -help'".into());
+    }
     let api = context.api()?;
     let given = &context.given;
     let query = Query::new()

@@ -2,7 +2,7 @@
 
 use crate::command::{COMMAND, Command, JSON, TEMPLATE};
 use crate::context::Context;
-use crate::failure::{Doing, Outcome};
+use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{switch, text};
 use crate::json::{list, plain};
 use caravan_sdk::{Method, Query, escape_path};
@@ -43,14 +43,14 @@ const QUOTA_STATUS: Command = Command {
     name: "quota status",
     args: "[options] <quota>",
     synopsis: "Display a quota's status and current usage",
-    run: |context| show_one(context, "/v1/quota/", "Error retrieving quota"),
+    run: |context| show_one(context, "<quota>", "/v1/quota/", "Error retrieving quota"),
     ..BASE
 };
 const QUOTA_INSPECT: Command = Command {
     name: "quota inspect",
     args: "[options] <quota>",
     synopsis: "Inspect a quota specification",
-    run: |context| show_one(context, "/v1/quota/", "Error retrieving quota"),
+    run: |context| show_one(context, "<quota>", "/v1/quota/", "Error retrieving quota"),
     ..BASE
 };
 const QUOTA_APPLY: Command = Command {
@@ -58,6 +58,7 @@ const QUOTA_APPLY: Command = Command {
     args: "[options] <input>",
     synopsis: "Create or update a quota specification",
     run: |context| {
+        context.one_arg("<input>")?;
         change(
             context,
             Method::PUT,
@@ -71,7 +72,16 @@ const QUOTA_DELETE: Command = Command {
     name: "quota delete",
     args: "[options] <quota>",
     synopsis: "Delete a quota specification",
-    run: |context| change_one(context, "/v1/quota/", "Error deleting quota"),
+    run: |context| {
+        let name = context.one_arg("<quota>")?;
+        change_one(
+            context,
+            Method::DELETE,
+            "/v1/quota/",
+            &name,
+            "Error deleting quota",
+        )
+    },
     ..BASE
 };
 const QUOTA_INIT: Command = Command {
@@ -102,6 +112,7 @@ const SENTINEL_READ: Command = Command {
     run: |context| {
         show_one(
             context,
+            "<name>",
             "/v1/sentinel/policy/",
             "Error reading Sentinel policy",
         )
@@ -118,10 +129,13 @@ const SENTINEL_APPLY: Command = Command {
         text("level", "level", "How strict the policy is."),
     ],
     run: |context| {
-        change_one_with(
+        context.expect_args(2..=2, "This command takes two arguments: <name> <file>")?;
+        let name = context.given.arg(0).to_owned();
+        change_one(
             context,
             Method::PUT,
             "/v1/sentinel/policy/",
+            &name,
             "Error writing Sentinel policy",
         )
     },
@@ -132,9 +146,12 @@ const SENTINEL_DELETE: Command = Command {
     args: "[options] <name>",
     synopsis: "Delete an existing Sentinel policies",
     run: |context| {
+        let name = context.one_arg("<name>")?;
         change_one(
             context,
+            Method::DELETE,
             "/v1/sentinel/policy/",
+            &name,
             "Error deleting Sentinel policy",
         )
     },
@@ -166,6 +183,7 @@ const RECOMMENDATION_INFO: Command = Command {
     run: |context| {
         show_one(
             context,
+            "<recommendation_id>",
             "/v1/recommendation/",
             "Error reading recommendation",
         )
@@ -182,6 +200,7 @@ const RECOMMENDATION_APPLY: Command = Command {
         switch("verbose", "Full ids."),
     ],
     run: |context| {
+        some_recommendations(context)?;
         change(
             context,
             Method::PUT,
@@ -196,6 +215,7 @@ const RECOMMENDATION_DISMISS: Command = Command {
     args: "[options] <recommendation_ids>",
     synopsis: "Dismiss one or more Nomad recommendations",
     run: |context| {
+        some_recommendations(context)?;
         change(
             context,
             Method::DELETE,
@@ -236,8 +256,8 @@ fn show(context: &mut Context, path: &str, doing: &str) -> Outcome {
     print(context, &value, "interface {}")
 }
 
-fn show_one(context: &mut Context, path: &str, doing: &str) -> Outcome {
-    let name = context.one_arg("<name>")?;
+fn show_one(context: &mut Context, what: &str, path: &str, doing: &str) -> Outcome {
+    let name = context.one_arg(what)?;
     let api = context.api()?;
     let value = api
         .get(&format!("{path}{}", escape_path(&name)), Query::new())
@@ -252,13 +272,26 @@ fn change(context: &mut Context, method: Method, path: &str, doing: &str) -> Out
     Ok(0)
 }
 
-fn change_one(context: &mut Context, path: &str, doing: &str) -> Outcome {
-    change_one_with(context, Method::DELETE, path, doing)
+fn change_one(
+    context: &mut Context,
+    method: Method,
+    path: &str,
+    name: &str,
+    doing: &str,
+) -> Outcome {
+    change(
+        context,
+        method,
+        &format!("{path}{}", escape_path(name)),
+        doing,
+    )
 }
 
-fn change_one_with(context: &mut Context, method: Method, path: &str, doing: &str) -> Outcome {
-    let name = escape_path(context.given.arg(0));
-    change(context, method, &format!("{path}{name}"), doing)
+fn some_recommendations(context: &Context) -> Result<(), Failure> {
+    context.expect_args(
+        1..=usize::MAX,
+        "This command takes at least one argument: <recommendation_id>",
+    )
 }
 
 fn license(context: &mut Context) -> Outcome {

@@ -9,6 +9,13 @@ use serde_json::Value;
 
 /// The list of allocations.
 pub(crate) fn alloc_list(allocs: &[Value], verbose: bool) -> String {
+    alloc_list_of(&Value::Null, allocs, verbose)
+}
+
+/// The list of allocations of a job, which says until when they may run where its groups do.
+fn alloc_list_of(job: &Value, allocs: &[Value], verbose: bool) -> String {
+    let groups = job.items("TaskGroups");
+    let limited = groups.iter().any(|group| group.int("MaxRunDuration") > 0);
     let mut allocs: Vec<&Value> = allocs.iter().collect();
     allocs.sort_by_key(|alloc| std::cmp::Reverse((alloc.int("CreateIndex"), alloc.str("ID"))));
     let mut rows = vec![match verbose {
@@ -35,6 +42,9 @@ pub(crate) fn alloc_list(allocs: &[Value], verbose: bool) -> String {
             "Modified"
         ],
     }];
+    if limited {
+        rows[0].push("Max Run Deadline".to_owned());
+    }
     for alloc in allocs {
         let version = version(alloc);
         let mut row = row![id(alloc.str("ID"), verbose)];
@@ -59,6 +69,15 @@ pub(crate) fn alloc_list(allocs: &[Value], verbose: bool) -> String {
             when("CreateTime"),
             when("ModifyTime")
         ]);
+        if limited {
+            let name = alloc.str("TaskGroup");
+            let group = groups.iter().find(|group| group.str("Name") == name);
+            let until = group.and_then(|group| max_run_deadline(alloc, group));
+            row.push(until.map_or_else(String::new, |at| match verbose {
+                true => time(at),
+                false => ago(at),
+            }));
+        }
         rows.push(row);
     }
     columns(&rows)
@@ -71,11 +90,25 @@ fn version(alloc: &Value) -> i64 {
     }
 }
 
+/// When an allocation is ended by its group's `max_run_duration`, in nanoseconds, once a task of it has started.
+fn max_run_deadline(alloc: &Value, group: &Value) -> Option<i64> {
+    let most = group.int("MaxRunDuration");
+    let states = alloc.members("TaskStates").into_iter();
+    let started = states.map(|(_, state)| nanos(state.at("StartedAt")));
+    let first = started.filter(|at| *at > 0).min()?;
+    (most > 0).then(|| first.saturating_add(most))
+}
+
 /// The list, or that there is none.
 pub(crate) fn alloc_list_or_none(allocs: &[Value], verbose: bool) -> String {
+    job_alloc_list(&Value::Null, allocs, verbose)
+}
+
+/// The list of a job's allocations, or that there is none.
+pub(crate) fn job_alloc_list(job: &Value, allocs: &[Value], verbose: bool) -> String {
     match allocs.is_empty() {
         true => "No allocations placed".to_owned(),
-        false => alloc_list(allocs, verbose),
+        false => alloc_list_of(job, allocs, verbose),
     }
 }
 
@@ -107,6 +140,13 @@ pub(crate) fn alloc_head(alloc: &Value, eligible: Option<i64>, verbose: bool) ->
         ("Created", when("CreateTime")),
         ("Modified", when("ModifyTime")),
     ];
+    if let Some(at) = group(alloc).and_then(|group| max_run_deadline(alloc, group)) {
+        let text = match verbose {
+            true => time(at),
+            false => ago(at),
+        };
+        rows.push(("Max Run Deadline", text));
+    }
     let status = alloc.at("DeploymentStatus");
     if !alloc.str("DeploymentID").is_empty() {
         let health = match status.at("Healthy").as_bool() {
@@ -448,4 +488,23 @@ fn task_events(state: &Value) -> String {
         ]);
     }
     format!("Recent Events:\n{}", columns(&rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_job_whose_groups_end_says_when() {
+        let started = json!({"t": {"StartedAt": "2026-01-02T15:04:05Z"}});
+        let alloc = json!({"ID": "0123456789", "TaskGroup": "g", "TaskStates": started});
+        let job = json!({"TaskGroups": [{"Name": "g", "MaxRunDuration": 60_000_000_000_i64}]});
+        let table = job_alloc_list(&job, std::slice::from_ref(&alloc), true);
+        assert!(table.contains("Max Run Deadline"), "{table}");
+        let end = time(nanos(&json!("2026-01-02T15:05:05Z")));
+        assert!(table.trim_end().ends_with(&end), "{table}");
+        let free = json!({"TaskGroups": [{"Name": "g"}]});
+        assert!(!job_alloc_list(&free, &[alloc], true).contains("Max Run"));
+    }
 }

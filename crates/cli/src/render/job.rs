@@ -229,21 +229,43 @@ pub(crate) fn job_reschedules(
         if at > format::now() {
             let wait =
                 caravan_model::Duration((at - format::now()) / 1_000_000_000 * 1_000_000_000);
-            rows.push(row![
+            let mut row = row![
                 name,
                 format::id(followup, verbose),
                 format!("{wait} from now")
-            ]);
+            ];
+            if verbose {
+                row.insert(1, reschedule_policy(group.at("ReschedulePolicy")));
+            }
+            rows.push(row);
         }
     }
     if rows.is_empty() {
         return String::new();
     }
-    rows.insert(0, row!["Task Group", "Eval ID", "Eval Time"]);
+    let mut head = row!["Task Group", "Eval ID", "Eval Time"];
+    if verbose {
+        head.insert(1, "Reschedule Policy".to_owned());
+    }
+    rows.insert(0, head);
     format!(
         "\n\n{}\n{}",
         ui.bold("Future Rescheduling Attempts"),
         columns(&rows)
+    )
+}
+
+/// A policy in a few words: how often, and how the delay grows.
+fn reschedule_policy(policy: &Value) -> String {
+    let length = |name: &str| caravan_model::Duration(policy.int(name));
+    let often = match policy.yes("Unlimited") {
+        true => "unlimited".to_owned(),
+        false => format!("{} in {}", policy.int("Attempts"), length("Interval")),
+    };
+    format!(
+        "{often} with {} delay, max_delay = {}",
+        policy.str("DelayFunction"),
+        length("MaxDelay")
     )
 }
 
@@ -308,6 +330,24 @@ mod tests {
         assert!(
             places.iter().all(Option::is_some) && places.is_sorted(),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn a_reschedule_policy_is_told_in_a_few_words() {
+        let limited = json!({
+            "Attempts": 1, "Interval": 86_400_000_000_000_i64, "DelayFunction": "constant", "MaxDelay": 0, "Unlimited": false,
+        });
+        assert_eq!(
+            reschedule_policy(&limited),
+            "1 in 24h0m0s with constant delay, max_delay = 0s"
+        );
+        let unlimited = json!({
+            "Attempts": 0, "DelayFunction": "exponential", "MaxDelay": 3_600_000_000_000_i64, "Unlimited": true,
+        });
+        assert_eq!(
+            reschedule_policy(&unlimited),
+            "unlimited with exponential delay, max_delay = 1h0m0s"
         );
     }
 }

@@ -30,10 +30,10 @@ pub(super) const SPEC: Command = Command {
 fn run(context: &mut Context) -> Outcome {
     let filter = context.given.text("filter").to_owned();
     let wrong = match (context.given.args.len(), filter.is_empty()) {
-        (0, true) => "evaluation ID or filter flag required",
-        (1.., false) => "evaluation ID and filter flag cannot both be set",
-        (2.., _) => "expected 1 argument",
-        _ => "",
+        (0, true) => "evaluation ID or filter flag required".to_owned(),
+        (1.., false) => "evaluation ID and filter flag cannot both be set".to_owned(),
+        (2.., _) => format!("expected 1 argument, got {}", context.given.args.len()),
+        _ => String::new(),
     };
     if !wrong.is_empty() {
         return Err(format!("Error validating command args and flags: {wrong}").into());

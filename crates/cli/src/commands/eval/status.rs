@@ -180,7 +180,13 @@ fn sections(context: &Context, eval: &Value, allocs: &[Value]) -> String {
             render::alloc_list(allocs, verbose)
         );
     }
-    text + &failures(context, eval)
+    text += &failures(context, eval);
+    let missing = eval.strs("MissingNonNodeResources");
+    if !missing.is_empty() {
+        let title = context.ui.bold("Missing Resources");
+        text += &format!("\n\n{title}\n{}", missing.join("\n"));
+    }
+    text
 }
 
 fn annotations(plan: &Value) -> String {

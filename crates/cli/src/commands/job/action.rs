@@ -35,11 +35,11 @@ pub(super) const SPEC: Command = Command {
 
 fn run(context: &mut Context) -> Outcome {
     let job = context.given.text("job").to_owned();
-    if job.is_empty() {
-        return Err(context.usage("A job ID is required"));
-    }
     if context.given.args.is_empty() {
         return Err(context.usage("An action name is required"));
+    }
+    if job.is_empty() {
+        return Err(context.usage("A job ID is required"));
     }
     let action = context.given.arg(0).to_owned();
     let terminal = Terminal::from_flags(context)?;

@@ -194,7 +194,7 @@ fn work(context: &Context, api: &Api, found: &FoundJob, job: &Value) -> Result<S
         }
     }
     text += &render::job_actions(ui, job);
-    let table = render::alloc_list_or_none(allocs, verbose);
+    let table = render::job_alloc_list(job, allocs, verbose);
     Ok(text + &format!("\n\n{}\n{table}", ui.bold("Allocations")))
 }
 

@@ -97,7 +97,7 @@ fn apply(context: &mut Context) -> Outcome {
                     .warn("Flags are ignored when a file is specified!");
             }
             match context.given.on("json") {
-                true => serde_json::from_slice(&bytes)
+                true => crate::json::parse(&bytes)
                     .map_err(|error| format!("Error parsing JSON input: {error}"))?,
                 false => {
                     from_hcl(&bytes).map_err(|error| format!("Error parsing HCL input: {error}"))?

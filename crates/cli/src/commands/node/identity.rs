@@ -8,7 +8,7 @@ use crate::json::{Fields, plain, sorted};
 use crate::resolve::long_enough;
 use crate::table::pairs;
 use caravan_sdk::Query;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) const GET: Command = Command {
     name: "node identity get",
@@ -60,11 +60,19 @@ fn get(context: &mut Context) -> Outcome {
     if !context.data_if_wanted(&answer, "*api.NodeIdentityGetResponse")? {
         let rows: Vec<(&str, String)> = sorted(answer.at("Claims"))
             .into_iter()
-            .map(|(key, value)| (key, plain(value)))
+            .map(|(key, value)| (key, whole(value)))
             .collect();
         context.ui.out(&pairs(&rows));
     }
     Ok(0)
+}
+
+/// A claim as it reads; times are whole numbers, however they are written.
+fn whole(claim: &Value) -> String {
+    match claim.as_f64() {
+        Some(number) if number.fract() == 0.0 => format!("{number:.0}"),
+        _ => plain(claim),
+    }
 }
 
 fn renew(context: &mut Context) -> Outcome {

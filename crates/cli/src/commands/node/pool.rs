@@ -45,7 +45,7 @@ fn apply(context: &mut Context) -> Outcome {
     let bytes =
         read_or_stdin(&path).map_err(|error| format!("Failed to read file {path:?}: {error}"))?;
     let pool = match context.given.on("json") {
-        true => serde_json::from_slice(&bytes)
+        true => crate::json::parse(&bytes)
             .map_err(|error| format!("Failed to parse input as JSON: {error}"))?,
         false => {
             from_hcl(&bytes).map_err(|error| format!("Failed to parse input content: {error}"))?

@@ -4,6 +4,7 @@ use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{list, switch, text};
+use crate::format::unescape;
 use caravan_sdk::{Method, Query, Request, escape_path};
 use std::io::{IsTerminal, Read};
 
@@ -50,7 +51,11 @@ fn run(context: &mut Context) -> Outcome {
     };
     let method = Method::from_bytes(method.to_uppercase().as_bytes())
         .map_err(|_| format!("Error making request: net/http: invalid method {method:?}"))?;
-    let (path, query) = split(&target);
+    let config = context.config();
+    let everywhere = Query::new()
+        .region(&config.region)
+        .namespace(&config.namespace);
+    let (path, query) = split(&target, everywhere);
     let query = query.with_some("filter", context.given.text("filter"));
     let mut request = Request::new(method, path, query);
     request.body = body.map(Into::into);
@@ -118,8 +123,8 @@ fn body() -> Result<Option<Vec<u8>>, Failure> {
     Ok((!bytes.is_empty()).then_some(bytes))
 }
 
-/// The path and parameters of a path or address.
-fn split(target: &str) -> (String, Query) {
+/// The path and parameters of a path or address; `params` are those that hold unless it says otherwise.
+fn split(target: &str, mut params: Query) -> (String, Query) {
     let path = match target.split_once("://") {
         Some((_, rest)) => match rest.find('/') {
             Some(at) => rest[at..].to_owned(),
@@ -132,7 +137,6 @@ fn split(target: &str) -> (String, Query) {
         Some((path, query)) => (path.to_owned(), query.to_owned()),
         None => (path, String::new()),
     };
-    let mut params = Query::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         params = params.with(&unescape(name), unescape(value));
@@ -142,25 +146,6 @@ fn split(target: &str) -> (String, Query) {
         .map(|part| escape_path(&unescape(part)))
         .collect();
     (escaped.join("/"), params)
-}
-
-fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let code = match byte {
-            b'%' => {
-                let digits: Vec<u8> = bytes.by_ref().take(2).collect();
-                std::str::from_utf8(&digits)
-                    .ok()
-                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            }
-            b'+' => Some(b' '),
-            other => Some(other),
-        };
-        out.extend(code);
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn curl(context: &mut Context, base: &str, request: &Request) {

@@ -5,6 +5,7 @@ use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{int, list, switch, text, text_or};
+use crate::hostfiles::io_text;
 use rcgen::{ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
 
 pub(super) const CREATE: Command = Command {
@@ -95,10 +96,12 @@ fn run(context: &mut Context) -> Outcome {
     if exists(&key_path) {
         return Err(format!("Key file '{key_path}' already exists").into());
     }
-    let ca =
-        std::fs::read_to_string(&ca_path).map_err(|error| format!("Error reading CA: {error}"))?;
-    let ca_key = std::fs::read_to_string(&ca_key_path)
-        .map_err(|error| format!("Error reading CA key: {error}"))?;
+    let read = |path: &str, what: &str| {
+        std::fs::read_to_string(path)
+            .map_err(|error| format!("Error reading {what}: open {path}: {}", io_text(&error)))
+    };
+    let ca = read(&ca_path, "CA")?;
+    let ca_key = read(&ca_key_path, "CA key")?;
     if role.name == "server" {
         context.ui.warn("==> WARNING: Server Certificates grants authority to become a\n    server and access all state in the cluster including root keys\n    and all ACL tokens. Do not distribute them to production hosts\n    that are not server nodes. Store them as securely as CA keys.");
     }

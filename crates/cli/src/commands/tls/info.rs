@@ -4,6 +4,7 @@ use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::flags::text_or;
+use crate::format::go_time;
 use crate::hostfiles::io_text;
 use crate::table::columns_with;
 use x509_parser::certificate::X509Certificate;
@@ -57,14 +58,12 @@ fn show(context: &mut Context, default: &str, authority: bool) -> Outcome {
     let unreadable = || Failure::new(format!("Failed to parse certificate file {path}"));
     let (_, pem) = parse_x509_pem(&bytes).map_err(|_| unreadable())?;
     let certificate = pem.parse_x509().map_err(|_| unreadable())?;
+    let expiry = certificate.validity().not_after.timestamp();
     let mut rows = vec![
-        row![
-            "Serial Number",
-            certificate.raw_serial_as_string().replace(':', "")
-        ],
+        row!["Serial Number", certificate.serial.to_string()],
         row!["Issuer CN", common_name(certificate.issuer())],
-        row!["Common Name", common_name(certificate.subject())],
-        row!["Expiry Date", certificate.validity().not_after.to_string()],
+        row!["Common Name", distinguished(certificate.subject())],
+        row!["Expiry Date", go_time(expiry.saturating_mul(1_000_000_000))],
     ];
     let (dns, ips, permitted) = names(&certificate);
     if authority {
@@ -86,6 +85,30 @@ fn common_name(name: &x509_parser::x509::X509Name<'_>) -> String {
         .next()
         .and_then(|one| one.as_str().ok());
     first.unwrap_or_default().to_owned()
+}
+
+/// A name with all of its parts, the most telling first.
+fn distinguished(name: &x509_parser::x509::X509Name<'_>) -> String {
+    const PARTS: [(&str, &str); 9] = [
+        ("2.5.4.5", "SERIALNUMBER"),
+        ("2.5.4.3", "CN"),
+        ("2.5.4.17", "POSTALCODE"),
+        ("2.5.4.9", "STREET"),
+        ("2.5.4.8", "ST"),
+        ("2.5.4.7", "L"),
+        ("2.5.4.11", "OU"),
+        ("2.5.4.10", "O"),
+        ("2.5.4.6", "C"),
+    ];
+    let mut parts = Vec::new();
+    for (oid, label) in PARTS {
+        let values = name.iter_attributes().filter_map(|one| {
+            let fits = one.attr_type().to_id_string() == oid;
+            fits.then(|| one.as_str().ok()).flatten()
+        });
+        parts.extend(values.map(|value| format!("{label}={value}")));
+    }
+    parts.join(",")
 }
 
 type Names = (Vec<String>, Vec<String>, Vec<String>);

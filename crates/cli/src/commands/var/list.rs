@@ -42,7 +42,7 @@ fn run(context: &mut Context) -> Outcome {
         "This command takes flags and either no arguments or one: <prefix>",
     )?;
     let format = show::format(context, "table");
-    show::check(context, &format, &["go-template", "json", "terse", "table"])?;
+    show::check(context, &format, &["go-template", "json", "table", "terse"])?;
     let prefix = context.given.arg(0).to_owned();
     let api = context.api()?;
     let query = context.page().with_some("prefix", &prefix);

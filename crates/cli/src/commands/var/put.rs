@@ -51,6 +51,9 @@ fn run(context: &mut Context) -> Outcome {
     if args.is_empty() {
         return Err(context.usage("Not enough arguments (expected >1, got 0)"));
     }
+    if !matches!(context.given.text("in"), "" | "hcl" | "json") {
+        return Err(context.usage("Invalid value for \"-in\"; valid values are [hcl, json]"));
+    }
     let format = show::format(context, "none");
     show::check(
         context,
@@ -182,9 +185,9 @@ fn read_spec(context: &Context, reference: &str) -> Result<Value, Failure> {
         (format, _) => format.to_owned(),
     };
     match format.as_str() {
-        "json" => serde_json::from_slice(&bytes)
+        "json" => crate::json::parse(&bytes)
             .map_err(|error| format!("Failed to parse variable data: {error}").into()),
-        "hcl" => {
+        _ => {
             let text = String::from_utf8_lossy(&bytes);
             let body = specfile::parse(&text)
                 .map_err(|error| format!("Failed to parse variable data: {error}"))?;
@@ -203,8 +206,5 @@ fn read_spec(context: &Context, reference: &str) -> Result<Value, Failure> {
                 "Items": items,
             }))
         }
-        other => Err(context.usage(&format!(
-            "Invalid value for \"-in\"; valid values are [hcl, json]: {other:?}"
-        ))),
     }
 }

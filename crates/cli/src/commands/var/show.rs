@@ -22,13 +22,9 @@ pub(super) fn format(context: &Context, at_terminal: &str) -> String {
 pub(super) fn check(context: &Context, format: &str, known: &[&str]) -> Result<(), Failure> {
     let template = context.given.text("template");
     if !known.contains(&format) {
-        let known = known
-            .iter()
-            .map(|one| format!("{one:?}"))
-            .collect::<Vec<_>>()
-            .join(", ");
         return Err(context.usage(&format!(
-            "Invalid value for \"-out\"; valid values are [{known}]"
+            "Invalid value for \"-out\"; valid values are [{}]",
+            known.join(", ")
         )));
     }
     match (format == "go-template", template.is_empty()) {

@@ -59,7 +59,7 @@ fn apply(context: &mut Context, create: bool) -> Outcome {
 }
 
 fn from_json(context: &mut Context, text: &str, create: bool) -> Outcome {
-    let volume: Value = serde_json::from_str(text)
+    let volume = crate::json::parse(text.as_bytes())
         .map_err(|error| format!("Error parsing the volume definition: {error}"))?;
     match volume.str("type").to_owned() + volume.str("Type") {
         kind if kind == "csi" => csi(context, volume, create),
