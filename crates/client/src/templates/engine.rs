@@ -43,6 +43,20 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    fn of(context: &Context<'_>) -> Self {
+        Self {
+            env: context.env.clone(),
+            data: context.data.clone(),
+            files: context.files.to_path_buf(),
+            sandboxed: context.sandboxed,
+            addresses: context.addresses,
+            noted: Mutex::default(),
+            engine: Mutex::default(),
+            depth: AtomicUsize::new(0),
+            missing: Mutex::new(Vec::new()),
+        }
+    }
+
     /// What is known about `need`; else it is noted as missing.
     pub(super) fn ask(&self, need: Need) -> Option<&data::Value> {
         let found = self.data.get(&need);
@@ -63,14 +77,16 @@ impl Pass {
 
 /// Gives Sprig's functions to an engine that renders no template of a task.
 pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
-    let pass = Arc::new(Pass {
-        env: std::env::vars().collect(),
-        data: Data::default(),
-        files: std::path::PathBuf::new(),
+    let (env, data) = (std::env::vars().collect(), Data::default());
+    let nothing = Context {
+        env: &env,
+        data: &data,
+        denied: &[],
+        files: Path::new(""),
         sandboxed: true,
-        missing: Mutex::new(Vec::new()),
-    });
-    functions::with_sprig(engine, &pass)
+        addresses: |_| Err("no addresses are expanded here".to_owned()),
+    };
+    functions::with_sprig(engine, &Arc::new(Pass::of(&nothing)))
 }
 
 /// Renders; what comes out counts only when nothing is missing.
@@ -79,17 +95,7 @@ pub(super) fn render(
     source: &str,
     context: &Context<'_>,
 ) -> Result<(String, Vec<Need>), String> {
-    let pass = Arc::new(Pass {
-        env: context.env.clone(),
-        data: context.data.clone(),
-        files: context.files.to_path_buf(),
-        sandboxed: context.sandboxed,
-        addresses: context.addresses,
-        noted: Mutex::default(),
-        engine: Mutex::default(),
-        depth: AtomicUsize::new(0),
-        missing: Mutex::new(Vec::new()),
-    });
+    let pass = Arc::new(Pass::of(context));
     let delims = (
         or(&template.left_delim, "{{"),
         or(&template.right_delim, "}}"),
