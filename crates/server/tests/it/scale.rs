@@ -109,3 +109,18 @@ async fn only_what_still_runs_counts() {
     assert_eq!(group["Running"], 1, "{status}");
     assert_eq!(group["Healthy"], 1, "{status}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_on_every_node_has_no_scaling() {
+    let server = start(ServerConfig::default()).await;
+    let group = json!({"Name": "g", "Scaling": {"Min": 0, "Max": 1, "Enabled": true}});
+    let mut request = ApiRequest::internal(Op::JobRegister);
+    let body = json!({"Job": {"ID": "web", "Type": "system", "TaskGroups": [group]}});
+    request.body = body.to_string().into();
+    let refused = server.api().call(request).await.expect_err("refused");
+    assert_eq!(refused.status, 400);
+    assert_eq!(
+        refused.message,
+        "Task groups with job type system do not support scaling blocks"
+    );
+}

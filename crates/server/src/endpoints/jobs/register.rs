@@ -71,6 +71,7 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
     if !in_path.is_empty() && api_job.id.as_ref().is_some_and(|id| *id != in_path) {
         return Err(ApiError::bad_request("Job ID does not match name"));
     }
+    check_scaling(&api_job)?;
     super::control::check_priority(call, body.eval_priority)?;
     let Admitted { mut job, warnings } =
         admission::admit(&call.state, &call.shared.config, api_job)?;
@@ -119,6 +120,18 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
         ..written
     };
     Answer::json(&answer, Meta::write(answer.index))
+}
+
+/// A system job runs once on each node, so nothing can scale it.
+fn check_scaling(job: &ApiJob) -> Result<(), ApiError> {
+    let system = job.r#type.as_deref() == Some(job_type::SYSTEM);
+    let groups = job.task_groups.as_deref().unwrap_or_default();
+    match system && groups.iter().any(|group| group.scaling.is_some()) {
+        true => Err(ApiError::bad_request(
+            "Task groups with job type system do not support scaling blocks",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Writes a new version of a job, and an evaluation of it unless others launch it.
