@@ -2,6 +2,7 @@
 //!
 //! Everything here is answered by the agent that is asked, whatever its role; one file a theme.
 
+mod export;
 mod gauges;
 mod health;
 mod host;
@@ -163,10 +164,7 @@ impl AgentOps {
             }
             Op::AgentMonitorExport => {
                 monitor::check(request)?;
-                Err(ApiError::new(
-                    501,
-                    "exporting the agent's log is not supported by this version; read its log_file",
-                ))
+                export::export(self, request).await
             }
             Op::AgentPprof => {
                 one_target(request)?;

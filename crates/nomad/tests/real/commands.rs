@@ -1,6 +1,6 @@
 //! What commands print and accept: the shape of objects, templates, updates without a change, volumes of their owner.
 
-use crate::support::{Agent, no_agent, shell_job, skipped};
+use crate::support::{Agent, no_agent, shell_job, skipped, until};
 use serde_json::Value;
 
 /// A command that is refused; what it says.
@@ -79,9 +79,14 @@ fn updates_of_access_control_change_something() {
     if skipped("updates_of_access_control_change_something", no_agent()) {
         return;
     }
-    let agent = Agent::start("acl { enabled = true }");
-    let root = agent.ok(&["acl", "bootstrap", "-t", "{{.SecretID}}"]);
-    let root = format!("-token={}", root.trim());
+    let mut agent = Agent::prepare("acl { enabled = true }");
+    agent.launch();
+    let root = until("access control can be bootstrapped", || {
+        let output = agent.nomad(&["acl", "bootstrap", "-t", "{{.SecretID}}"]);
+        let secret = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(secret)
+    });
+    let root = format!("-token={root}");
     let root = root.as_str();
     let create = [
         "acl", "role", "create", root, "-name", "r", "-policy", "p", "-t", "{{.ID}}",
@@ -124,4 +129,24 @@ fn updates_of_access_control_change_something() {
     );
     let error = refused(&agent, &["login", "-method", "nope"]);
     assert!(error.starts_with("Error: method nope not found"), "{error}");
+}
+
+#[test]
+fn the_log_is_exported() {
+    if skipped("the_log_is_exported", no_agent()) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("agent.log");
+    let agent = Agent::start(&format!("log_file = \"{}\"", file.display()));
+    let text = agent.ok(&["monitor", "export", "-on-disk"]);
+    assert!(text.contains("node registration complete"), "{text}");
+    let error = refused(&agent, &["monitor", "export", "-service-name", "sshd"]);
+    assert!(
+        error.contains("\"sshd\" is no name of a service of nomad"),
+        "{error}"
+    );
+    let other = Agent::start("");
+    let error = refused(&other, &["monitor", "export", "-on-disk"]);
+    assert!(error.contains("log_file is not configured"), "{error}");
 }

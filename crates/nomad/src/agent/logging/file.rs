@@ -54,6 +54,11 @@ impl LogFile {
         })
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds a line. What cannot be written is lost: there is no place left to say so.
     pub(super) fn write(&mut self, line: &str) {
         let full = self.max_bytes > 0 && self.size >= self.max_bytes;

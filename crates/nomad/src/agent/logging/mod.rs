@@ -5,6 +5,7 @@ mod file;
 mod record;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -89,6 +90,12 @@ impl Log {
         self.shown
             .store(verbosity(level).unwrap_or(3), Ordering::Relaxed);
         tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// The file that lines are added to, if there is one.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.as_ref().map(|file| file.path().to_owned())
     }
 
     /// Follows the log at a level of its own.
