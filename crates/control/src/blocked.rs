@@ -102,9 +102,10 @@ fn turn_of(eval: &Evaluation) -> Turn {
     (Reverse(eval.priority), eval.create_index, eval.id)
 }
 
-/// Which of two evaluations of a job is the newer one.
-fn freshness(eval: &Evaluation) -> u64 {
-    eval.create_index.max(eval.snapshot_index)
+/// Which of two evaluations of a job is the newer one. Of two that are as new it is always the same one: they may be
+/// compared again when the log is heard late, and each that lost is canceled.
+fn freshness(eval: &Evaluation) -> (u64, EvalId) {
+    (eval.create_index.max(eval.snapshot_index), eval.id)
 }
 
 /// The newest state that an evaluation has seen. It is written later than it was judged: what came free between

@@ -225,6 +225,29 @@ fn of_two_of_a_job_the_older_is_a_duplicate() {
     assert_eq!(tracked.blocked.stats().blocked, 1);
 }
 
+/// The log is heard late: an evaluation that its worker gave back is told of once more, after another one of its job
+/// that is exactly as new. Both would be canceled if they were superfluous in turn.
+#[test]
+fn of_two_that_are_as_new_it_is_always_the_same_one() {
+    for given_back in [1, 2] {
+        let mut tracked = Tracked::new(0);
+        tracked.cluster.register(asking("a", 100));
+        let mut first = waiting(&tracked.cluster, given_back, "a");
+        let mut second = waiting(&tracked.cluster, 3 - given_back, "a");
+        (first.create_index, first.snapshot_index) = (5, 9);
+        (second.create_index, second.snapshot_index) = (9, 8);
+        for eval in [&first, &second, &first] {
+            tracked.block(eval.clone());
+        }
+        let gone = tracked.blocked.take_duplicates(9);
+        let gone: BTreeSet<EvalId> = gone.iter().map(|eval| eval.id).collect();
+        assert_eq!(gone.len(), 1);
+        for id in [first.id, second.id] {
+            assert_eq!(tracked.blocked.knows(id), !gone.contains(&id));
+        }
+    }
+}
+
 #[test]
 fn untracking_a_job_forgets_it() {
     let mut tracked = Tracked::new(100);
