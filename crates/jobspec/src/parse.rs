@@ -7,6 +7,7 @@ use crate::inputs::{Inputs, Source};
 use crate::locals;
 use crate::source::Span;
 use crate::syntax::json::parse_json;
+use crate::syntax::lexer::{Kind, lex};
 use crate::syntax::parser::parse_file;
 use crate::variables::Variables;
 use caravan_model::api::ApiJob;
@@ -47,9 +48,8 @@ pub fn parse(source: &Source, inputs: &Inputs<'_>) -> Result<Parsed, Diagnostics
         return Err(finish(cx, ""));
     };
     let text = cx.diags.sources.file(file).text.clone();
-    let is_json = text.trim_start_matches(' ').starts_with('{');
     let (native, json);
-    let body = match is_json {
+    let body = match is_json(&text) {
         false => {
             native = parse_file(file, &mut cx.diags);
             BodyRef::Native(&native)
@@ -74,7 +74,7 @@ fn check_var_files(inputs: &Inputs<'_>) -> Result<(), Diagnostics> {
     for file in &inputs.var_files {
         let mut cx = Session::new(None, [0; 32]);
         let id = cx.diags.sources.add(&*file.name, &*file.text);
-        match file.text.trim_start_matches(' ').starts_with('{') {
+        match is_json(&file.text) {
             true => {
                 parse_json(id, &mut cx.diags);
             }
@@ -104,18 +104,50 @@ fn add(cx: &mut Session<'_>, source: &Source) -> Option<u32> {
         cx.diags.error_nowhere("Job file too large", detail);
         return None;
     }
-    match std::str::from_utf8(&source.bytes) {
-        Ok(text) => Some(cx.diags.sources.add(&*source.name, text)),
-        Err(error) => {
-            let at = error.valid_up_to();
-            let text = String::from_utf8_lossy(&source.bytes).into_owned();
-            let file = cx.diags.sources.add(&*source.name, text);
-            let detail = "All input files must be UTF-8 encoded. Ensure that UTF-8 encoding is selected in your editor.";
-            let span = Span::new(file, at, at + 3);
-            cx.diags.error(span, "Invalid character encoding", detail);
-            None
+    if let Ok(text) = std::str::from_utf8(&source.bytes) {
+        return Some(cx.diags.sources.add(&*source.name, text));
+    }
+    let (text, strange) = readable(&source.bytes);
+    let read = match is_json(&text) {
+        true => strange.first(),
+        false => outside_comments(&text, &strange),
+    };
+    let file = cx.diags.sources.add(&*source.name, text.as_str());
+    let Some(&at) = read else { return Some(file) };
+    let detail = "All input files must be UTF-8 encoded. Ensure that UTF-8 encoding is selected in your editor.";
+    let span = Span::new(file, at, at + 3);
+    cx.diags.error(span, "Invalid character encoding", detail);
+    None
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start_matches(' ').starts_with('{')
+}
+
+/// The text with a sign of three bytes for whatever is no character, and where these are.
+fn readable(bytes: &[u8]) -> (String, Vec<usize>) {
+    let mut text = String::with_capacity(bytes.len());
+    let mut strange = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            strange.push(text.len());
+            text.push(char::REPLACEMENT_CHARACTER);
         }
     }
+    (text, strange)
+}
+
+/// The first of the places that is in no comment: what comments say, and in which encoding, is nobody's business.
+fn outside_comments<'a>(text: &str, places: &'a [usize]) -> Option<&'a usize> {
+    let tokens = lex(0, text);
+    places.iter().find(|&&at| {
+        let next = tokens.partition_point(|token| token.span.end as usize <= at);
+        let is_comment = |kind| matches!(kind, Kind::LineComment | Kind::BlockComment);
+        !tokens
+            .get(next)
+            .is_some_and(|token| is_comment(token.kind) && token.span.start as usize <= at)
+    })
 }
 
 fn read(

@@ -135,6 +135,22 @@ fn values_for_variables_that_nobody_declared() {
 }
 
 #[test]
+fn comments_are_in_any_encoding() {
+    let read = |bytes: &[u8]| parse(&Source::new("v.hcl", bytes), &Inputs::default());
+    let job = read(b"# caf\xe9\njob \"j\" { /* \xff\n\xfe */ } // \xe9").unwrap();
+    assert_eq!(job.job.id.as_deref(), Some("j"));
+    for (bytes, place) in [
+        (&b"# \xe9\njob \"\xe9\" {}\n"[..], "v.hcl:2,6-7:"),
+        (b"job \"j\" {}\n\xe9\n", "v.hcl:2,1-2:"),
+        (b"{\"job\": {\"#\xe9\": {}}}", "v.hcl:1,12-13:"),
+    ] {
+        let refused = read(bytes).unwrap_err().to_string();
+        let text = format!("{place} Invalid character encoding");
+        assert!(refused.starts_with(&text), "{refused}");
+    }
+}
+
+#[test]
 fn a_broken_variable_file_is_one_sentence() {
     let inputs = Inputs {
         var_files: vec![VarFile {
