@@ -150,6 +150,13 @@ pub(super) fn malformed_version(constraints: &str) -> Option<String> {
     parts.find(|part| !is_version(part)).map(str::to_owned)
 }
 
+/// The same of semantic versions, which have no `~>`.
+pub(super) fn malformed_semver(constraints: &str) -> Option<String> {
+    let mut parts = constraints.split(',');
+    let bad = parts.find(|part| part.trim_start().starts_with("~>") || !is_version(part));
+    bad.map(str::to_owned)
+}
+
 fn is_version(part: &str) -> bool {
     let part = part.trim();
     let operators = ["!=", ">=", "<=", "~>", "=", ">", "<"];
@@ -178,7 +185,7 @@ fn is_version(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{malformed_version, plain_regex, regex_problem};
+    use super::{malformed_semver, malformed_version, plain_regex, regex_problem};
 
     #[test]
     fn version_constraints() {
@@ -193,6 +200,8 @@ mod tests {
         }
         assert_eq!(malformed_version("banana").as_deref(), Some("banana"));
         assert!(malformed_version(">= 1, ").is_some());
+        assert_eq!(malformed_semver(">= 1.2.3, < 2"), None);
+        assert_eq!(malformed_semver("~> 1.2").as_deref(), Some("~> 1.2"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Constraints, affinities and spreads.
 
 use super::Faults;
-use super::pattern::{malformed_version, regex_problem};
+use super::pattern::{malformed_semver, malformed_version, regex_problem};
 use caravan_model::{Affinity, Constraint, Spread, operand};
 
 /// What constraints may look at besides attributes, device attributes and node meta.
@@ -115,7 +115,7 @@ fn compile(operator: &str, target: &str, faults: &mut Faults) {
             }
         }
         _ => {
-            if let Some(part) = malformed_version(target) {
+            if let Some(part) = malformed_semver(target) {
                 faults.add(format!(
                     "Semver constraint is invalid: Malformed constraint: {part}"
                 ));
