@@ -96,6 +96,7 @@ impl Reconciler<'_> {
             reschedule_later.extend(waiting.later);
             self.disconnect(&disconnecting, &mut desired);
         }
+        let silent = set_replaced_aside(&mut untainted, &disconnecting, &everything);
         let lost_later = self.lost_later(&lost);
         desired.reschedule_later += reschedule_later.len() as u64;
         desired.reschedule_now += reschedule_now.len() as u64;
@@ -113,6 +114,16 @@ impl Reconciler<'_> {
         };
         let stopped = self.stop_surplus(&surplus, &untainted, &mut migrate, &mut names);
         desired.stop += stopped.len() as u64;
+        for alloc in silent.values() {
+            // It goes with what stands in for it, unless that is merely lost.
+            let next = &alloc.next_allocation;
+            if stopped.contains_key(next) && !lost.contains_key(next) {
+                self.stop(alloc, None, desired_description::NOT_NEEDED);
+                desired.stop += 1;
+            } else {
+                desired.ignore += 1;
+            }
+        }
         let mut untainted = without(&untainted, &stopped);
         let filled = untainted.len() + migrate.len();
         let canaries = canarying.then_some(&canary_allocs);
@@ -383,6 +394,25 @@ impl Reconciler<'_> {
             self.out.place.push(replacement(work, &alloc, false));
         }
     }
+}
+
+/// Takes those out that are silent while a replacement stands in for them: they neither count nor change until their
+/// node is back or their time is over.
+fn set_replaced_aside(
+    untainted: &mut AllocSet,
+    disconnecting: &AllocSet,
+    all: &AllocSet,
+) -> AllocSet {
+    let replaced = untainted.iter().filter(|(id, alloc)| {
+        let silent = alloc.client_status == ClientStatus::Unknown || disconnecting.contains_key(id);
+        let next = all.get(&alloc.next_allocation);
+        silent && next.is_some_and(|next| !next.server_terminal())
+    });
+    let replaced: AllocSet = replaced
+        .map(|(id, alloc)| (*id, Arc::clone(alloc)))
+        .collect();
+    *untainted = without(untainted, &replaced);
+    replaced
 }
 
 /// Whether some allocation is of this very version of the job.
