@@ -124,14 +124,14 @@ impl Executor {
         let spec = Spec {
             id: config.task_id.clone(),
             state_file,
-            process: process.clone(),
+            process,
             logs: logs(&config),
-            cgroup: cgroup.clone(),
+            cgroup,
         };
-        let task = match self.supervisors.launch(spec).await {
+        let task = match self.supervisors.launch(&spec).await {
             Ok(task) => task,
             Err(err) => {
-                if let Some(group) = &cgroup {
+                if let Some(group) = &spec.cgroup {
                     let _ = group.remove();
                 }
                 return Err(launch_error(&err));
@@ -139,8 +139,8 @@ impl Executor {
         };
         let state = State {
             locator: task.locator.clone(),
-            process,
-            cgroup,
+            process: spec.process,
+            cgroup: spec.cgroup,
         };
         let handle = TaskHandle {
             version: HANDLE_VERSION,

@@ -77,7 +77,7 @@ async fn isolated(source: &Supervisors, dir: &Path) -> Result<(), Box<dyn std::e
             ..Limits::default()
         };
         spec.cgroup = TaskCgroup::create("nomad-measure", &format!("t{n}"), &limits)?;
-        let task = source.launch(spec).await?;
+        let task = source.launch(&spec).await?;
         own.push(begun.elapsed().as_secs_f64() * 1000.0);
         task.wait().await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -106,7 +106,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut spec = spec(&dir, n, "");
         spec.process.program = "/bin/true".into();
         spec.process.args.clear();
-        waiting.push(source.launch(spec).await?);
+        waiting.push(source.launch(&spec).await?);
     }
     for task in waiting {
         task.wait().await?;
@@ -116,7 +116,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut sleeping = Vec::new();
     for n in RUNS..RUNS + 50 {
-        sleeping.push(source.launch(spec(&dir, n, "exec sleep 600")).await?);
+        sleeping.push(source.launch(&spec(&dir, n, "exec sleep 600")).await?);
     }
     let (mut pss, mut private) = (0, 0);
     for task in &sleeping {
@@ -145,7 +145,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let begun = Instant::now();
     let task = source
-        .launch(spec(&dir, 9999, "exec head -c 4000000000 /dev/zero"))
+        .launch(&spec(&dir, 9999, "exec head -c 4000000000 /dev/zero"))
         .await?;
     let pid = task.locator.record.supervisor.pid;
     let mut ticks = 0;

@@ -74,7 +74,7 @@ async fn output(user: &str, script: &str, prepare: impl FnOnce(&Path)) -> String
     let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
     let spec = spec(dir.path(), user, script);
     prepare(dir.path());
-    let task = source.launch(spec).await.expect("starts");
+    let task = source.launch(&spec).await.expect("starts");
     task.wait().await.expect("known");
     let read = |kind| {
         std::fs::read_to_string(dir.path().join(format!("web.{kind}.0"))).unwrap_or_default()
@@ -178,7 +178,7 @@ async fn links_left_in_the_root_lead_nowhere() {
     let spec = spec(dir.path(), "root", "true");
     std::os::unix::fs::symlink(victim.path(), dir.path().join("web/etc")).expect("linked");
     let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
-    let err = source.launch(spec).await.expect_err("refused").to_string();
+    let err = source.launch(&spec).await.expect_err("refused").to_string();
     assert!(err.contains("at /etc: File exists"), "{err}");
     assert!(
         std::fs::read_dir(victim.path())
@@ -214,7 +214,7 @@ async fn an_exec_is_in_the_same_world() {
         "trap 'exit 0' INT; while true; do sleep 0.05; done",
     );
     let mut process = spec.process.clone();
-    let task = source.launch(spec).await.expect("starts");
+    let task = source.launch(&spec).await.expect("starts");
     process.args = vec![
         "-c".into(),
         "id -un; ls -d /alloc /home; cat /proc/1/cmdline | tr '\\0' ' '".into(),

@@ -67,7 +67,7 @@ fn is_gone(pid: i32) -> bool {
 async fn exit_code_and_both_streams_are_kept() {
     let dir = tempfile::tempdir().expect("dir");
     let task = supervisors()
-        .launch(shell(
+        .launch(&shell(
             dir.path(),
             "echo out $COLOUR; echo err >&2; env | wc -l; exit 7",
         ))
@@ -87,7 +87,7 @@ async fn nothing_that_the_agent_inherited_reaches_supervisors_and_tasks() {
     let file = std::fs::File::create(&secret).expect("made");
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).expect("inheritable");
     let task = supervisors()
-        .launch(shell(dir.path(), "ls /proc/$$/fd; exec sleep 600"))
+        .launch(&shell(dir.path(), "ls /proc/$$/fd; exec sleep 600"))
         .await
         .expect("starts");
     let log = dir.path().join("task.stdout.0");
@@ -109,7 +109,7 @@ async fn what_cannot_start_says_why() {
     let mut spec = shell(dir.path(), "");
     spec.process.program = "/no/such/binary".into();
     let err = supervisors()
-        .launch(spec)
+        .launch(&spec)
         .await
         .expect_err("fails")
         .to_string();
@@ -117,7 +117,7 @@ async fn what_cannot_start_says_why() {
     let mut spec = shell(dir.path(), "");
     spec.process.cwd = "/no/such/dir".into();
     let err = supervisors()
-        .launch(spec)
+        .launch(&spec)
         .await
         .expect_err("fails")
         .to_string();
@@ -131,7 +131,7 @@ async fn short_task(supervisors: &Supervisors, dir: &Path, number: i32) -> i32 {
     let code = number % 7;
     let script = format!("echo {number} $COLOUR; exit {code}");
     let task = supervisors
-        .launch(shell(&dir, &script))
+        .launch(&shell(&dir, &script))
         .await
         .expect("starts");
     let exit = task.wait().await.expect("known");
@@ -162,7 +162,7 @@ async fn in_a_burst_of_starts_supervisors_take_one_task_after_another_and_none_s
 async fn a_polite_task_ends_with_its_signal() {
     let dir = tempfile::tempdir().expect("dir");
     let task = supervisors()
-        .launch(shell(dir.path(), "exec sleep 600"))
+        .launch(&shell(dir.path(), "exec sleep 600"))
         .await
         .expect("starts");
     task.stop(2, Duration::from_secs(30)).await.expect("asked");
@@ -175,7 +175,7 @@ async fn a_stubborn_task_is_killed_with_all_it_started() {
     let dir = tempfile::tempdir().expect("dir");
     let script = "trap '' INT; setsid sleep 601 & echo $!; sleep 600; sleep 600";
     let task = supervisors()
-        .launch(shell(dir.path(), script))
+        .launch(&shell(dir.path(), script))
         .await
         .expect("starts");
     let log = dir.path().join("task.stdout.0");
@@ -198,7 +198,7 @@ async fn signals_reach_the_task() {
     let dir = tempfile::tempdir().expect("dir");
     let script = "trap 'echo got usr1; exit 3' USR1; echo up; while true; do sleep 0.05; done";
     let task = supervisors()
-        .launch(shell(dir.path(), script))
+        .launch(&shell(dir.path(), script))
         .await
         .expect("starts");
     let log = dir.path().join("task.stdout.0");
@@ -219,7 +219,7 @@ async fn heavy_output_is_whole_and_bounded() {
     if let Some(logs) = &mut spec.logs {
         (logs.max_files, logs.max_file_bytes) = (4, 3 << 20);
     }
-    let task = supervisors().launch(spec).await.expect("starts");
+    let task = supervisors().launch(&spec).await.expect("starts");
     assert_eq!(task.wait().await.expect("known").exit_code, 0);
     let mut kept: Vec<u64> = std::fs::read_dir(dir.path())
         .expect("dir")
@@ -254,7 +254,7 @@ async fn heavy_output_is_whole_and_bounded() {
 async fn exec_runs_beside_the_task_with_streams_and_code() {
     let dir = tempfile::tempdir().expect("dir");
     let task = supervisors()
-        .launch(shell(dir.path(), "exec sleep 600"))
+        .launch(&shell(dir.path(), "exec sleep 600"))
         .await
         .expect("starts");
     let session = task
@@ -294,7 +294,7 @@ async fn exec_runs_beside_the_task_with_streams_and_code() {
 async fn exec_on_a_terminal_knows_its_size() {
     let dir = tempfile::tempdir().expect("dir");
     let task = supervisors()
-        .launch(shell(dir.path(), "exec sleep 600"))
+        .launch(&shell(dir.path(), "exec sleep 600"))
         .await
         .expect("starts");
     let spec = Process {
@@ -329,7 +329,7 @@ async fn exec_on_a_terminal_knows_its_size() {
 async fn an_exec_whose_caller_left_is_killed() {
     let dir = tempfile::tempdir().expect("dir");
     let task = supervisors()
-        .launch(shell(dir.path(), "exec sleep 600"))
+        .launch(&shell(dir.path(), "exec sleep 600"))
         .await
         .expect("starts");
     let session = task.exec(process("exec sleep 602")).await.expect("starts");
@@ -350,7 +350,7 @@ async fn launcher() {
     let script = "n=0; while [ ! -e stop ]; do n=$((n+1)); echo line $n; sleep 0.01; done; echo end $n; exit 5";
     let mut spec = shell(Path::new(&dir), script);
     spec.process.cwd = dir.into();
-    let task = source.launch(spec).await.expect("starts");
+    let task = source.launch(&spec).await.expect("starts");
     println!(
         "LOCATOR {}",
         serde_json::to_string(&task.locator).expect("encodes")
@@ -452,7 +452,7 @@ async fn a_pid_of_another_boot_is_neither_adopted_nor_killed() {
     let pid = bystander.id().cast_signed();
     let source = supervisors();
     let task = source
-        .launch(shell(dir.path(), "exit 0"))
+        .launch(&shell(dir.path(), "exit 0"))
         .await
         .expect("starts");
     task.wait().await.expect("known");
@@ -483,7 +483,7 @@ async fn a_start_is_cleared_by_its_state_file() {
     let mut spec = shell(dir.path(), "exec sleep 600");
     spec.state_file = deep;
     let source = supervisors();
-    let task = source.launch(spec).await.expect("starts");
+    let task = source.launch(&spec).await.expect("starts");
     running(&task.locator).await;
     source
         .clear(&task.locator.state_file)
@@ -501,7 +501,7 @@ async fn a_stranger_without_the_key_is_turned_away() {
     use std::os::unix::net::{SocketAddr, UnixStream};
     let dir = tempfile::tempdir().expect("dir");
     let task = supervisors()
-        .launch(shell(dir.path(), "exec sleep 600"))
+        .launch(&shell(dir.path(), "exec sleep 600"))
         .await
         .expect("starts");
     let name = &task.locator.record.socket;
@@ -543,7 +543,7 @@ async fn a_killed_pool_is_replaced() {
     let dir = tempfile::tempdir().expect("dir");
     let source = supervisors();
     let first = source
-        .launch(shell(&dir.path().join("a"), "exec sleep 600"))
+        .launch(&shell(&dir.path().join("a"), "exec sleep 600"))
         .await
         .expect("starts");
     let pool = Stat::read(first.locator.record.supervisor.pid)
@@ -555,7 +555,7 @@ async fn a_killed_pool_is_replaced() {
         .expect("kill");
     until("the pool's end", || is_gone(pool)).await;
     let second = source
-        .launch(shell(&dir.path().join("b"), "exit 9"))
+        .launch(&shell(&dir.path().join("b"), "exit 9"))
         .await
         .expect("starts");
     assert_eq!(second.wait().await.expect("known").exit_code, 9);
@@ -583,7 +583,7 @@ async fn a_cgroup_kills_reliably_and_is_removed() {
         "while true; do setsid sleep 600 & sleep 0.01; done",
     );
     spec.cgroup = Some(group.clone());
-    let task = supervisors().launch(spec).await.expect("starts");
+    let task = supervisors().launch(&spec).await.expect("starts");
     until("children", || group.pids().len() > 10).await;
     task.stop(2, Duration::ZERO).await.expect("asked");
     task.wait().await.expect("known");

@@ -127,15 +127,14 @@ impl Supervisors {
     }
 
     /// Starts a task. When this answers, the task runs and its record is written.
-    pub async fn launch(&self, spec: Spec) -> Result<Supervised, LaunchError> {
-        let state_file = spec.state_file.clone();
+    pub async fn launch(&self, spec: &Spec) -> Result<Supervised, LaunchError> {
         let _under_way = self.idle.begin();
         let _turn = self.starting.acquire().await.map_err(io::Error::other)?;
-        let mut control = self.tell(&frame::encode(&spec)?).await?;
+        let mut control = self.tell(&frame::encode(spec)?).await?;
         match receive(&mut control).await? {
             Reply::State { record } => Ok(Supervised::follow(
                 Locator {
-                    state_file,
+                    state_file: spec.state_file.clone(),
                     record: *record,
                 },
                 control,
