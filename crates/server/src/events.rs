@@ -8,12 +8,38 @@ use tokio::sync::broadcast;
 
 /// How many batches a subscriber may lag before it is let go.
 const SUBSCRIBER_LAG: usize = 256;
+/// How many changed rows are kept for each kept batch, on average: rows of old live on in the buffer, and batches of
+/// thousands would make a second state of it.
+const ROWS_A_BATCH: usize = 32;
 
 /// Kept batches and their subscribers.
 pub(crate) struct Events {
-    kept: usize,
-    buffer: Mutex<VecDeque<Arc<EventBatch>>>,
+    buffer: Mutex<Buffer>,
     sender: broadcast::Sender<Arc<EventBatch>>,
+}
+
+/// The last batches.
+#[derive(Default)]
+struct Buffer {
+    /// How many are kept at most.
+    kept: usize,
+    batches: VecDeque<Arc<EventBatch>>,
+    /// How many rows they hold together.
+    rows: usize,
+}
+
+impl Buffer {
+    /// Takes a batch in and drops the oldest beyond what is kept. The newest one stays, however large.
+    fn push(&mut self, batch: Arc<EventBatch>) {
+        self.rows += batch.changes.len();
+        self.batches.push_back(batch);
+        while self.batches.len() > self.kept
+            || (self.batches.len() > 1 && self.rows > self.kept * ROWS_A_BATCH)
+        {
+            let dropped = self.batches.pop_front();
+            self.rows -= dropped.map_or(0, |batch| batch.changes.len());
+        }
+    }
 }
 
 /// The events of one applied command.
@@ -27,8 +53,10 @@ pub(crate) struct EventBatch {
 impl Events {
     pub(crate) fn new(kept: usize) -> Self {
         Self {
-            kept,
-            buffer: Mutex::default(),
+            buffer: Mutex::new(Buffer {
+                kept,
+                ..Buffer::default()
+            }),
             sender: broadcast::Sender::new(SUBSCRIBER_LAG),
         }
     }
@@ -50,9 +78,7 @@ impl Events {
                     .collect(),
             });
             let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
-            buffer.push_back(Arc::clone(&events));
-            let surplus = buffer.len().saturating_sub(self.kept);
-            buffer.drain(..surplus);
+            buffer.push(Arc::clone(&events));
             drop(buffer);
             // Without subscribers there is nobody to tell.
             let _ = self.sender.send(events);
@@ -67,6 +93,7 @@ impl Events {
         let buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = self.sender.subscribe();
         let kept = buffer
+            .batches
             .iter()
             .filter(|batch| batch.index >= from)
             .cloned()
@@ -87,4 +114,37 @@ fn telling_nodes<'a>(applied: &'a Applied, state: &'a State) -> impl Iterator<It
     nodes
         .into_iter()
         .filter_map(|id| state.node(&id).cloned().map(Change::Node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::Allocation;
+
+    fn kept(sizes: &[usize]) -> Vec<u64> {
+        let events = Events::new(3);
+        for (at, size) in sizes.iter().enumerate() {
+            let row = Change::Alloc {
+                alloc: Arc::new(Allocation::default()),
+                freed: false,
+            };
+            let applied = Applied {
+                index: at as u64 + 1,
+                event_type: event_type::ALLOCATION_UPDATED,
+                changes: vec![row; *size],
+                restored: false,
+            };
+            events.observe(&[applied], &State::default());
+        }
+        let (batches, _) = events.subscribe(0);
+        batches.iter().map(|batch| batch.index).collect()
+    }
+
+    #[test]
+    fn the_last_batches_are_kept_and_large_ones_drive_out_what_is_older() {
+        assert_eq!(kept(&[1, 1, 1, 1]), [2, 3, 4]);
+        assert_eq!(kept(&[1, 1, 3 * ROWS_A_BATCH]), [3]);
+        assert_eq!(kept(&[1, 4 * ROWS_A_BATCH]), [2], "the newest one stays");
+        assert_eq!(kept(&[4 * ROWS_A_BATCH, 1]), [2]);
+    }
 }

@@ -80,6 +80,8 @@ async fn lead(shared: &Arc<Shared>) {
     shared.leading.send_replace(true);
     telemetry::took("nomad.nomad.leader.establish_leadership", began);
     tracing::info!(index = state.index(), "cluster leadership acquired");
+    // Its rows would live for as long as this server leads.
+    drop(state);
 
     let mut duties = JoinSet::new();
     duties.spawn(feed(Arc::clone(shared), changes));
@@ -333,8 +335,11 @@ async fn watch_heartbeats(shared: Arc<Shared>) {
 async fn control(shared: Arc<Shared>, mut controller: Box<dyn Controller>) {
     let mut changes = shared.store.changes();
     loop {
-        let state = shared.store.snapshot();
-        let step = controller.step(&state, clock::now(), &mut Ids(&mut clock::fresh));
+        let step = controller.step(
+            &shared.store.snapshot(),
+            clock::now(),
+            &mut Ids(&mut clock::fresh),
+        );
         for command in &step.commands {
             if let Err(error) = shared.proposer.propose(command).await {
                 tracing::warn!(controller = controller.name(), %error, "a change was not made");

@@ -228,6 +228,8 @@ impl NodeService {
                 let allocs = state.allocs_of_node(&id).cloned().collect();
                 return (newest.max(after).max(1), allocs);
             }
+            // A wait may be minutes long, and there is one for each node.
+            drop(state);
             tokio::select! {
                 moved = changes.changed() => if moved.is_err() { return (after, Vec::new()) },
                 () = tokio::time::sleep_until(deadline) => {
@@ -295,6 +297,7 @@ impl NodeService {
             now,
             &mut Ids(&mut clock::fresh),
         );
+        drop(state);
         let updates = BTreeMap::from([(id, update)]);
         let command = Command::UpdateNodeDrains {
             updates,
@@ -317,6 +320,7 @@ impl NodeService {
             }
             const WATCHED: &[Table] = &[Table::Nodes, Table::Allocations];
             at = state.index_of_any(WATCHED);
+            drop(state);
             self.shared.store.tables_moved(WATCHED, at).await;
         }
     }

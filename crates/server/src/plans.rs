@@ -95,7 +95,10 @@ impl Plans {
             let first = tokio::select! {
                 biased;
                 first = receiver.recv() => first,
-                () = pipeline.committed() => continue,
+                () = pipeline.committed() => {
+                    pipeline.rest();
+                    continue;
+                }
             };
             let Some(first) = first else { return };
             let mut group = vec![first];
@@ -157,6 +160,12 @@ impl Pipeline<'_> {
         let index = (&mut commit.0).await.unwrap_or(0);
         self.newest = self.newest.max(index);
         self.committing = None;
+    }
+
+    /// Nothing is on its way: what comes next begins with what is committed, and nobody needs what was verified
+    /// against. It would keep a whole state of old alive for as long as no plan comes.
+    fn rest(&mut self) {
+        self.view = None;
     }
 
     /// Waits until nothing is on its way.

@@ -41,7 +41,8 @@ impl Store {
         }
     }
 
-    /// The newest state; it does not move while it is held.
+    /// The newest state; it does not move while it is held. Whoever waits for something lets go of it first: rows that
+    /// have changed meanwhile would be kept twice.
     #[must_use]
     pub fn snapshot(&self) -> Arc<State> {
         self.inner.state.load_full()

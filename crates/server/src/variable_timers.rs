@@ -87,6 +87,8 @@ pub(crate) async fn expire(shared: Arc<Shared>) {
     loop {
         let state = shared.store.snapshot();
         let (over, next) = shared.locks.due(&state, clock::now());
+        let looked_at = state.index_of(Table::Variables);
+        drop(state);
         for variable in over {
             let variable = Box::new(EncryptedVariable {
                 metadata: variable.metadata.clone(),
@@ -111,7 +113,7 @@ pub(crate) async fn expire(shared: Arc<Shared>) {
         });
         tokio::select! {
             () = shared.locks.moved.notified() => {}
-            () = shared.store.tables_moved(&[Table::Variables], state.index_of(Table::Variables)) => {}
+            () = shared.store.tables_moved(&[Table::Variables], looked_at) => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
