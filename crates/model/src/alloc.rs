@@ -17,6 +17,8 @@ mod predicates;
 #[cfg(test)]
 mod tests;
 
+pub use json::WithoutJob;
+
 text_enum! {
     /// What the servers want of an allocation.
     DesiredStatus as "desired status" {

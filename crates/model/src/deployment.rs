@@ -2,10 +2,10 @@
 
 use crate::id::{AllocId, DeploymentId, EvalId, JobId, NamespaceName};
 use crate::shape;
+use crate::small_map::SmallMap;
 use crate::text_enum::text_enum;
 use crate::time::{Duration, Timestamp, UnixNanos};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 text_enum! {
     /// How a deployment stands.
@@ -89,7 +89,7 @@ pub struct Deployment {
     pub is_multiregion: bool,
     /// Progress by group.
     #[serde(with = "shape::nullable")]
-    pub task_groups: BTreeMap<String, DeploymentState>,
+    pub task_groups: SmallMap<String, DeploymentState>,
     /// How it stands.
     pub status: DeploymentStatus,
     /// Why: see [`deployment_description`].

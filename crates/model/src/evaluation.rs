@@ -1,10 +1,11 @@
 //! An evaluation: the order to look at a job again.
 
 use crate::id::{DeploymentId, EvalId, JobId, NamespaceName, NodeId};
-use crate::metrics::AllocMetric;
+use crate::metrics::{AllocMetric, Counts};
 use crate::plan::PlanAnnotations;
 use crate::query::QueryMeta;
 use crate::shape;
+use crate::small_map::SmallMap;
 use crate::text_enum::text_enum;
 use crate::time::{Duration, Timestamp, UnixNanos};
 use serde::{Deserialize, Serialize};
@@ -182,7 +183,7 @@ pub struct Evaluation {
         deserialize_with = "shape::null_default",
         skip_serializing_if = "shape::is_default"
     )]
-    pub failed_tg_allocs: BTreeMap<String, AllocMetric>,
+    pub failed_tg_allocs: SmallMap<String, AllocMetric>,
     /// What its plan does.
     #[serde(skip_serializing_if = "shape::is_default")]
     pub plan_annotations: Option<Box<PlanAnnotations>>,
@@ -212,7 +213,7 @@ pub struct Evaluation {
         deserialize_with = "shape::null_default",
         skip_serializing_if = "shape::is_default"
     )]
-    pub queued_allocations: BTreeMap<String, i64>,
+    pub queued_allocations: Counts,
     /// The leader's secret on housekeeping evaluations: never shown.
     #[serde(rename = "LeaderACL", skip_serializing_if = "shape::is_default")]
     pub leader_acl: String,

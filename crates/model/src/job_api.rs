@@ -6,10 +6,9 @@ use crate::api::ApiJob;
 use crate::query::QueryMeta;
 use crate::{
     AllocMetric, EvalId, Evaluation, JobDiff, JobId, JobSubmission, JobVersionTag, NamespaceName,
-    Object, PlanAnnotations, Rollout, StringMap, Timestamp, UnixNanos, shape,
+    Object, PlanAnnotations, Rollout, SmallMap, StringMap, Timestamp, UnixNanos, shape,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Registers a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -86,7 +85,7 @@ pub struct JobPlanResponse {
     pub annotations: Option<PlanAnnotations>,
     /// Why allocations of which groups could not be placed; null when all were.
     #[serde(rename = "FailedTGAllocs", with = "shape::nullable")]
-    pub failed_tg_allocs: BTreeMap<String, AllocMetric>,
+    pub failed_tg_allocs: SmallMap<String, AllocMetric>,
     /// The stored job's index, for check-and-set; 0 when there is none.
     pub job_modify_index: u64,
     /// Evaluations that the registration would cause later.

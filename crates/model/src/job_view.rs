@@ -2,7 +2,7 @@
 
 use crate::{
     AllocId, DeploymentId, EvalId, Job, JobDiff, JobId, Multiregion, NamespaceName, NodeId, Object,
-    StringMap, UnixNanos, shape,
+    SmallMap, StringMap, UnixNanos, shape,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub struct JobSummary {
     pub namespace: NamespaceName,
     /// By task group.
     #[serde(with = "shape::nullable")]
-    pub summary: BTreeMap<String, TaskGroupSummary>,
+    pub summary: SmallMap<String, TaskGroupSummary>,
     /// Launched jobs.
     pub children: Option<JobChildrenSummary>,
     pub create_index: u64,

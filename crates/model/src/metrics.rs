@@ -7,6 +7,7 @@ use crate::small_map::SmallMap;
 use crate::text_enum::text_enum;
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 text_enum! {
     /// What a score stands for.
@@ -37,10 +38,10 @@ pub struct AllocMetric {
     /// Nodes in the pool.
     pub nodes_in_pool: i64,
     /// The pool.
-    pub node_pool: String,
+    pub node_pool: Arc<str>,
     /// Nodes that are ready, by datacenter.
     #[serde(deserialize_with = "shape::null_default")]
-    pub nodes_available: Counts,
+    pub nodes_available: Arc<Counts>,
     /// Infeasible nodes by class; nodes without class are not counted.
     #[serde(with = "shape::nullable")]
     pub class_filtered: Counts,
@@ -66,7 +67,7 @@ pub struct AllocMetric {
     pub scores: SmallMap<String, f64>,
     /// The five best nodes, best first.
     #[serde(with = "shape::nullable")]
-    pub score_meta_data: Vec<NodeScoreMeta>,
+    pub score_meta_data: Vec<Arc<NodeScoreMeta>>,
     /// How long the selection took.
     pub allocation_time: Duration,
     /// Further placements of the evaluation that failed alike.
@@ -102,7 +103,7 @@ impl AllocMetric {
     /// The best node, when any was scored.
     #[must_use]
     pub fn best_score(&self) -> Option<&NodeScoreMeta> {
-        self.score_meta_data.first()
+        self.score_meta_data.first().map(Arc::as_ref)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::deployment::{Deployment, DeploymentStatusUpdate};
 use crate::id::{EvalId, NodeId};
 use crate::job::Job;
 use crate::shape;
+use crate::small_map::SmallMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ impl PlanResult {
 pub struct PlanAnnotations {
     /// By group.
     #[serde(rename = "DesiredTGUpdates", with = "shape::nullable")]
-    pub desired_tg_updates: BTreeMap<String, DesiredUpdates>,
+    pub desired_tg_updates: SmallMap<String, DesiredUpdates>,
     /// Those evicted.
     #[serde(with = "shape::nullable")]
     pub preempted_allocs: Vec<AllocationListStub>,

@@ -6,14 +6,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
+use thin_vec::ThinVec;
 
-/// A map kept as a list sorted by key: no allocation when empty, exact size when small. For tens of entries at most.
+/// A map kept as a list sorted by key: one pointer, no allocation when empty, exact size when small. For tens of entries
+/// at most.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SmallMap<K, V>(Vec<(K, V)>);
+pub struct SmallMap<K, V>(ThinVec<(K, V)>);
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(ThinVec::new())
     }
 }
 
@@ -21,13 +23,13 @@ impl<K: Ord, V> SmallMap<K, V> {
     /// The map without entries.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(ThinVec::new())
     }
 
     /// The map without entries, with room for as many as are meant to come.
     #[must_use]
     pub fn with_capacity(entries: usize) -> Self {
-        Self(Vec::with_capacity(entries))
+        Self(ThinVec::with_capacity(entries))
     }
 
     /// How many entries there are.
@@ -80,13 +82,18 @@ impl<K: Ord, V> SmallMap<K, V> {
         match self.place(&key) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
             Err(at) => {
-                if self.0.len() == self.0.capacity() {
-                    self.0.reserve_exact(1 + self.0.len() / 2);
-                }
-                self.0.insert(at, (key, value));
+                self.insert_at(at, key, value);
                 None
             }
         }
+    }
+
+    /// Grows by halves, and from nothing to one: most maps stay at one entry.
+    fn insert_at(&mut self, at: usize, key: K, value: V) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(1 + self.0.len() / 2);
+        }
+        self.0.insert(at, (key, value));
     }
 
     /// The value of `key`, inserted as the default when it has none.
@@ -97,7 +104,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         let at = match self.place(&key) {
             Ok(at) => at,
             Err(at) => {
-                self.0.insert(at, (key, V::default()));
+                self.insert_at(at, key, V::default());
                 at
             }
         };
@@ -152,6 +159,7 @@ impl<K: Ord, V> FromIterator<(K, V)> for SmallMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = Self::new();
         map.extend(entries);
+        map.shrink_to_fit();
         map
     }
 }
@@ -172,7 +180,7 @@ impl<K: Ord, V, const N: usize> From<[(K, V); N]> for SmallMap<K, V> {
 
 impl<K, V> IntoIterator for SmallMap<K, V> {
     type Item = (K, V);
-    type IntoIter = std::vec::IntoIter<(K, V)>;
+    type IntoIter = thin_vec::IntoIter<(K, V)>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }

@@ -1,6 +1,6 @@
 //! What one attempt at an evaluation decided.
 
-use caravan_model::{AllocMetric, DeploymentId, Evaluation, Plan};
+use caravan_model::{AllocMetric, Counts, DeploymentId, Evaluation, Plan, SmallMap};
 use std::collections::BTreeMap;
 
 /// What one attempt at an evaluation decided. Nothing of it has happened yet.
@@ -10,9 +10,9 @@ pub struct Decision {
     pub plan: Plan,
     /// How many allocations are still to be placed, by group; placements of the plan are counted in until
     /// they are accepted.
-    pub queued: BTreeMap<String, i64>,
+    pub queued: Counts,
     /// What was seen where placing failed, by group.
-    pub failed_groups: BTreeMap<String, AllocMetric>,
+    pub failed_groups: SmallMap<String, AllocMetric>,
     /// Which node classes can take what failed, for the evaluation that will wait for room.
     pub eligibility: ClassEligibility,
     /// Evaluations to create before the plan is submitted, for its allocations refer to them.

@@ -137,10 +137,7 @@ impl Draft {
     }
 
     /// Says what the plan does, in words.
-    pub(crate) fn annotate(
-        &mut self,
-        desired: &std::collections::BTreeMap<String, DesiredUpdates>,
-    ) {
+    pub(crate) fn annotate(&mut self, desired: &SmallMap<String, DesiredUpdates>) {
         let mut annotations = PlanAnnotations {
             desired_tg_updates: desired.clone(),
             preempted_allocs: Vec::new(),

@@ -5,7 +5,6 @@ use crate::run::{EvalRun, Step};
 use crate::settings::Settings;
 use caravan_model::*;
 use caravan_state::{Command, JobKey, State};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What registering a job would do.
@@ -14,7 +13,7 @@ pub struct DryRun {
     /// What happens to how many allocations of each group, and which are preempted.
     pub annotations: Option<PlanAnnotations>,
     /// What was seen where placing failed, by group.
-    pub failed_groups: BTreeMap<String, AllocMetric>,
+    pub failed_groups: SmallMap<String, AllocMetric>,
     /// The evaluations that would be created.
     pub created_evals: Vec<Evaluation>,
     /// The job as the attempt saw it: with version and indexes.

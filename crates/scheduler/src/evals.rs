@@ -2,7 +2,6 @@
 
 use crate::decision::ClassEligibility;
 use caravan_model::*;
-use std::collections::BTreeMap;
 
 /// An evaluation of the same job that comes after `eval`.
 pub(crate) fn following(eval: &Evaluation, id: EvalId, now: UnixNanos) -> Evaluation {
@@ -26,7 +25,7 @@ pub(crate) fn blocked(
     id: EvalId,
     why: Blocked,
     eligibility: &ClassEligibility,
-    failed: &BTreeMap<String, AllocMetric>,
+    failed: &SmallMap<String, AllocMetric>,
     snapshot_index: u64,
     now: UnixNanos,
 ) -> Evaluation {

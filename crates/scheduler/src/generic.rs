@@ -252,11 +252,7 @@ impl Placing<'_> {
         let destructive = std::mem::take(&mut self.results.destructive);
         let place = std::mem::take(&mut self.results.place);
         for placement in destructive.iter().chain(&place) {
-            *self
-                .decision
-                .queued
-                .entry(placement.group.clone())
-                .or_default() += 1;
+            *self.decision.queued.or_default(placement.group.clone()) += 1;
         }
         for placement in destructive.into_iter().chain(place) {
             self.place(job, placement);

@@ -254,7 +254,7 @@ impl EvalRun {
 }
 
 /// Whether what stands in the way is something else than before, and not only on more or fewer nodes.
-fn is_news(before: &BTreeMap<String, AllocMetric>, now: &BTreeMap<String, AllocMetric>) -> bool {
+fn is_news(before: &SmallMap<String, AllocMetric>, now: &SmallMap<String, AllocMetric>) -> bool {
     let same = |one: &AllocMetric, other: &AllocMetric| {
         one.constraint_filtered
             .keys()

@@ -2,7 +2,6 @@
 
 use caravan_model::*;
 use caravan_scheduler::{EvalUpdates, Step};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Notes the time with the allocations that a plan places and with the groups that found no room.
@@ -59,7 +58,7 @@ fn note_eval(eval: &mut Evaluation, took: Duration) {
 }
 
 /// Notes the time with groups that found no room.
-pub(crate) fn note_groups(groups: &mut BTreeMap<String, AllocMetric>, took: Duration) {
+pub(crate) fn note_groups(groups: &mut SmallMap<String, AllocMetric>, took: Duration) {
     groups
         .values_mut()
         .for_each(|metric| note_metric(metric, took));

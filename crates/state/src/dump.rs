@@ -5,6 +5,7 @@
 use crate::command::{ClusterMetadata, EncryptedVariable, WrappedRootKey};
 use crate::key::{ClaimKey, JobKey};
 use crate::restoring::Restoring;
+use crate::siblings::Siblings;
 use crate::state::{JobScalingEvents, State};
 use crate::table::TableIndexes;
 use crate::txn::insert_into;
@@ -24,9 +25,10 @@ pub enum RestoreError {
     DanglingJob(AllocId),
 }
 
+/// `A` is an allocation: borrowed from the state when written.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default)]
-struct Dump {
+struct Dump<A> {
     index: u64,
     indexes: TableIndexes,
     nodes: Vec<Arc<Node>>,
@@ -39,7 +41,7 @@ struct Dump {
     submissions: Vec<Arc<JobSubmission>>,
     periodic_launches: Vec<(JobKey, UnixNanos)>,
     evals: Vec<Arc<Evaluation>>,
-    allocs: Vec<DumpedAlloc>,
+    allocs: Vec<DumpedAlloc<A>>,
     deployments: Vec<Arc<Deployment>>,
     scaling_policies: Vec<Arc<ScalingPolicy>>,
     scaling_events: Vec<(JobKey, Arc<JobScalingEvents>)>,
@@ -64,9 +66,9 @@ struct Dump {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DumpedAlloc {
+struct DumpedAlloc<A> {
     job: Option<usize>,
-    alloc: Allocation,
+    alloc: A,
 }
 
 /// The distinct job rows by what they say, in the order of their keys.
@@ -118,13 +120,8 @@ impl State {
             .values()
             .map(|alloc| {
                 let job = alloc.job.as_ref().map(|job| job_rows.place_of(job));
-                DumpedAlloc {
-                    job,
-                    alloc: Allocation {
-                        job: None,
-                        ..Allocation::clone(alloc)
-                    },
-                }
+                let alloc = alloc.without_job();
+                DumpedAlloc { job, alloc }
             })
             .collect();
         let dump = Dump {
@@ -177,7 +174,7 @@ impl State {
     /// # Errors
     /// Bytes that are no dump, or one that contradicts itself.
     pub fn restore(bytes: &[u8]) -> Result<Self, RestoreError> {
-        let dump: Dump = rmp_serde::from_slice(bytes)?;
+        let dump: Dump<Allocation> = rmp_serde::from_slice(bytes)?;
         let mut state = Self {
             index: dump.index,
             indexes: dump.indexes,
@@ -201,10 +198,12 @@ impl State {
                 job,
             );
         }
+        let mut siblings = Siblings::default();
         for DumpedAlloc { job, mut alloc } in dump.allocs {
             if let Some(at) = job {
                 alloc.job = Some(row(at).ok_or(RestoreError::DanglingJob(alloc.id))?);
             }
+            siblings.share(&mut alloc);
             state.restore_alloc(alloc);
         }
         for eval in dump.evals {

@@ -18,6 +18,7 @@ mod job_status;
 mod key;
 mod node_table;
 mod restoring;
+mod siblings;
 mod state;
 mod summary;
 mod table;

@@ -3,7 +3,6 @@
 use crate::key::JobKey;
 use crate::txn::Txn;
 use caravan_model::*;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Counts the change of one allocation.
@@ -15,10 +14,7 @@ pub(crate) fn count(txn: &mut Txn<'_>, key: &JobKey, old: Option<&Allocation>, n
     if summary.create_index != created {
         return;
     }
-    let counts = summary
-        .summary
-        .entry(new.task_group.to_string())
-        .or_default();
+    let counts = summary.summary.or_default(new.task_group.clone());
     match old {
         None => {
             *bin(counts, new.client_status) += 1;
@@ -60,7 +56,7 @@ pub(crate) fn recount_all(txn: &mut Txn<'_>) -> Result<(), crate::error::ApplyEr
         .map(|(key, job)| (key.clone(), Arc::clone(job)))
         .collect();
     for (key, job) in jobs {
-        let mut groups: BTreeMap<String, TaskGroupSummary> = job
+        let mut groups: SmallMap<String, TaskGroupSummary> = job
             .task_groups
             .iter()
             .map(|group| (group.name.clone(), TaskGroupSummary::default()))
@@ -71,7 +67,7 @@ pub(crate) fn recount_all(txn: &mut Txn<'_>) -> Result<(), crate::error::ApplyEr
                 .as_ref()
                 .is_some_and(|own| own.create_index == job.create_index)
             {
-                let counts = groups.entry(alloc.task_group.to_string()).or_default();
+                let counts = groups.or_default(alloc.task_group.clone());
                 *bin(counts, alloc.client_status) += 1;
             }
         }

@@ -100,6 +100,32 @@ struct Written<'a> {
 
 impl Serialize for Allocation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let job = self.job.as_deref();
+        self.written(job, serializer.is_human_readable())
+            .serialize(serializer)
+    }
+}
+
+/// An allocation that is written without its job: see [`Allocation::without_job`].
+pub struct WithoutJob<'a>(&'a Allocation);
+
+impl Serialize for WithoutJob<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0
+            .written(None, serializer.is_human_readable())
+            .serialize(serializer)
+    }
+}
+
+impl Allocation {
+    /// The same, to be written without its job.
+    #[must_use]
+    pub fn without_job(&self) -> WithoutJob<'_> {
+        WithoutJob(self)
+    }
+
+    /// With the older sums where readers may want them.
+    fn written<'a>(&'a self, shown_job: Option<&'a Job>, with_sums: bool) -> Written<'a> {
         // exhaustive
         let Self {
             id,
@@ -109,7 +135,7 @@ impl Serialize for Allocation {
             node_id,
             node_name,
             job_id,
-            job,
+            job: _,
             task_group,
             allocated_resources,
             metrics,
@@ -137,7 +163,7 @@ impl Serialize for Allocation {
             modify_time,
         } = self;
         let given = allocated_resources.as_deref();
-        let legacy = given.filter(|_| serializer.is_human_readable());
+        let legacy = given.filter(|_| with_sums);
         Written {
             id,
             namespace,
@@ -146,7 +172,7 @@ impl Serialize for Allocation {
             node_id,
             node_name,
             job_id,
-            job: job.as_deref(),
+            job: shown_job,
             task_group,
             resources: legacy.map(AllocatedResources::legacy_sum),
             shared_resources: legacy.map(AllocatedResources::legacy_shared),
@@ -176,6 +202,5 @@ impl Serialize for Allocation {
             create_time,
             modify_time,
         }
-        .serialize(serializer)
     }
 }

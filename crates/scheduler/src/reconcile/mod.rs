@@ -79,7 +79,7 @@ pub(crate) struct Results {
     pub(crate) changed: BTreeMap<AllocId, Allocation>,
     pub(crate) deployment: Option<Deployment>,
     pub(crate) deployment_updates: Vec<DeploymentStatusUpdate>,
-    pub(crate) desired: BTreeMap<String, DesiredUpdates>,
+    pub(crate) desired: SmallMap<String, DesiredUpdates>,
     pub(crate) follow_ups: Vec<Evaluation>,
     pub(crate) names: BTreeMap<String, NameIndex>,
     /// The deployment that new allocations belong to.

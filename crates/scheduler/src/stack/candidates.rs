@@ -5,6 +5,7 @@ use crate::rng::mix;
 use caravan_model::*;
 use caravan_state::{Amount, Held, NodeTable, Page, Slot, State, Usage};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The candidates: a view of the state's node table, with the plan's changes on top.
 pub(crate) struct Candidates<'a> {
@@ -14,9 +15,9 @@ pub(crate) struct Candidates<'a> {
     targeted: Vec<bool>,
     /// Of each targeted kind, how many nodes are ready.
     pub(crate) ready: Vec<i64>,
-    pub(crate) available: Counts,
+    pub(crate) available: Arc<Counts>,
     pub(crate) in_pool: i64,
-    pub(crate) pool: String,
+    pub(crate) pool: Arc<str>,
     /// Decides between equally good nodes.
     tie: u64,
     /// The nodes that the plan changes.
@@ -69,9 +70,9 @@ impl<'a> Candidates<'a> {
             table,
             targeted: (0..kinds).map(is_target).collect(),
             ready: vec![0; kinds as usize],
-            available: Counts::default(),
+            available: Arc::default(),
             in_pool: 0,
-            pool: job.node_pool.clone(),
+            pool: job.node_pool.as_str().into(),
             tie,
             changed: BTreeMap::new(),
             followed: 0,
@@ -83,6 +84,7 @@ impl<'a> Candidates<'a> {
                 }
             }
         }
+        let mut available = Counts::default();
         for kind in 0..kinds {
             let at = kind as usize;
             if !listed.targeted[at] {
@@ -90,9 +92,10 @@ impl<'a> Candidates<'a> {
             }
             if let Some(row) = table.kind(kind).filter(|_| listed.ready[at] > 0) {
                 listed.in_pool += listed.ready[at];
-                *listed.available.or_default(row.datacenter().to_owned()) += listed.ready[at];
+                *available.or_default(row.datacenter().to_owned()) += listed.ready[at];
             }
         }
+        listed.available = Arc::new(available);
         listed
     }
 

@@ -43,7 +43,7 @@ impl Ranker {
         candidates: &Candidates<'_>,
         wish: &Wish<'_>,
         rng: &mut Rng,
-    ) -> (Option<Choice>, Vec<NodeScoreMeta>) {
+    ) -> (Option<Choice>, Vec<Arc<NodeScoreMeta>>) {
         loop {
             let top = self.top(candidates, wish);
             let Some(first) = top.first() else {
@@ -75,7 +75,7 @@ impl Ranker {
     }
 
     /// A node's scores as they are shown.
-    fn shown(&mut self, candidates: &Candidates<'_>, scored: &Scored) -> NodeScoreMeta {
+    fn shown(&mut self, candidates: &Candidates<'_>, scored: &Scored) -> Arc<NodeScoreMeta> {
         let slot = scored.slot;
         let room = candidates.room(slot);
         let id = candidates.id_of(slot);

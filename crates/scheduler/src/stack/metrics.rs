@@ -4,6 +4,7 @@ use super::candidates::Candidates;
 use crate::feasible::Reason;
 use caravan_model::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A reason among those of a tally.
 pub(crate) type ReasonId = u16;
@@ -113,8 +114,8 @@ impl Tally {
 pub(crate) fn empty(candidates: &Candidates<'_>) -> AllocMetric {
     AllocMetric {
         nodes_in_pool: candidates.in_pool,
-        node_pool: candidates.pool.clone(),
-        nodes_available: candidates.available.clone(),
+        node_pool: Arc::clone(&candidates.pool),
+        nodes_available: Arc::clone(&candidates.available),
         ..AllocMetric::default()
     }
 }

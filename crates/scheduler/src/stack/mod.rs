@@ -181,7 +181,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Which classes can take the groups that failed.
-    pub(crate) fn eligibility(&self, failed: &BTreeMap<String, AllocMetric>) -> ClassEligibility {
+    pub(crate) fn eligibility(&self, failed: &SmallMap<String, AllocMetric>) -> ClassEligibility {
         let mut merged = ClassEligibility::default();
         for (_, ranker) in self
             .rankers

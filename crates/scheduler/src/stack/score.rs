@@ -2,6 +2,7 @@
 
 use caravan_model::{NodeId, NodeScoreMeta, ScoreName, SmallMap};
 use caravan_state::Amount;
+use std::sync::Arc;
 
 /// The parts of a node's score that depend on the node alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,7 +28,7 @@ impl NodeScore {
     }
 
     /// How the node is shown among the best.
-    pub(crate) fn shown(&self, node: NodeId, extra: Extra, total: f64) -> NodeScoreMeta {
+    pub(crate) fn shown(&self, node: NodeId, extra: Extra, total: f64) -> Arc<NodeScoreMeta> {
         let mut scores: SmallMap<ScoreName, f64> = SmallMap::with_capacity(6);
         scores.insert(ScoreName::Binpack, self.binpack);
         if let Some(devices) = self.devices {
@@ -48,11 +49,11 @@ impl NodeScore {
         if let Some(preemption) = extra.preemption {
             scores.insert(ScoreName::Preemption, preemption);
         }
-        NodeScoreMeta {
+        Arc::new(NodeScoreMeta {
             node_id: node,
             scores,
             norm_score: total,
-        }
+        })
     }
 
     /// The final score: the mean of what applies.

@@ -51,7 +51,7 @@ pub(crate) fn schedule(state: &State, eval: &Evaluation, settings: &Settings) ->
         draft,
         rng,
         decision,
-        desired: BTreeMap::new(),
+        desired: SmallMap::new(),
         deployment: None,
         failed_deployment: false,
         paused_deployment: false,
@@ -77,7 +77,7 @@ struct SystemRun<'a> {
     draft: Draft,
     rng: Rng,
     decision: Decision,
-    desired: BTreeMap<String, DesiredUpdates>,
+    desired: SmallMap<String, DesiredUpdates>,
     deployment: Option<Deployment>,
     failed_deployment: bool,
     paused_deployment: bool,
@@ -385,7 +385,7 @@ impl SystemRun<'_> {
         }
         note_exhausted(&mut metric, group);
         let id = EvalId(self.rng.uuid());
-        let failed = BTreeMap::from([(group.name.clone(), metric.clone())]);
+        let failed = SmallMap::from([(group.name.clone(), metric.clone())]);
         let eligibility = ClassEligibility {
             escaped: true,
             ..ClassEligibility::default()
@@ -423,7 +423,7 @@ impl SystemRun<'_> {
             return;
         }
         desired.place = desired.place.saturating_sub(failures.filtered);
-        let queued = self.decision.queued.entry(name.to_owned()).or_default();
+        let queued = self.decision.queued.or_default(name.to_owned());
         *queued = (*queued - failures.filtered as i64).max(0);
         if *queued == 0 && !unchanged && !self.decision.failed_groups.contains_key(name) {
             self.decision
@@ -453,7 +453,7 @@ fn merge_filtered(into: &mut AllocMetric, metric: &AllocMetric) {
     into.nodes_filtered += metric.nodes_filtered;
     into.nodes_in_pool = metric.nodes_in_pool;
     into.node_pool.clone_from(&metric.node_pool);
-    into.nodes_available = metric.nodes_available.clone();
+    into.nodes_available = Arc::clone(&metric.nodes_available);
     for (class, count) in &metric.class_filtered {
         *into.class_filtered.or_default(class.clone()) += count;
     }

@@ -192,7 +192,7 @@ pub fn seen(metric: &AllocMetric) -> String {
 
 /// The scores that a node was chosen by, and those of the next best.
 pub fn scores(state: &State, metric: &AllocMetric) -> Vec<String> {
-    let shown = |node: &NodeScoreMeta| {
+    let shown = |node: &Arc<NodeScoreMeta>| {
         let parts = node.scores.iter().filter(|(_, value)| **value != 0.0);
         let parts: Vec<String> = parts
             .map(|(name, value)| format!("{} {value:.3}", name.as_str()))
@@ -289,7 +289,7 @@ pub fn whole(metric: &AllocMetric) -> Vec<String> {
         format!("{nodes_filtered} filtered, {nodes_exhausted} exhausted"),
     ];
     for (title, counts) in [
-        ("available in", nodes_available),
+        ("available in", nodes_available.as_ref()),
         ("filtered of class", class_filtered),
         ("filtered by", constraint_filtered),
         ("exhausted of class", class_exhausted),

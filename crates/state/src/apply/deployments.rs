@@ -146,7 +146,7 @@ pub(super) fn promote(
     let Some(row) = txn.deployment_mut(id) else {
         return Ok(());
     };
-    for (name, group) in &mut row.task_groups {
+    for (name, group) in row.task_groups.iter_mut() {
         if groups.is_empty() || groups.contains(name) {
             group.promoted = true;
         }

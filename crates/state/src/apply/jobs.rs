@@ -162,7 +162,7 @@ fn put_summary(txn: &mut Txn<'_>, key: &JobKey, job: &Job) {
             .summary
             .retain(|name, counts| keeps(name) || *counts != TaskGroupSummary::default());
         for group in &job.task_groups {
-            summary.summary.entry(group.name.clone()).or_default();
+            summary.summary.or_default(group.name.clone());
         }
     }
 }

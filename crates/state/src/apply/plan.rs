@@ -3,6 +3,7 @@
 use crate::command::{AllocStop, PlanApply};
 use crate::error::ApplyError;
 use crate::key::JobKey;
+use crate::siblings::Siblings;
 use crate::txn::Txn;
 use caravan_model::*;
 use std::collections::BTreeMap;
@@ -33,9 +34,9 @@ pub(super) fn apply(txn: &mut Txn<'_>, plan: PlanApply) -> Result<(), ApplyError
     for stop in stops {
         stop_one(txn, stop, now);
     }
-    let mut jobs = JobRows::new(job);
+    let (mut jobs, mut siblings) = (JobRows::new(job), Siblings::default());
     for alloc in allocs {
-        place(txn, &mut jobs, alloc, now);
+        place(txn, &mut jobs, &mut siblings, alloc, now);
     }
     super::evals::upsert_all(txn, preemption_evals, now)?;
     for node in ineligible_nodes {
@@ -118,7 +119,13 @@ impl JobRows {
     }
 }
 
-fn place(txn: &mut Txn<'_>, jobs: &mut JobRows, mut alloc: Allocation, now: UnixNanos) {
+fn place(
+    txn: &mut Txn<'_>,
+    jobs: &mut JobRows,
+    siblings: &mut Siblings,
+    mut alloc: Allocation,
+    now: UnixNanos,
+) {
     let known = txn.state.allocs.get(&alloc.id).cloned();
     let Some(job) = jobs.row_for(txn, alloc.job.take()) else {
         return;
@@ -129,6 +136,7 @@ fn place(txn: &mut Txn<'_>, jobs: &mut JobRows, mut alloc: Allocation, now: Unix
         return;
     }
     alloc.job = Some(job);
+    siblings.share(&mut alloc);
     match &known {
         Some(old) => {
             // The client owns its side; the plan speaks of it only when it says lost or unknown.
