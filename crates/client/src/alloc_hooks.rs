@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use caravan_model::{Allocation, TaskGroup, TaskPhase};
+use caravan_model::{Allocation, TaskPhase};
 
 use crate::alloc::dir::AllocDir;
+use crate::alloc::group::Group;
 use crate::handle::Runner;
 use crate::link::{Found, Lookup, What};
 use crate::migrate;
@@ -15,7 +16,7 @@ use crate::tallies::Awaits;
 pub(crate) struct Setup {
     pub(crate) shared: Arc<Shared>,
     pub(crate) alloc: Arc<Allocation>,
-    pub(crate) group: Arc<TaskGroup>,
+    pub(crate) group: Group,
     pub(crate) dir: AllocDir,
     pub(crate) runner: Arc<Runner>,
 }

@@ -39,7 +39,7 @@ pub(super) fn build(context: &Context, env: &TaskEnv, draft: Draft) -> TaskConfi
         namespace: alloc.namespace.to_string(),
         node_id: node.id.to_string(),
         node_name: node.name.clone(),
-        env: env.vars.clone(),
+        env: env.vars.clone().into_iter().collect(),
         user: task.user.clone(),
         resources: resources(context, given),
         ports: group_ports(context),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_driver::{Driver, FsIsolation, MountConfig, NetworkIsolation, TaskConfig, TaskDirs};
-use caravan_model::{Allocation, Job, Task, TaskEvent, TaskGroup, task_event};
+use caravan_model::{Allocation, Job, Task, TaskEvent, task_event};
 use tokio::task::AbortHandle;
 
 use crate::alloc::dir::AllocDir;
+use crate::alloc::group::Group;
 use crate::handle::{Notes, Runner};
 use crate::identities::Renewal;
 use crate::shared::Shared;
@@ -33,7 +34,7 @@ pub(crate) struct Context {
     pub(crate) shared: Arc<Shared>,
     pub(crate) alloc: Arc<Allocation>,
     pub(crate) job: Arc<Job>,
-    pub(crate) group: Arc<TaskGroup>,
+    pub(crate) group: Group,
     pub(crate) task: Task,
     pub(crate) dir: AllocDir,
     pub(crate) driver: Arc<dyn Driver>,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use caravan_driver::NetworkIsolation;
-use caravan_model::{AllocNetworkStatus, Allocation, SmallMap, TaskGroup};
+use caravan_model::{AllocNetworkStatus, Allocation, SmallMap};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::tasks::Slot;
 use super::{Message, Sender};
+use crate::alloc::group::Group;
 use crate::alloc::machine::{AllocMachine, Effect, Event};
 use crate::clock;
 use crate::handle::Runner;
@@ -23,7 +24,7 @@ pub(super) struct Actor {
     pub(super) runner: Arc<Runner>,
     pub(super) inbox: Sender,
     pub(super) alloc: Arc<Allocation>,
-    pub(super) group: Arc<TaskGroup>,
+    pub(super) group: Group,
     pub(super) machine: AllocMachine,
     pub(super) slots: SmallMap<String, Slot>,
     pub(super) publish: watch::Sender<Arc<View>>,
@@ -112,12 +113,8 @@ impl Actor {
 
     fn update(&mut self, alloc: Arc<Allocation>) {
         self.alloc = Arc::clone(&alloc);
-        if let Some(group) = alloc
-            .job
-            .as_ref()
-            .and_then(|job| job.lookup_task_group(&alloc.task_group))
-        {
-            self.group = Arc::new(group.clone());
+        if let Some(group) = Group::of(&alloc) {
+            self.group = group;
         }
         self.shared.store.put_alloc(&alloc);
         self.services.update(&alloc, &self.group);
@@ -150,7 +147,7 @@ impl Actor {
         let setup = crate::alloc_hooks::Setup {
             shared: Arc::clone(&self.shared),
             alloc: Arc::clone(&self.alloc),
-            group: Arc::clone(&self.group),
+            group: self.group.clone(),
             dir: self.runner.dir.clone(),
             runner: Arc::clone(&self.runner),
         };
@@ -175,7 +172,7 @@ impl Actor {
             .iter()
             .map(|task| task.name.clone())
             .collect();
-        let (alloc, group) = (Arc::clone(&self.alloc), Arc::clone(&self.group));
+        let (alloc, group) = (Arc::clone(&self.alloc), self.group.clone());
         let shared = Arc::clone(&self.shared);
         self.network = None;
         tokio::spawn(async move {

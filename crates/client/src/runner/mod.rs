@@ -8,6 +8,7 @@ use caravan_model::{AllocNetworkStatus, Allocation};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::alloc::dir::AllocDir;
+use crate::alloc::group::Group;
 use crate::alloc::machine::{AllocMachine, Event, Limits};
 use crate::clock;
 use crate::handle::{Inbox, Runner};
@@ -73,9 +74,10 @@ pub(crate) fn start(
     alloc: Arc<Allocation>,
     stored: Option<Stored>,
 ) -> Result<Arc<Runner>, AddError> {
-    let job = alloc.job.clone().ok_or(AddError::NoJob)?;
-    let group = job.lookup_task_group(&alloc.task_group).cloned();
-    let group = Arc::new(group.ok_or_else(|| AddError::NoGroup(alloc.task_group.clone()))?);
+    if alloc.job.is_none() {
+        return Err(AddError::NoJob);
+    }
+    let group = Group::of(&alloc).ok_or_else(|| AddError::NoGroup(alloc.task_group.clone()))?;
     let most = caravan_model::Duration::from(shared.config.max_kill_timeout);
     let limits = Limits {
         max_kill_timeout: most,

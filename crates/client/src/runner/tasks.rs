@@ -114,7 +114,7 @@ impl Actor {
             shared: Arc::clone(&self.shared),
             alloc: self.alloc_here(),
             job,
-            group: Arc::clone(&self.group),
+            group: self.group.clone(),
             task,
             dir: self.runner.dir.clone(),
             driver,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_driver::DriverNetwork;
-use caravan_model::{Allocation, Job, NetworkResource, Node, Task, TaskGroup};
+use caravan_model::{Allocation, Job, NetworkResource, Node, SmallMap, Task, TaskGroup};
 
 use super::interpolate::{clean_names, replace};
 
@@ -44,7 +44,7 @@ pub(crate) struct Source<'a> {
 /// A task's environment and what else its texts may refer to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskEnv {
-    pub(crate) vars: BTreeMap<String, String>,
+    pub(crate) vars: SmallMap<String, String>,
     node: NodeValues,
     secrets: BTreeMap<String, String>,
 }
@@ -107,7 +107,7 @@ impl TaskEnv {
         vars.extend(source.hooks.clone());
         vars.extend(source.templates.clone());
         Self {
-            vars: clean_names(vars),
+            vars: clean_names(vars).into_iter().collect(),
             node,
             secrets: source.secrets.clone(),
         }
@@ -116,7 +116,7 @@ impl TaskEnv {
     /// An environment that was built before the agent restarted.
     pub(crate) fn of_vars(vars: BTreeMap<String, String>) -> Self {
         Self {
-            vars,
+            vars: vars.into_iter().collect(),
             ..Self::default()
         }
     }

@@ -134,7 +134,7 @@ impl Driver for Mock {
         }
         let network = network(&options);
         let started_at = sampler::timestamp();
-        let run = Run::start(config.clone(), options, started_at, Duration::ZERO);
+        let run = Run::start(&config, options, started_at, Duration::ZERO);
         self.insert(config.task_id.clone(), run);
         let handle = TaskHandle {
             version: 1,
@@ -154,7 +154,7 @@ impl Driver for Mock {
             .unwrap_or_default();
         let elapsed = u64::try_from(sampler::timestamp() - started_at).unwrap_or(0);
         let run = Run::start(
-            handle.config.clone(),
+            &handle.config,
             options,
             started_at,
             Duration::from_nanos(elapsed),

@@ -34,7 +34,7 @@ pub(crate) struct Command {
 pub(crate) struct Options {
     #[serde(flatten)]
     pub(crate) command: Command,
-    pub(crate) exec_command: Option<Command>,
+    pub(crate) exec_command: Option<Box<Command>>,
     pub(crate) start_error: String,
     pub(crate) start_error_recoverable: bool,
     pub(crate) start_block_for: u64,

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan_driver::{DriverError, ExitResult, TaskConfig};
+use caravan_driver::{DriverError, ExitResult, LogConfig, TaskConfig};
 use tokio::sync::{Notify, watch};
 
 use super::options::{Command, Options};
 
 #[derive(Debug)]
 pub(crate) struct Run {
-    config: TaskConfig,
+    name: String,
+    logs: LogConfig,
     options: Options,
     started_at: i64,
     killed: Notify,
@@ -23,13 +24,14 @@ pub(crate) struct Run {
 impl Run {
     /// `elapsed`: how much of `run_for` has passed under an earlier agent.
     pub(crate) fn start(
-        config: TaskConfig,
+        config: &TaskConfig,
         options: Options,
         started_at: i64,
         elapsed: Duration,
     ) -> Arc<Self> {
         let run = Arc::new(Self {
-            config,
+            name: config.name.clone(),
+            logs: config.logs.clone(),
             options,
             started_at,
             killed: Notify::new(),
@@ -71,14 +73,10 @@ impl Run {
     }
 
     async fn print(&self, kind: &str, text: &str, repeat: u64, pause: u64) {
-        if text.is_empty() || self.config.logs.disabled {
+        if text.is_empty() || self.logs.disabled {
             return;
         }
-        let path: PathBuf = self
-            .config
-            .logs
-            .dir
-            .join(format!("{}.{kind}.0", self.config.name));
+        let path: PathBuf = self.logs.dir.join(format!("{}.{kind}.0", self.name));
         for round in 0..=repeat {
             if round > 0 && pause > 0 {
                 tokio::time::sleep(Duration::from_nanos(pause)).await;
@@ -117,12 +115,12 @@ impl Run {
     pub(crate) fn exec_options(&self) -> Result<&Command, DriverError> {
         self.options
             .exec_command
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| DriverError::other("no exec command is configured"))
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.config.name
+        &self.name
     }
 
     pub(crate) fn started_at(&self) -> i64 {

@@ -49,7 +49,7 @@ fn env(
         network,
         cgroup_parent: "",
     };
-    TaskEnv::build(&source).vars
+    TaskEnv::build(&source).vars.into_iter().collect()
 }
 
 fn group_port(value: i64, to: i64, mode: &str) -> AllocatedResources {

@@ -1,0 +1,34 @@
+//! The task group of an allocation, read where its job holds it: a node has thousands of allocations, and jobs are
+//! large.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use caravan_model::{Allocation, Job, TaskGroup};
+
+/// The task group of an allocation. Cloning it shares the job.
+#[derive(Clone)]
+pub(crate) struct Group {
+    job: Arc<Job>,
+    at: usize,
+}
+
+impl Group {
+    /// None when the allocation came without its job, or the job does not have the group.
+    pub(crate) fn of(alloc: &Allocation) -> Option<Self> {
+        let job = Arc::clone(alloc.job.as_ref()?);
+        let at = job
+            .task_groups
+            .iter()
+            .position(|group| group.name == alloc.task_group)?;
+        Some(Self { job, at })
+    }
+}
+
+impl Deref for Group {
+    type Target = TaskGroup;
+
+    fn deref(&self) -> &TaskGroup {
+        &self.job.task_groups[self.at]
+    }
+}
