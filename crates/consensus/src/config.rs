@@ -56,7 +56,7 @@ impl Config {
             propose_timeout: Duration::from_secs(30),
             leader_wait: Duration::from_secs(6),
             command_limit: 64 << 20,
-            log_cache: 4 << 20,
+            log_cache: 1 << 20,
         }
     }
 

@@ -267,7 +267,7 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// Bytes of pages that stay in memory; the library would keep a gigabyte.
-const PAGE_CACHE: usize = 4 << 20;
+const PAGE_CACHE: usize = 1 << 20;
 
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]

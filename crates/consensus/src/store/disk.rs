@@ -37,7 +37,7 @@ const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// The log is read rarely: its working set is the tail, which is held outside of redb.
-const PAGE_CACHE: usize = 4 << 20;
+const PAGE_CACHE: usize = 1 << 20;
 /// Entries between two commit marks on disk: each costs the writing of a second table.
 const MARK_EVERY: u64 = 256;
 /// A group this large is committed without looking for more.
