@@ -29,8 +29,9 @@ fn tell(name: &str, value: f64, unit: &str) {
     println!("{name} {value:.1} {unit}");
 }
 
-/// Memory that the process holds, in MiB.
+/// Memory that the process holds, in MiB, after what was freed is given back, as an agent does now and then.
 fn resident() -> f64 {
+    caravan_host::give_memory_back();
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: f64 = text
         .split(' ')
@@ -100,6 +101,48 @@ async fn placements(server: &Server) {
     tell("memory-of-100000-allocations", resident(), "MiB");
 }
 
+/// Has the clients say that every allocation runs.
+async fn running(server: &Server) {
+    let since = now();
+    let mut task = TaskState {
+        state: TaskPhase::Running,
+        started_at: Timestamp::from(since),
+        ..TaskState::default()
+    };
+    for what in [
+        task_event::RECEIVED,
+        task_event::TASK_SETUP,
+        task_event::STARTED,
+    ] {
+        task.add_event(TaskEvent::new(what, since));
+    }
+    let states = TaskStates::from([("t".to_owned(), task)]);
+    let started = |id| Allocation {
+        id,
+        client_status: ClientStatus::Running,
+        client_description: client_description::RUNNING.to_owned(),
+        task_states: states.clone(),
+        ..Allocation::default()
+    };
+    tell_all(server, started).await;
+    tell("memory-of-100000-running-allocations", resident(), "MiB");
+}
+
+/// What clients say of every allocation, a thousand at a time: what is measured is not the callers' memory.
+async fn tell_all(server: &Server, said: impl Fn(AllocId) -> Allocation) {
+    let state = server.store().snapshot();
+    let ids: Vec<AllocId> = state.allocs().map(|alloc| alloc.id).collect();
+    drop(state);
+    for ids in ids.chunks(1000) {
+        let update = Command::UpdateAllocsFromClient {
+            allocs: ids.iter().copied().map(&said).collect(),
+            evals: Vec::new(),
+            now: now(),
+        };
+        propose_all(server.proposer(), [update].into_iter()).await;
+    }
+}
+
 /// Stops everything, has the clients say that it ended, and collects it (W13).
 async fn collect(server: &Server) {
     let proposer = server.proposer();
@@ -124,23 +167,13 @@ async fn collect(server: &Server) {
         .into_iter(),
     )
     .await;
-    let ended: Vec<Allocation> = state
-        .allocs()
-        .map(|alloc| Allocation {
-            id: alloc.id,
-            client_status: ClientStatus::Complete,
-            ..Allocation::default()
-        })
-        .collect();
     drop(state);
-    let updates = ended
-        .chunks(1000)
-        .map(|allocs| Command::UpdateAllocsFromClient {
-            allocs: allocs.to_vec(),
-            evals: Vec::new(),
-            now: now(),
-        });
-    propose_all(proposer, updates).await;
+    let ended = |id| Allocation {
+        id,
+        client_status: ClientStatus::Complete,
+        ..Allocation::default()
+    };
+    tell_all(server, ended).await;
     let start = Instant::now();
     let later = now() + Duration::from_secs(60);
     for command in caravan_control::gc::force_gc(&server.store().snapshot(), later) {
@@ -232,6 +265,7 @@ fn main() {
             };
             let server = start(config).await;
             placements(&server).await;
+            running(&server).await;
             if wanted("collect") {
                 collect(&server).await;
             }
