@@ -396,6 +396,18 @@ impl Reconciler<'_> {
     }
 }
 
+/// Whether something that is wanted runs in the place of an allocation: what replaced it, or what replaced that.
+fn is_stood_in_for(alloc: &Allocation, all: &AllocSet) -> bool {
+    let mut next = all.get(&alloc.next_allocation);
+    for _ in 0..all.len() {
+        match next {
+            Some(one) if one.server_terminal() => next = all.get(&one.next_allocation),
+            found => return found.is_some(),
+        }
+    }
+    false
+}
+
 /// Takes those out that are silent while a replacement stands in for them: they neither count nor change until their
 /// node is back or their time is over.
 fn set_replaced_aside(
@@ -405,8 +417,7 @@ fn set_replaced_aside(
 ) -> AllocSet {
     let replaced = untainted.iter().filter(|(id, alloc)| {
         let silent = alloc.client_status == ClientStatus::Unknown || disconnecting.contains_key(id);
-        let next = all.get(&alloc.next_allocation);
-        silent && next.is_some_and(|next| !next.server_terminal())
+        silent && is_stood_in_for(alloc, all)
     });
     let replaced: AllocSet = replaced
         .map(|(id, alloc)| (*id, Arc::clone(alloc)))
