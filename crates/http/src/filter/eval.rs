@@ -7,6 +7,7 @@ use super::{
     parse::{Expression, Selector, Test},
 };
 use crate::go;
+use caravan_model::regexp;
 
 /// Why an expression makes no sense for an object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -295,9 +296,8 @@ fn is_empty(value: &Datum) -> bool {
 }
 
 fn bad_regex(source: &str) -> EvalError {
-    let cause = if source.contains('[') && !source.contains(']') {
-        let from = source.find('[').unwrap_or(0);
-        format!("missing closing ]: `{}`", &source[from..])
+    let cause = if let Err(why) = regexp::translated(source) {
+        why
     } else if source.matches('(').count() != source.matches(')').count() {
         format!("missing closing ): `{source}`")
     } else {

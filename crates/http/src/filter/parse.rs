@@ -3,6 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, fmt};
 
+use caravan_model::regexp;
 use regex::Regex;
 
 /// Why an expression does not parse.
@@ -301,7 +302,9 @@ impl Parser<'_> {
         for (negated, words) in [(false, &["matches"][..]), (true, &["not", "matches"])] {
             if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
                 let (source, at) = self.value(at)?;
-                let regex = Regex::new(&source).ok().map(Box::new);
+                let usual = regexp::translated(&source).ok();
+                let regex = usual.and_then(|usual| Regex::new(&usual).ok());
+                let regex = regex.map(Box::new);
                 return Some((
                     Expression::Match {
                         selector,

@@ -100,6 +100,7 @@ fn expressions() {
         ("Meta.none != red", true),
         (r#"ID matches "^app-[ab]$""#, true),
         ("ID not matches `^app`", false),
+        ("ID not matches `{`", true),
         ("Meta is empty", false),
         ("Meta is not empty", true),
         ("Dropped is empty", true),
@@ -158,6 +159,10 @@ fn objects_that_do_not_fit() {
         (
             r#"ID matches "[""#,
             "failed to compile regular expression \"[\": error parsing regexp: missing closing ]: `[`",
+        ),
+        (
+            "ID matches `a**`",
+            "failed to compile regular expression \"a**\": error parsing regexp: invalid nested repetition operator: `**`",
         ),
     ] {
         let error = Filter::parse(text)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use caravan_model::regexp;
 use gotmpl::{Template, TemplateError, Value};
 use sha2::{Digest, Sha256};
 
@@ -35,6 +36,13 @@ fn text(args: &[Value], at: usize) -> Result<String, TemplateError> {
     args.get(at)
         .map(ToString::to_string)
         .ok_or_else(|| fail(format!("missing argument {}", at + 1)))
+}
+
+/// The first argument as a regular expression.
+fn pattern(args: &[Value]) -> Result<regex::Regex, TemplateError> {
+    let usual = regexp::translated(&text(args, 0)?)
+        .map_err(|why| fail(format!("error parsing regexp: {why}")))?;
+    regex::Regex::new(&usual).map_err(|error| fail(error.to_string()))
 }
 
 fn map(entries: impl IntoIterator<Item = (String, Value)>) -> Value {
@@ -104,16 +112,12 @@ const FUNCTIONS: &[(&str, Function)] = &[
         ))
     }),
     ("regexReplaceAll", |_, args| {
-        let pattern =
-            regex::Regex::new(&text(args, 0)?).map_err(|error| fail(error.to_string()))?;
         Ok(string(
-            pattern.replace_all(&text(args, 2)?, text(args, 1)?.as_str()),
+            pattern(args)?.replace_all(&text(args, 2)?, text(args, 1)?.as_str()),
         ))
     }),
     ("regexMatch", |_, args| {
-        let pattern =
-            regex::Regex::new(&text(args, 0)?).map_err(|error| fail(error.to_string()))?;
-        Ok(Value::Bool(pattern.is_match(&text(args, 1)?)))
+        Ok(Value::Bool(pattern(args)?.is_match(&text(args, 1)?)))
     }),
     ("split", |_, args| {
         let (by, of) = (text(args, 0)?, text(args, 1)?);

@@ -94,6 +94,7 @@ fn sprig_on_texts() {
             "sprig_regexReplaceAllLiteral \"a(x*)b\" \"-ab-\" \"${1}\"",
             "-${1}-",
         ),
+        ("sprig_regexReplaceAllLiteral \"{\" \"a{b\" \"-\"", "a-b"),
         ("sprig_regexSplit \"z+\" \"pizza\" -1", "[pi a]"),
         ("sprig_regexQuoteMeta \"1.2.3\"", "1\\.2\\.3"),
     ] {

@@ -3,7 +3,9 @@
 
 use gotmpl::{TemplateError, Value};
 
-use super::{Answer, Function, fail, from_json, items, list, map, string, text, title, to_json};
+use super::{
+    Answer, Function, fail, from_json, items, list, map, pattern, string, text, title, to_json,
+};
 
 mod dates;
 mod layout;

@@ -1,9 +1,9 @@
 //! Regular expressions.
 
 use gotmpl::{TemplateError, Value};
-use regex::{NoExpand, Regex};
+use regex::NoExpand;
 
-use super::{Answer, Function, fail, list, string, text, value, whole};
+use super::{Answer, Function, list, pattern, string, text, value, whole};
 use crate::templates::engine::Pass;
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
@@ -18,10 +18,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
         Ok(string(regex::escape(&text(args, 0)?)))
     }),
 ];
-
-fn pattern(args: &[Value]) -> Result<Regex, TemplateError> {
-    Regex::new(&text(args, 0)?).map_err(|error| fail(error.to_string()))
-}
 
 /// How many are wanted; a negative number means all.
 fn most(args: &[Value], at: usize) -> Result<usize, TemplateError> {
