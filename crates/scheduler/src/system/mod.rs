@@ -451,8 +451,7 @@ struct Failures {
 fn merge_filtered(into: &mut AllocMetric, metric: &AllocMetric) {
     into.nodes_evaluated += metric.nodes_evaluated;
     into.nodes_filtered += metric.nodes_filtered;
-    into.nodes_in_pool = metric.nodes_in_pool;
-    into.node_pool.clone_from(&metric.node_pool);
+    // The pool and how many nodes it has are not told: recordings of system jobs have neither.
     into.nodes_available = Arc::clone(&metric.nodes_available);
     for (class, count) in &metric.class_filtered {
         *into.class_filtered.or_default(class.clone()) += count;

@@ -285,7 +285,10 @@ pub fn whole(metric: &AllocMetric) -> Vec<String> {
         coalesced_failures,
     } = metric;
     let mut lines = vec![
-        format!("{nodes_evaluated} evaluated, {nodes_in_pool} in pool {node_pool}"),
+        match node_pool.as_str() {
+            "" => format!("{nodes_evaluated} evaluated, no pool told"),
+            pool => format!("{nodes_evaluated} evaluated, {nodes_in_pool} in pool {pool}"),
+        },
         format!("{nodes_filtered} filtered, {nodes_exhausted} exhausted"),
     ];
     for (title, counts) in [
