@@ -285,7 +285,7 @@ pub fn whole(metric: &AllocMetric) -> Vec<String> {
         coalesced_failures,
     } = metric;
     let mut lines = vec![
-        match node_pool.as_str() {
+        match &**node_pool {
             "" => format!("{nodes_evaluated} evaluated, no pool told"),
             pool => format!("{nodes_evaluated} evaluated, {nodes_in_pool} in pool {pool}"),
         },
