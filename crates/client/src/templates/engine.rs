@@ -1,79 +1,14 @@
 //! One pass of the template language over what is known.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use caravan_model::Template;
-use gotmpl::{MissingKey, Value};
+use gotmpl::MissingKey;
 
-use super::data::{self, Data, Need};
+use super::data::{Data, Need};
+use super::pass::{Context, Pass};
 use super::{functions, methods};
-
-/// What a template can see.
-pub(super) struct Context<'a> {
-    pub(super) env: &'a BTreeMap<String, String>,
-    pub(super) data: &'a Data,
-    pub(super) denied: &'a [String],
-    /// The task's directory, for `file`.
-    pub(super) files: &'a Path,
-    pub(super) sandboxed: bool,
-    /// Expands templates of addresses.
-    pub(super) addresses: Addresses,
-}
-
-/// Makes an address of a template of one.
-type Addresses = fn(&str) -> Result<String, String>;
-
-/// What functions share during a pass.
-pub(super) struct Pass {
-    pub(super) env: BTreeMap<String, String>,
-    pub(super) data: Data,
-    pub(super) files: std::path::PathBuf,
-    pub(super) sandboxed: bool,
-    pub(super) addresses: Addresses,
-    /// What the template wrote on its scratchpad.
-    pub(super) noted: Mutex<BTreeMap<String, Value>>,
-    /// While it is rendered: the template, for those that it defines.
-    pub(super) engine: Mutex<Option<Arc<gotmpl::Template>>>,
-    /// How many of these are being executed.
-    pub(super) depth: AtomicUsize,
-    missing: Mutex<Vec<Need>>,
-}
-
-impl Pass {
-    fn of(context: &Context<'_>) -> Self {
-        Self {
-            env: context.env.clone(),
-            data: context.data.clone(),
-            files: context.files.to_path_buf(),
-            sandboxed: context.sandboxed,
-            addresses: context.addresses,
-            noted: Mutex::default(),
-            engine: Mutex::default(),
-            depth: AtomicUsize::new(0),
-            missing: Mutex::new(Vec::new()),
-        }
-    }
-
-    /// What is known about `need`; else it is noted as missing.
-    pub(super) fn ask(&self, need: Need) -> Option<&data::Value> {
-        let found = self.data.get(&need);
-        let absent = match found {
-            None => true,
-            Some(data::Value::Absent) => !need.is_optional(),
-            Some(_) => false,
-        };
-        if absent {
-            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-            if !missing.contains(&need) {
-                missing.push(need);
-            }
-        }
-        found
-    }
-}
 
 /// Gives Sprig's functions to an engine that renders no template of a task.
 pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
@@ -86,7 +21,7 @@ pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
         sandboxed: true,
         addresses: |_| Err("no addresses are expanded here".to_owned()),
     };
-    functions::with_sprig(engine, &Arc::new(Pass::of(&nothing)))
+    functions::with_sprig(engine, &Arc::new(Pass::new(&nothing)))
 }
 
 /// Renders; what comes out counts only when nothing is missing.
@@ -95,7 +30,7 @@ pub(super) fn render(
     source: &str,
     context: &Context<'_>,
 ) -> Result<(String, Vec<Need>), String> {
-    let pass = Arc::new(Pass::of(context));
+    let pass = Arc::new(Pass::new(context));
     let delims = (
         or(&template.left_delim, "{{"),
         or(&template.right_delim, "}}"),
@@ -112,7 +47,7 @@ pub(super) fn render(
     });
     // Its functions hold the pass.
     *pass.engine.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    let missing = std::mem::take(&mut *pass.missing.lock().unwrap_or_else(PoisonError::into_inner));
+    let missing = pass.missing();
     match result {
         Ok(text) => Ok((text, missing)),
         // With data missing, what fails may succeed once it is there.

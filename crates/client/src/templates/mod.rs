@@ -24,6 +24,7 @@ mod engine;
 mod envfile;
 mod functions;
 mod methods;
+mod pass;
 mod secrets;
 mod sources;
 #[cfg(test)]
@@ -137,7 +138,7 @@ impl Templates {
         let mut missing = Vec::new();
         for template in &self.replaced {
             let source = self.source(template)?;
-            let context = engine::Context {
+            let context = pass::Context {
                 env: &self.env,
                 data,
                 denied: &self.shared.config.template.function_denylist,

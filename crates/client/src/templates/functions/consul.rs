@@ -6,7 +6,7 @@ use gotmpl::Value;
 use serde_json::{Value as Json, json};
 
 use super::super::data::{self, Need};
-use super::super::engine::Pass;
+use super::super::pass::Pass;
 use super::{Answer, Function, from_json, list, map, string, text};
 use crate::consul::escaped;
 

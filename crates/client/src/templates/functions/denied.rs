@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gotmpl::Value;
 
-use super::super::engine::Pass;
+use super::super::pass::Pass;
 use super::{Answer, Function, fail, string, text};
 use crate::api::contained;
 

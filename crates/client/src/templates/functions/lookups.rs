@@ -7,7 +7,7 @@ use gotmpl::Value;
 use sha2::{Digest, Sha256};
 
 use super::super::data::{self, Need};
-use super::super::engine::Pass;
+use super::super::pass::Pass;
 use super::{Answer, Function, fail, from_json, list, map, number, string, text};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[

@@ -9,7 +9,7 @@ use caravan_model::regexp;
 use gotmpl::{Template, TemplateError, Value};
 use sha2::{Digest, Sha256};
 
-use super::engine::Pass;
+use super::pass::Pass;
 use crate::api::contained;
 
 mod collections;

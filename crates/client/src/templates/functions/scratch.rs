@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use gotmpl::Value;
 
-use super::super::engine::Pass;
+use super::super::pass::Pass;
 use super::{Answer, Function, fail, list, string, text};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[

@@ -1,7 +1,8 @@
 //! Rendering over what is known.
 
 use super::data::{Data, Need, Value};
-use super::engine::{Context, render};
+use super::engine::render;
+use super::pass::Context;
 use caravan_model::Template;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,7 +4,7 @@ use gotmpl::{TemplateError, Value};
 use regex::NoExpand;
 
 use super::{Answer, Function, list, pattern, string, text, value, whole};
-use crate::templates::engine::Pass;
+use crate::templates::pass::Pass;
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("sprig_regexMatch", matches),
