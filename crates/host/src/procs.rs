@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,29 @@ pub fn usage_of(pids: &[i32]) -> BTreeMap<i32, ProcessUsage> {
         .collect()
 }
 
+/// Where the code of this program is mapped, in bytes of its address space; none where `/proc` does not tell.
+pub(crate) fn own_code() -> Option<Range<usize>> {
+    let program = fs::read_link("/proc/self/exe").ok()?;
+    code(
+        &fs::read_to_string("/proc/self/maps").ok()?,
+        program.to_str()?,
+    )
+}
+
+/// The mapping of `program` that is executable and cannot be written, of the lines of a `maps` file.
+fn code(maps: &str, program: &str) -> Option<Range<usize>> {
+    maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let file = rest.splitn(5, ' ').nth(4)?.trim_start();
+        if !rest.starts_with("r-xp ") || file != program {
+            return None;
+        }
+        let (start, end) = range.split_once('-')?;
+        let address = |text| usize::from_str_radix(text, 16).ok();
+        Some(address(start)?..address(end)?)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +221,21 @@ mod tests {
             ('S', 7, 50, 60)
         );
         assert_eq!((stat.start_time, stat.rss_pages), (98765, 25));
+    }
+
+    #[test]
+    fn code_is_what_is_executable_of_the_program() {
+        let maps = "1000-3000 r--p 00000000 fe:00 7                     /opt/a b\n\
+                    3000-9000 r-xp 00002000 fe:00 7                     /opt/a b\n\
+                    9000-a000 r--p 00008000 fe:00 7                     /opt/a b\n\
+                    b000-c000 rw-p 00000000 00:00 0\n\
+                    d000-e000 r-xp 00000000 fe:00 8                     /lib/libc.so.6\n";
+        assert_eq!(code(maps, "/opt/a b"), Some(0x3000..0x9000));
+        assert_eq!(code(maps, "/opt/a"), None);
+        let here = code_is_what_is_executable_of_the_program as *const () as usize;
+        assert!(own_code().expect("/proc is mounted").contains(&here));
+        crate::give_memory_back();
+        assert!(own_code().expect("this goes on").contains(&here));
     }
 
     #[test]

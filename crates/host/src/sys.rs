@@ -28,13 +28,25 @@ pub(crate) fn kill_group(pgid: i32, signo: i32) {
     }
 }
 
-/// Gives memory that was freed back to the machine. The allocator keeps what many threads have freed each for
-/// itself, which after a burst of work may be a gigabyte.
+/// Gives memory back to the machine: what was freed, which the allocator keeps for many threads each, after a burst of
+/// work up to a gigabyte; and pages of the program's code, most of which only its start needed. What runs on has its
+/// own again at the next step, for they stay in the page cache as long as the machine has room.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim takes no pointer, and is safe to call from any thread at any time.
     unsafe {
         nix::libc::malloc_trim(0);
+    }
+    if let Some(code) = crate::procs::own_code() {
+        // SAFETY: these pages are mapped from the program's file, executable and never written: the kernel reads
+        // them again from there when they are needed.
+        unsafe {
+            nix::libc::madvise(
+                std::ptr::without_provenance_mut::<c_void>(code.start),
+                code.len(),
+                nix::libc::MADV_DONTNEED,
+            );
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 /// them leaves a gigabyte behind.
 pub(super) const BLOCKING_THREADS: usize = 64;
 
-/// How often freed memory is given back.
-const PAUSE: Duration = Duration::from_secs(30);
+/// How often memory is given back.
+const PAUSE: Duration = Duration::from_secs(20);
 
-/// Gives freed memory back now and then. Runs until dropped.
+/// Gives memory back now and then: what was freed, and code that is not used. Runs until dropped.
 pub(super) async fn give_back() {
     loop {
         tokio::time::sleep(PAUSE).await;
