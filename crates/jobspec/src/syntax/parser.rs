@@ -104,8 +104,10 @@ impl<'a> Parser<'a> {
         for token in misplaced.take(MOST_MISPLACED) {
             let span = token.span;
             let again = last.is_some_and(|last| {
-                let between = &self.text[last.end as usize..span.start as usize];
-                self.source(last) == self.source(span) && !between.contains('\n')
+                // A quote that is not closed takes a carriage return behind it along, which is told, too.
+                let between = self.text.get(last.end as usize..span.start as usize);
+                self.source(last) == self.source(span)
+                    && !between.unwrap_or_default().contains('\n')
             });
             if !again || token.kind == Kind::BrokenQuote {
                 let _ = self.invalid::<()>(*token);
