@@ -8,11 +8,9 @@ mod targets;
 
 use std::path::Path;
 
-/// The committed files of a folder: of job files for every target that reads one, else of the target's name.
-fn corpus(of: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(of);
+/// The committed files of a folder, with their names.
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found: Vec<(String, Vec<u8>)> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -23,6 +21,16 @@ fn corpus(of: &str) -> Vec<(String, Vec<u8>)> {
         .collect();
     found.sort();
     assert!(!found.is_empty(), "{} is empty", folder.display());
+    found
+}
+
+/// What a target begins with: job files (those of the other tests, too) where it reads one, else files of its own.
+fn corpus(of: &str) -> Vec<(String, Vec<u8>)> {
+    let mut found = files(&format!("../../fuzz/corpus/{of}"));
+    if of == "job" {
+        let whole = files("tests/fixtures").into_iter();
+        found.extend(whole.filter(|(name, _)| name.ends_with(".hcl")));
+    }
     found
 }
 
