@@ -5,6 +5,7 @@
 
 use std::io;
 
+mod marks;
 mod pack;
 mod place;
 mod unpack;

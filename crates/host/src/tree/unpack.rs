@@ -9,10 +9,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use tar::{Entry, EntryType};
 
 use super::TreeError;
+use super::marks::Marks;
 use super::place::{Root, kind, names, plain, remove};
 
 /// What may stand before an entry: long names, and what else is said of it. It is held in memory.
@@ -124,79 +125,9 @@ struct Target {
     made: Option<BTreeSet<PathBuf>>,
 }
 
-/// What an entry says of itself.
-struct Marks {
-    mode: Mode,
-    owner: Option<(Uid, Gid)>,
-    modified: Timestamps,
-    attributes: Vec<(String, Vec<u8>)>,
-}
-
-/// How extended attributes are named in archives.
-const ATTRIBUTE: &str = "SCHILY.xattr.";
-
-/// The attributes of an entry that an image may set. Those of the kernel's own machinery (of overlays, of security modules) would
-/// say more of the machine than of the file.
-fn attributes(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut found = Vec::new();
-    // One whose value has the byte of a new line in it cannot be read.
-    for extension in entry.pax_extensions()?.into_iter().flatten().flatten() {
-        let name = extension
-            .key()
-            .ok()
-            .and_then(|key| key.strip_prefix(ATTRIBUTE));
-        let Some(name) = name else { continue };
-        if name == "security.capability" || name.starts_with("user.") {
-            found.push((name.to_owned(), extension.value_bytes().to_vec()));
-        }
-    }
-    Ok(found)
-}
-
-/// Sets attributes where the file system has them and this process may.
-fn attribute(file: impl std::os::fd::AsFd, marks: &Marks) -> io::Result<()> {
-    for (name, value) in &marks.attributes {
-        match rustix::fs::fsetxattr(&file, name.as_str(), value, XattrFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::PERM) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-fn marks(entry: &mut Entry<'_, impl Read>, owners: bool, layer: bool) -> io::Result<Marks> {
-    let attributes = if layer {
-        attributes(entry)?
-    } else {
-        Vec::new()
-    };
-    let header = entry.header();
-    let id = |id: u64| u32::try_from(id).unwrap_or(u32::MAX - 1);
-    let owner = match owners {
-        true => Some((
-            Uid::from_raw(id(header.uid()?)),
-            Gid::from_raw(id(header.gid()?)),
-        )),
-        false => None,
-    };
-    let time = Timespec {
-        tv_sec: i64::try_from(header.mtime().unwrap_or(0)).unwrap_or(0),
-        tv_nsec: 0,
-    };
-    Ok(Marks {
-        mode: Mode::from_raw_mode(header.mode()? & 0o7777),
-        owner,
-        modified: Timestamps {
-            last_access: time,
-            last_modification: time,
-        },
-        attributes,
-    })
-}
-
 impl Target {
     fn put(&mut self, path: &Path, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
-        let marks = marks(entry, self.owners, self.made.is_some())?;
+        let marks = Marks::of(entry, self.owners, self.made.is_some())?;
         let kind = entry.header().entry_type();
         let Some(name) = path.file_name() else {
             return Ok(());
@@ -213,12 +144,7 @@ impl Target {
                 let file = rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))?;
                 let mut file = File::from(file);
                 io::copy(entry, &mut file)?;
-                if let Some((user, group)) = marks.owner {
-                    rustix::fs::fchown(&file, Some(user), Some(group))?;
-                }
-                // After the owner, whose change takes the set-user bits away.
-                rustix::fs::fchmod(&file, marks.mode)?;
-                attribute(&file, &marks)?;
+                marks.give(&file)?;
                 rustix::fs::futimens(&file, &marks.modified)?;
             }
             EntryType::Symlink => {
@@ -228,7 +154,7 @@ impl Target {
                 let to = OsString::from_vec(to.into_owned());
                 let directory = self.cleared(path, name)?;
                 rustix::fs::symlinkat(&to, directory, name)?;
-                own(directory, name, &marks)?;
+                marks.give_link(directory, name)?;
             }
             EntryType::Link => {
                 let Some(to) = entry.link_name()? else {
@@ -239,7 +165,7 @@ impl Target {
             EntryType::Fifo => {
                 let directory = self.cleared(path, name)?;
                 rustix::fs::mknodat(directory, name, FileType::Fifo, marks.mode, 0)?;
-                own(directory, name, &marks)?;
+                marks.give_link(directory, name)?;
             }
             // Devices are given by who runs a task, never by files.
             _ => return Ok(()),
@@ -269,11 +195,7 @@ impl Target {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(directory, name, flags, Mode::empty())?;
-        if let Some((user, group)) = marks.owner {
-            rustix::fs::fchown(&made, Some(user), Some(group))?;
-        }
-        rustix::fs::fchmod(&made, marks.mode)?;
-        attribute(&made, marks)
+        marks.give(&made)
     }
 
     /// A second name of a file that is there.
@@ -321,22 +243,11 @@ impl Target {
     }
 }
 
-fn own(directory: &OwnedFd, name: &OsStr, marks: &Marks) -> io::Result<()> {
-    if let Some((user, group)) = marks.owner {
-        rustix::fs::chownat(
-            directory,
-            name,
-            Some(user),
-            Some(group),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::marks::ATTRIBUTE;
     use super::*;
+    use rustix::fs::XattrFlags;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use EntryType::{Block, Directory, Fifo, Link, Regular, Symlink};
