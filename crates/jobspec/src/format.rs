@@ -4,6 +4,7 @@
 //! Works on tokens, not on trees, so that nothing can get lost.
 
 mod spacing;
+mod strange;
 
 use crate::diagnostic::{Diagnostics, Diags};
 use crate::inputs::Source;
@@ -11,6 +12,7 @@ use crate::source::Span;
 use crate::syntax::lexer::{Kind, Token, lex};
 use crate::syntax::parser::parse_file;
 use spacing::{bracket_change, space_between};
+pub use strange::format_bytes;
 use unicode_segmentation::UnicodeSegmentation;
 
 const INDENT: usize = 2;
@@ -41,7 +43,8 @@ struct Line<'a> {
     end: &'a str,
 }
 
-/// Lays out a job file, or any other file of the language.
+/// Lays out a job file, or any other file of the language; [`format_bytes`] does when its comments are in another
+/// encoding.
 ///
 /// # Errors
 /// The file's syntax errors.

@@ -36,7 +36,7 @@ pub use admission::{Admission, Cluster, NoCluster, admit};
 pub use canonical::{canonicalize, complete};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use files::{FileError, Files};
-pub use format::format_source;
+pub use format::{format_bytes, format_source};
 pub use inputs::{Inputs, Source, VarFile};
 pub use json_job::parse_json_job;
 pub use locate::locate;

@@ -125,7 +125,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// The text with a sign of three bytes for whatever is no character, and where these are.
-fn readable(bytes: &[u8]) -> (String, Vec<usize>) {
+pub(crate) fn readable(bytes: &[u8]) -> (String, Vec<usize>) {
     let mut text = String::with_capacity(bytes.len());
     let mut strange = Vec::new();
     for chunk in bytes.utf8_chunks() {
@@ -139,7 +139,7 @@ fn readable(bytes: &[u8]) -> (String, Vec<usize>) {
 }
 
 /// The first of the places that is in no comment: what comments say, and in which encoding, is nobody's business.
-fn outside_comments<'a>(text: &str, places: &'a [usize]) -> Option<&'a usize> {
+pub(crate) fn outside_comments<'a>(text: &str, places: &'a [usize]) -> Option<&'a usize> {
     let tokens = lex(0, text);
     places.iter().find(|&&at| {
         let next = tokens.partition_point(|token| token.span.end as usize <= at);

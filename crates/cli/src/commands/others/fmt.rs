@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{switch, switch_on};
 use crate::hostfiles::{io_text, read_or_stdin};
-use caravan_jobspec::{Diagnostics, Source, format_source};
+use caravan_jobspec::{Diagnostics, Source, format_bytes};
 use std::path::{Path, PathBuf};
 
 pub(super) const SPEC: Command = Command {
@@ -35,11 +35,9 @@ fn run(context: &mut Context) -> Outcome {
     if paths == ["-"] {
         let bytes = read_or_stdin("-")?;
         let source = Source::new("<stdin>", bytes.clone());
-        let text = format_source(&source).map_err(|found| told(&found, &bytes, context))?;
-        context.ui.raw(text.as_bytes());
-        return Ok(u8::from(
-            context.given.on("check") && text.as_bytes() != bytes,
-        ));
+        let text = format_bytes(&source).map_err(|found| told(&found, &bytes, context))?;
+        context.ui.raw(&text);
+        return Ok(u8::from(context.given.on("check") && text != bytes));
     }
     let mut files = Vec::new();
     let mut problems = Vec::new();
@@ -135,15 +133,15 @@ fn one(context: &mut Context, path: &Path) -> Result<bool, Failure> {
     let name = path.to_string_lossy().into_owned();
     let bytes = std::fs::read(path).map_err(|error| format!("open {name}: {}", io_text(&error)))?;
     let source = Source::new(name.clone(), bytes.clone());
-    let text = format_source(&source).map_err(|found| told(&found, &bytes, context))?;
+    let text = format_bytes(&source).map_err(|found| told(&found, &bytes, context))?;
     let (list, write) = (
         context.given.on("list"),
         context.given.on("write") && !context.given.on("check"),
     );
     if !list && !write {
-        context.ui.raw(text.as_bytes());
+        context.ui.raw(&text);
     }
-    if text.as_bytes() == bytes {
+    if text == bytes {
         return Ok(false);
     }
     if list {
