@@ -293,6 +293,7 @@ const LISTS: &[&str] = &[
     "MetaOptional",
     "MetaRequired",
     "Networks",
+    "Payload",
     "PlacedCanaries",
     "Policies",
     "Ports",
@@ -308,6 +309,61 @@ const LISTS: &[&str] = &[
     "Templates",
     "VolumeMounts",
 ];
+
+/// Members whose number is a duration.
+const DURATIONS: &[&str] = &[
+    "AllocationTime",
+    "Deadline",
+    "Delay",
+    "Grace",
+    "HealthTimeout",
+    "HealthyDeadline",
+    "HeartbeatTTL",
+    "Interval",
+    "KillTimeout",
+    "LostAfter",
+    "MaxClientDisconnect",
+    "MaxDelay",
+    "MaxRunDuration",
+    "MinHealthyTime",
+    "NodeIdentityTTL",
+    "ProgressDeadline",
+    "ShutdownDelay",
+    "Splay",
+    "Stagger",
+    "StopAfterClientDisconnect",
+    "StopOnClientAfter",
+    "TTL",
+    "Timeout",
+    "VaultGrace",
+    "Wait",
+];
+
+/// Members that hold a moment, also when it is null.
+const TIMES: &[&str] = &[
+    "FinishedAt",
+    "ForceDeadline",
+    "LastRestart",
+    "NextPeriodicLaunch",
+    "RequireProgressBy",
+    "ResourceExhausted",
+    "StableSince",
+    "StartedAt",
+    "Timestamp",
+    "UpdateTime",
+    "UpdatedAt",
+    "WaitUntil",
+];
+
+/// Whether a number in the member of this name is a duration, in nanoseconds.
+pub(crate) fn is_duration(name: &str) -> bool {
+    DURATIONS.contains(&name)
+}
+
+/// Whether the member of this name is a moment.
+pub(crate) fn is_time(name: &str) -> bool {
+    TIMES.contains(&name)
+}
 
 /// What null stands for in the member of this name: an empty map, an empty list, or nothing.
 pub(crate) fn blank(name: &str) -> Value {

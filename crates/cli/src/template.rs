@@ -1,10 +1,16 @@
 //! `-t`: answers through Go templates.
 
-use crate::{lent, shape};
+mod mistakes;
+
+use crate::{format, lent, shape};
+use caravan_model::Duration;
 use gotmpl::{MissingKey, Template, TemplateError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What the engine prints for nothing at all: what a map lacks, and what a pointer does not point to.
+const NO_VALUE: &str = "<no value>";
 
 /// Renders `source` over `value`; `type_name` is what an unknown field is said to be missing from.
 pub(crate) fn render(source: &str, value: &Value, type_name: &str) -> Result<String, String> {
@@ -16,15 +22,14 @@ pub(crate) fn render(source: &str, value: &Value, type_name: &str) -> Result<Str
             .execute_to_string(&data)
     };
     let text = match execute(MissingKey::Error) {
+        // Nothing was missing from a map, so that these are pointers, which Go prints in another way.
+        Ok(text) => Ok(text.replace(NO_VALUE, "<nil>")),
         Err(TemplateError::MissingKey { key }) if of_a_map(source, &key) => {
             execute(MissingKey::Invalid)
         }
         other => other,
     };
-    text.map_err(|error| match error {
-        TemplateError::MissingKey { key } => missing(source, &key, type_name),
-        other => other.to_string(),
-    })
+    text.map_err(|error| mistakes::words(source, &error, type_name))
 }
 
 /// Whether the template looks `key` up in a map, where anything may be missing.
@@ -37,32 +42,26 @@ fn of_a_map(source: &str, key: &str) -> bool {
     })
 }
 
-/// Go's words for a field that a type does not have.
-fn missing(source: &str, key: &str, type_name: &str) -> String {
-    let field = format!(".{key}");
-    let at = source.find(&field).unwrap_or(0);
-    let before = &source[..at];
-    let line = before.matches('\n').count() + 1;
-    let column = before.len() - before.rfind('\n').map_or(0, |newline| newline + 1);
-    format!(
-        "template: :{line}:{column}: executing \"\" at <{field}>: can't evaluate field {key} in type {type_name}"
-    )
-}
-
 /// The value of the member `name`.
 fn convert(name: &str, value: &Value) -> gotmpl::Value {
     match value {
+        Value::Null if shape::is_time(name) => text("0001-01-01 00:00:00 +0000 UTC"),
         Value::Null => match shape::blank(name) {
             Value::Null => gotmpl::Value::Nil,
             blank => convert(name, &blank),
         },
         Value::Bool(on) => gotmpl::Value::Bool(*on),
         Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(n), _) if shape::is_duration(name) => text(&Duration(n).to_string()),
             (Some(n), _) => gotmpl::Value::Int(n),
             (None, Some(n)) => gotmpl::Value::Uint(n),
             (None, None) => gotmpl::Value::Float(number.as_f64().unwrap_or_default()),
         },
-        Value::String(text) => gotmpl::Value::String(Arc::from(text.as_str())),
+        Value::String(moment) if shape::is_time(name) => match format::nanos(value) {
+            0 => text(moment),
+            nanos => text(&format::go_time(nanos)),
+        },
+        Value::String(words) => text(words),
         Value::Array(items) => {
             gotmpl::Value::List(items.iter().map(|item| convert("", item)).collect())
         }
@@ -73,6 +72,10 @@ fn convert(name: &str, value: &Value) -> gotmpl::Value {
             gotmpl::Value::Map(Arc::new(members.collect::<BTreeMap<_, _>>()))
         }
     }
+}
+
+fn text(words: &str) -> gotmpl::Value {
+    gotmpl::Value::String(Arc::from(words))
 }
 
 #[cfg(test)]
@@ -103,11 +106,23 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_is_named_with_its_place() {
-        let error = render("{{.Nope}}", &json!({}), "*api.Allocation").unwrap_err();
+    fn durations_and_times_are_printed_as_go_does() {
+        let job = json!({
+            "KillTimeout": 5_000_000_000_i64, "ShutdownDelay": null, "Priority": 50,
+            "StartedAt": "2026-01-02T15:04:05.5Z", "FinishedAt": null,
+        });
+        let source =
+            "{{.KillTimeout}} {{.ShutdownDelay}} {{.Priority}} {{.StartedAt}} {{.FinishedAt}}";
         assert_eq!(
-            error,
-            "template: :1:2: executing \"\" at <.Nope>: can't evaluate field Nope in type *api.Allocation"
+            render(source, &job, "*api.Job").unwrap(),
+            "5s <nil> 50 2026-01-02 15:04:05.5 +0000 UTC 0001-01-01 00:00:00 +0000 UTC"
         );
+    }
+
+    #[test]
+    fn what_points_to_nothing_is_nil() {
+        let job = json!({"Periodic": null, "Datacenters": null, "Payload": null});
+        let source = "{{.Periodic}} {{.Datacenters}} {{.Payload}}{{if .Periodic}} x{{end}}";
+        assert_eq!(render(source, &job, "*api.Job").unwrap(), "<nil> [] []");
     }
 }
