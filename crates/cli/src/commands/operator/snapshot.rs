@@ -3,12 +3,13 @@
 use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
-use crate::flags::switch;
+use crate::flags::{switch, text};
 use crate::format::{now, size};
 use crate::hostfiles::io_text;
 use crate::json::{Fields, pretty_sorted};
 use crate::msgpack::Packed;
 use crate::table::{columns, pairs};
+use caravan_http::Filter;
 use caravan_sdk::{Method, Payload, Query, Request};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -54,6 +55,11 @@ pub(super) const STATE: Command = Command {
     args: "[options] <file>",
     synopsis: "Displays the state in a Nomad snapshot file",
     about: "Displays everything that a snapshot file on disk holds, as JSON. What is encrypted stays so.",
+    flags: &[text(
+        "filter",
+        "expression",
+        "Only the objects that the expression is true of. Those that lack what it looks at are left out.",
+    )],
     client: false,
     run: state,
     ..COMMAND
@@ -189,8 +195,25 @@ fn state(context: &mut Context) -> Outcome {
     let state = state
         .and_then(|(_, state)| Packed::read(state))
         .ok_or("Error inspecting snapshot: its state cannot be read")?;
-    context.ui.out(&pretty_sorted(&state.json()));
+    let mut state = state.json();
+    let expression = context.given.text("filter");
+    if !expression.is_empty() {
+        let filter = Filter::parse(expression)
+            .map_err(|error| format!("Error parsing filter expression: {error}"))?;
+        keep(&mut state, &filter);
+    }
+    context.ui.out(&pretty_sorted(&state));
     Ok(0)
+}
+
+/// Leaves the objects of each table that the filter is true of.
+fn keep(state: &mut Value, filter: &Filter) {
+    let Value::Object(tables) = state else { return };
+    for rows in tables.values_mut() {
+        if let Value::Array(rows) = rows {
+            rows.retain(|row| filter.matches(row).unwrap_or(false));
+        }
+    }
 }
 
 fn redact(context: &mut Context) -> Outcome {
@@ -280,4 +303,22 @@ fn unpack(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, String> {
         files.push((name, content));
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_filter_leaves_the_objects_that_it_is_true_of() {
+        let mut state = json!({
+            "index": 7, "jobs": [{"ID": "web"}, {"ID": "db"}], "pools": [{"Name": "web"}],
+        });
+        keep(&mut state, &Filter::parse("ID == web").unwrap());
+        assert_eq!(
+            state,
+            json!({"index": 7, "jobs": [{"ID": "web"}], "pools": []})
+        );
+    }
 }
