@@ -11,6 +11,14 @@ pub enum FetchError {
     /// The other side did not give it.
     #[error("{0}")]
     Remote(String),
+    /// The other side answered, and refused it.
+    #[error("bad response code: {code}{said}")]
+    Status {
+        /// Of HTTP.
+        code: u16,
+        /// What it says besides, after a colon; may be empty.
+        said: String,
+    },
     /// It is not what was asked for.
     #[error("checksums did not match for {file}: expected {expected}, got {found}")]
     Checksum {

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::archive::Archive;
 use crate::checksum::{self, Wanted};
+use crate::objects::{self, Store};
 use crate::source::{Kind, Source};
-use crate::{FetchError, Mode, Request, git, http, place, s3, sandbox, unpack};
+use crate::{FetchError, Mode, Request, git, http, place, sandbox, unpack};
 
 /// The program that fetches, and what of the agent's environment it gets.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Exit codes of the process besides 0.
 const RECOVERABLE: i32 = 1;
 const FATAL: i32 = 2;
+/// The longest list of checksums.
+const CHECKSUMS: usize = 1 << 20;
 /// Longer words are no help.
 const WORDS: u64 = 8192;
 
@@ -175,9 +179,10 @@ fn carry_out(request: &Request) -> Result<(), FetchError> {
         Kind::Hg => git::hg(&source, &tree)?,
         Kind::Http | Kind::S3 | Kind::Gcs => {
             let file = scratch.0.join("file");
-            download(request, &source, wanted, &file)?;
-            let name = plain_name(&source.file_name())?;
-            arrange(request, &source, archive, &file, &name, &tree)?;
+            if download(request, &source, archive, wanted, &file, &tree)? == Downloaded::File {
+                let name = plain_name(&source.file_name())?;
+                arrange(request, &source, archive, &file, &name, &tree)?;
+            }
         }
     }
     settle(request, &source, &tree)
@@ -199,46 +204,85 @@ fn plain_name(name: &str) -> Result<String, FetchError> {
     Ok(name.to_owned())
 }
 
+/// What is there after a download.
+#[derive(PartialEq)]
+enum Downloaded {
+    File,
+    /// A directory of objects, which is the tree already.
+    Tree,
+}
+
 fn download(
     request: &Request,
     source: &Source,
+    archive: Option<Archive>,
     wanted: Option<Wanted>,
     file: &Path,
-) -> Result<(), FetchError> {
+    tree: &Path,
+) -> Result<Downloaded, FetchError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(FetchError::io("starting"))?;
-    let expected = runtime.block_on(async {
+    let (downloaded, expected) = runtime.block_on(async {
         let client = http::client(request)?;
-        let mut headers = http::headers(request)?;
-        let mut url = source.url.clone();
-        if source.kind != Kind::Http {
-            let signed = s3::signed(source)?;
-            url = signed.url;
-            if let Some(token) = signed
-                .bearer
-                .and_then(|token| format!("Bearer {token}").parse().ok())
-            {
-                headers.insert("authorization", token);
+        match Store::of(source)? {
+            Some(store) => {
+                let may_be_tree = archive.is_none() && wanted.is_none();
+                let tree = may_be_tree.then_some(tree);
+                if objects(&store, &client, request, file, tree).await? == Downloaded::Tree {
+                    return Ok((Downloaded::Tree, None));
+                }
+            }
+            None => {
+                let headers = http::headers(request)?;
+                let most = request.limits.download_bytes;
+                http::download(&client, &source.url, headers, file, most).await?;
             }
         }
-        http::download(&client, &url, headers, file, request.limits.download_bytes).await?;
-        match wanted {
-            None => Ok(None),
-            Some(Wanted::Value(checksum)) => Ok(Some(checksum)),
+        let expected = match wanted {
+            None => None,
+            Some(Wanted::Value(checksum)) => Some(checksum),
             Some(Wanted::Listed(list)) => {
-                let text = http::text(&client, &list).await?;
+                let text = http::text(&client, &list, HeaderMap::new(), CHECKSUMS).await?;
                 let found = checksum::listed(&text, &source.file_name());
-                found
-                    .map(Some)
-                    .ok_or_else(|| FetchError::Remote(format!("no checksum for it in {list}")))
+                let missing = || FetchError::Remote(format!("no checksum for it in {list}"));
+                Some(found.ok_or_else(missing)?)
             }
-        }
+        };
+        Ok::<_, FetchError>((Downloaded::File, expected))
     })?;
-    match expected {
-        Some(checksum) => checksum.check(file, &source.file_name()),
-        None => Ok(()),
+    if let Some(checksum) = expected {
+        checksum.check(file, &source.file_name())?;
+    }
+    Ok(downloaded)
+}
+
+/// One object as `file`, or, where there may be one, a directory of objects as `tree`.
+async fn objects(
+    store: &Store,
+    client: &reqwest::Client,
+    request: &Request,
+    file: &Path,
+    tree: Option<&Path>,
+) -> Result<Downloaded, FetchError> {
+    if request.mode == Mode::Dir
+        && let Some(tree) = tree
+        && store.download_below(client, request, tree).await?
+    {
+        return Ok(Downloaded::Tree);
+    }
+    let error = match store.download(client, request, file).await {
+        Ok(()) => return Ok(Downloaded::File),
+        Err(error) => error,
+    };
+    let Some(tree) = tree.filter(|_| objects::may_be_directory(request, &error)) else {
+        return Err(error);
+    };
+    match store.download_below(client, request, tree).await {
+        Ok(true) => Ok(Downloaded::Tree),
+        Ok(false) | Err(FetchError::Status { .. }) => Err(error),
+        Err(other) => Err(other),
     }
 }
 

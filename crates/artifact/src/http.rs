@@ -67,10 +67,7 @@ pub(crate) async fn download(
         .await
         .map_err(remote)?;
     if !answer.status().is_success() {
-        return Err(FetchError::Remote(format!(
-            "bad response code: {}",
-            answer.status().as_u16()
-        )));
+        return Err(refused(answer).await);
     }
     let too_much = || {
         FetchError::TooMuch(format!(
@@ -95,24 +92,64 @@ pub(crate) async fn download(
     file.flush().await.map_err(FetchError::io(writing()))
 }
 
-/// Downloads something small.
-pub(crate) async fn text(client: &reqwest::Client, url: &str) -> Result<String, FetchError> {
-    const MOST: usize = 1 << 20;
+/// Why there is no file: the code, and the reason that stores of objects give.
+async fn refused(mut answer: reqwest::Response) -> FetchError {
+    const ENOUGH: usize = 4096;
+    let code = answer.status().as_u16();
+    let mut said = Vec::new();
+    while let Ok(Some(piece)) = answer.chunk().await
+        && said.len() < ENOUGH
+    {
+        said.extend_from_slice(&piece);
+    }
+    let said = reason(&String::from_utf8_lossy(&said));
+    FetchError::Status {
+        code,
+        said: said.map(|said| format!(": {said}")).unwrap_or_default(),
+    }
+}
+
+/// `<Code>` and `<Message>` of an `<Error>`, or `error.message` in JSON.
+fn reason(text: &str) -> Option<String> {
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(text) {
+        return value["error"]["message"].as_str().map(str::to_owned);
+    }
+    let error = text.split_once("<Error>")?.1;
+    let of = |name: &str| {
+        let start = error.split_once(&format!("<{name}>"))?.1;
+        Some(start.split_once(&format!("</{name}>"))?.0)
+    };
+    let code = of("Code")?;
+    Some(match of("Message") {
+        Some(message) => format!("{code}: {message}"),
+        None => code.to_owned(),
+    })
+}
+
+/// Downloads something small, of at most so many bytes.
+pub(crate) async fn text(
+    client: &reqwest::Client,
+    url: &str,
+    headers: HeaderMap,
+    most: usize,
+) -> Result<String, FetchError> {
     let remote = |error: reqwest::Error| FetchError::Remote(chain(&error.without_url()));
-    let mut answer = client.get(url).send().await.map_err(remote)?;
+    let mut answer = client
+        .get(url)
+        .headers(headers)
+        .send()
+        .await
+        .map_err(remote)?;
     if !answer.status().is_success() {
-        return Err(FetchError::Remote(format!(
-            "bad response code: {}",
-            answer.status().as_u16()
-        )));
+        return Err(refused(answer).await);
     }
     let mut bytes = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(remote)? {
         bytes.extend_from_slice(&piece);
-        if bytes.len() > MOST {
-            return Err(FetchError::TooMuch(
-                "the list of checksums is too large".into(),
-            ));
+        if bytes.len() > most {
+            return Err(FetchError::TooMuch(format!(
+                "the list is larger than {most} bytes"
+            )));
         }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())

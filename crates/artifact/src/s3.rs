@@ -1,30 +1,78 @@
-//! Objects of Amazon's and Google's stores, and of those that speak like them.
+//! Objects of Amazon's S3, and of stores that speak like it: where they are, and the addresses that give them.
 
 use std::time::Duration;
 
+use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use url::Url;
 
 use crate::FetchError;
-use crate::source::{Kind, Source};
+use crate::objects::{Listing, Page};
+use crate::source::{Source, decoded};
 
 /// How long a signed address may be used.
 const VALID: Duration = Duration::from_secs(900);
 
-/// An address from which the object can be fetched by plain HTTP, and the token to send along.
-pub(crate) struct Signed {
-    pub(crate) url: String,
-    pub(crate) bearer: Option<String>,
+/// A bucket, and what of it a source names.
+pub(crate) struct S3 {
+    bucket: Bucket,
+    credentials: Option<Credentials>,
+    pub(crate) key: String,
+    version: Option<String>,
 }
 
-pub(crate) fn signed(source: &Source) -> Result<Signed, FetchError> {
-    match source.kind {
-        Kind::Gcs => gcs(source),
-        _ => s3(source),
+impl S3 {
+    pub(crate) fn of(source: &Source) -> Result<Self, FetchError> {
+        let place = Place::of(source)?;
+        let region = source
+            .option("region")
+            .map(str::to_owned)
+            .or(place.region)
+            .unwrap_or_else(|| "us-east-1".into());
+        let bucket = Bucket::new(place.endpoint, place.style, place.bucket, region)
+            .map_err(|error| FetchError::Source(format!("{:?}: {error}", source.url)))?;
+        Ok(Self {
+            bucket,
+            credentials: credentials(source),
+            key: place.key,
+            version: source.option("version").map(str::to_owned),
+        })
+    }
+
+    /// The address of an object; a version is of the one that the source names.
+    pub(crate) fn object(&self, key: &str) -> String {
+        let mut get = self.bucket.get_object(self.credentials.as_ref(), key);
+        if let Some(version) = self.version.as_ref().filter(|_| key == self.key) {
+            get.query_mut().insert("versionId", version.to_owned());
+        }
+        get.sign(VALID).into()
+    }
+
+    /// The address of a page of the keys that begin so.
+    pub(crate) fn listing(&self, prefix: &str, page: &Page) -> String {
+        let mut list = self.bucket.list_objects_v2(self.credentials.as_ref());
+        list.with_prefix(prefix);
+        if let Page::After(token) = page {
+            list.with_continuation_token(token);
+        }
+        list.sign(VALID).into()
+    }
+
+    pub(crate) fn read_listing(text: &str) -> Result<Listing, FetchError> {
+        let found = ListObjectsV2::parse_response(text)
+            .map_err(|error| FetchError::Remote(format!("the list of objects is none: {error}")))?;
+        Ok(Listing {
+            keys: found
+                .contents
+                .into_iter()
+                .map(|object| object.key)
+                .collect(),
+            next: found.next_continuation_token.map(Page::After),
+        })
     }
 }
 
-struct Object {
+struct Place {
     endpoint: Url,
     style: UrlStyle,
     bucket: String,
@@ -32,73 +80,53 @@ struct Object {
     region: Option<String>,
 }
 
-/// Takes an address apart: `s3[.-]region.amazonaws.com/bucket/key`, `bucket.s3.…/key`, or `host/bucket/key`.
-fn object(source: &Source) -> Result<Object, FetchError> {
-    let refused = || FetchError::Source(format!("URL is not a valid S3 URL: {:?}", source.url));
-    let url = Url::parse(&source.url).map_err(|_| refused())?;
-    let host = url.host_str().ok_or_else(refused)?.to_owned();
-    let path = url.path().trim_start_matches('/').to_owned();
-    let mut endpoint = url.clone();
-    endpoint.set_path("/");
-    endpoint.set_query(None);
-    let split = |path: &str| {
-        path.split_once('/')
-            .map(|(bucket, key)| (bucket.to_owned(), key.to_owned()))
-    };
-    let of_name = |name: &str| {
-        let region = name.trim_start_matches(['.', '-']);
-        (!region.is_empty()).then(|| region.to_owned())
-    };
-    let amazon = host.strip_suffix(".amazonaws.com");
-    let (style, bucket, key, region) = match amazon {
-        Some(name) if name == "s3" || name.starts_with("s3-") || name.starts_with("s3.") => {
-            let (bucket, key) = split(&path).ok_or_else(refused)?;
-            (UrlStyle::Path, bucket, key, of_name(&name[2..]))
+impl Place {
+    /// Takes an address apart: `s3[.-]region.amazonaws.com/bucket/key`, `bucket.s3.…/key`, or `host/bucket/key`.
+    fn of(source: &Source) -> Result<Self, FetchError> {
+        let refused = || FetchError::Source(format!("URL is not a valid S3 URL: {:?}", source.url));
+        let url = Url::parse(&source.url).map_err(|_| refused())?;
+        let host = url.host_str().ok_or_else(refused)?.to_owned();
+        let path = url.path().trim_start_matches('/').to_owned();
+        let mut endpoint = url.clone();
+        endpoint.set_path("/");
+        endpoint.set_query(None);
+        let split = |path: &str| {
+            path.split_once('/')
+                .map(|(bucket, key)| (bucket.to_owned(), key.to_owned()))
+        };
+        let of_name = |name: &str| {
+            let region = name.trim_start_matches(['.', '-']);
+            (!region.is_empty()).then(|| region.to_owned())
+        };
+        let amazon = host.strip_suffix(".amazonaws.com");
+        let (style, bucket, key, region) = match amazon {
+            Some(name) if name == "s3" || name.starts_with("s3-") || name.starts_with("s3.") => {
+                let (bucket, key) = split(&path).ok_or_else(refused)?;
+                (UrlStyle::Path, bucket, key, of_name(&name[2..]))
+            }
+            Some(name) => {
+                let (bucket, rest) = name.split_once(".s3").ok_or_else(refused)?;
+                let region = of_name(rest);
+                let base = format!("s3{rest}.amazonaws.com");
+                endpoint.set_host(Some(&base)).map_err(|_| refused())?;
+                (UrlStyle::VirtualHost, bucket.to_owned(), path, region)
+            }
+            None => {
+                let (bucket, key) = split(&path).ok_or_else(refused)?;
+                (UrlStyle::Path, bucket, key, None)
+            }
+        };
+        if key.is_empty() {
+            return Err(refused());
         }
-        Some(name) => {
-            let (bucket, rest) = name.split_once(".s3").ok_or_else(refused)?;
-            let region = of_name(rest);
-            let base = format!("s3{rest}.amazonaws.com");
-            endpoint.set_host(Some(&base)).map_err(|_| refused())?;
-            (UrlStyle::VirtualHost, bucket.to_owned(), path, region)
-        }
-        None => {
-            let (bucket, key) = split(&path).ok_or_else(refused)?;
-            (UrlStyle::Path, bucket, key, None)
-        }
-    };
-    if key.is_empty() {
-        return Err(refused());
+        Ok(Self {
+            endpoint,
+            style,
+            bucket,
+            key: decoded(&key),
+            region,
+        })
     }
-    Ok(Object {
-        endpoint,
-        style,
-        bucket,
-        key,
-        region,
-    })
-}
-
-fn s3(source: &Source) -> Result<Signed, FetchError> {
-    let object = object(source)?;
-    let invalid =
-        |error: &dyn std::fmt::Display| FetchError::Source(format!("{:?}: {error}", source.url));
-    let region = source
-        .option("region")
-        .map(str::to_owned)
-        .or(object.region)
-        .unwrap_or_else(|| "us-east-1".into());
-    let bucket = Bucket::new(object.endpoint, object.style, object.bucket, region)
-        .map_err(|error| invalid(&error))?;
-    let credentials = credentials(source);
-    let mut get = bucket.get_object(credentials.as_ref(), &object.key);
-    if let Some(version) = source.option("version") {
-        get.query_mut().insert("versionId", version.to_owned());
-    }
-    Ok(Signed {
-        url: get.sign(VALID).into(),
-        bearer: None,
-    })
 }
 
 fn credentials(source: &Source) -> Option<Credentials> {
@@ -118,41 +146,14 @@ fn credentials(source: &Source) -> Option<Credentials> {
     })
 }
 
-/// `https://www.googleapis.com/storage/v1/<bucket>/<object>`.
-fn gcs(source: &Source) -> Result<Signed, FetchError> {
-    let refused = || FetchError::Source(format!("URL is not a valid GCS URL: {:?}", source.url));
-    let url = Url::parse(&source.url).map_err(|_| refused())?;
-    let path = url.path().trim_start_matches('/');
-    let rest = path.strip_prefix("storage/v1/").ok_or_else(refused)?;
-    let (bucket, object) = rest
-        .split_once('/')
-        .filter(|(_, object)| !object.is_empty())
-        .ok_or_else(refused)?;
-    let mut target = url.clone();
-    let mut parts = target.path_segments_mut().map_err(|()| refused())?;
-    parts
-        .clear()
-        .extend(["storage", "v1", "b", bucket, "o", object]);
-    drop(parts);
-    target.set_query(Some("alt=media"));
-    let bearer = std::env::var("GOOGLE_OAUTH_ACCESS_TOKEN")
-        .ok()
-        .filter(|token| !token.is_empty());
-    Ok(Signed {
-        url: target.into(),
-        bearer,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
     fn at(text: &str) -> String {
-        signed(&Source::parse(text, &BTreeMap::new()).unwrap())
-            .unwrap()
-            .url
+        let s3 = S3::of(&Source::parse(text, &BTreeMap::new()).unwrap()).unwrap();
+        s3.object(&s3.key)
     }
 
     #[test]
@@ -184,6 +185,11 @@ mod tests {
                 "http://127.0.0.1:9000/b/k",
                 "us-east-1",
             ),
+            (
+                "s3::http://127.0.0.1:9000/b/d/a%20k+1.zip",
+                "http://127.0.0.1:9000/b/d/a%20k%2B1.zip",
+                "us-east-1",
+            ),
         ] {
             let url = at(&format!("{text}?{key}"));
             assert!(
@@ -196,15 +202,5 @@ mod tests {
             );
         }
         assert!(at(&format!("s3::https://e.com/b/k?{key}&region=x-1")).contains("%2Fx-1%2Fs3%2F"));
-    }
-
-    #[test]
-    fn googles_objects_are_asked_for_by_name() {
-        assert_eq!(
-            at("gcs::https://www.googleapis.com/storage/v1/b/d/k.zip"),
-            "https://www.googleapis.com/storage/v1/b/b/o/d%2Fk.zip?alt=media"
-        );
-        let bad = Source::parse("gcs::https://www.googleapis.com/nope", &BTreeMap::new()).unwrap();
-        assert!(signed(&bad).is_err());
     }
 }

@@ -107,16 +107,11 @@ impl Source {
     }
 }
 
-fn decoded(text: &str) -> String {
-    let pairs = url::form_urlencoded::parse(text.as_bytes())
-        .map(|(key, _)| key.into_owned())
-        .next();
-    // A plus is itself in a path.
-    if text.contains('+') {
-        text.to_owned()
-    } else {
-        pairs.unwrap_or_else(|| text.to_owned())
-    }
+/// A part of a path without its percent signs.
+pub(crate) fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// `…//below?query`: the part after the double slash that is no protocol's.

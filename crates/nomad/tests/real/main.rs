@@ -1,6 +1,7 @@
 //! Tests of the real binary: agents as processes, commands as typed, files on disk.
 
 mod access;
+mod artifacts;
 mod bad_input;
 mod bad_tasks;
 mod checks;

@@ -1,7 +1,6 @@
 //! What the node does for tasks, shown by the job files of `examples/`.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -41,113 +40,6 @@ fn tasks_around_a_main_task() {
     assert_eq!(lines, ["beside", "greet", "main", "prepare"]);
     let shared = agent.ok(&["alloc", "fs", &alloc, "alloc/data/order"]);
     assert_eq!(shared.lines().last(), Some("tidy"));
-}
-
-/// Serves one archive over HTTP; its address and checksum.
-fn site(dir: &Path) -> Option<(String, String)> {
-    let script = "mkdir a; echo 'echo fetched and run' > a/run; tar czf app.tar.gz -C a .; sha256sum app.tar.gz";
-    let made = Command::new("sh")
-        .args(["-ec", script])
-        .current_dir(dir)
-        .output()
-        .ok()
-        .filter(|made| made.status.success())?;
-    let sum = String::from_utf8(made.stdout)
-        .ok()?
-        .split(' ')
-        .next()?
-        .to_owned();
-    let archive = std::fs::read(dir.join("app.tar.gz")).ok()?;
-    let listener = TcpListener::bind("127.0.0.1:0").ok()?;
-    let address = format!("http://{}/app.tar.gz", listener.local_addr().ok()?);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut buffer = [0; 4096];
-            let _ = stream.read(&mut buffer);
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-                archive.len()
-            );
-            let _ = stream.write_all(&[head.as_bytes(), &archive].concat());
-        }
-    });
-    Some((address, sum))
-}
-
-#[test]
-fn a_program_from_elsewhere() {
-    if skipped("a_program_from_elsewhere", no_agent()) {
-        return;
-    }
-    let agent = Agent::start(KEEP);
-    let Some((address, sum)) = site(agent.dir.path()) else {
-        skipped(
-            "a_program_from_elsewhere",
-            Some("tar, gzip and sha256sum are needed"),
-        );
-        return;
-    };
-    let source = format!("source={address}");
-    let good = format!("checksum=sha256:{sum}");
-    agent.ok(&[
-        "job",
-        "run",
-        "-var",
-        &source,
-        "-var",
-        &good,
-        &example("artifact.nomad"),
-    ]);
-    let alloc = id(&agent.until_allocations("artifact", "complete", 1)[0]);
-    assert_eq!(agent.ok(&["alloc", "logs", &alloc]), "fetched and run\n");
-    let bad = format!("checksum=sha256:{}", "0".repeat(64));
-    agent.ok(&[
-        "job",
-        "run",
-        "-detach",
-        "-var",
-        &source,
-        "-var",
-        &bad,
-        &example("artifact.nomad"),
-    ]);
-    until("the wrong checksum is told", || {
-        let all = agent.get("/v1/job/artifact/allocations").ok()?;
-        all.to_string()
-            .contains("checksums did not match")
-            .then_some(())
-    });
-}
-
-/// The same job, from a repository: what is at its tip runs.
-#[test]
-fn a_program_from_a_repository() {
-    let test = "a_program_from_a_repository";
-    if skipped(test, no_agent()) {
-        return;
-    }
-    let place = tempfile::tempdir().expect("a folder");
-    let script = "git init -q r; cd r; git config user.email a@b; git config user.name n; \
-                  echo 'echo from the repository' > run; git add .; git commit -q -m one";
-    let made = Command::new("sh")
-        .args(["-ec", script])
-        .current_dir(place.path())
-        .output();
-    let made = made.is_ok_and(|made| made.status.success());
-    if skipped(test, (!made).then_some("git is needed")) {
-        return;
-    }
-    let agent = Agent::start(&format!(
-        "client {{ gc_disk_usage_threshold = 100\nartifact {{ filesystem_isolation_extra_paths = [\"d:r:{}\"] }} }}",
-        place.path().display()
-    ));
-    let source = format!("source=git::file://{}/r", place.path().display());
-    agent.ok(&["job", "run", "-var", &source, &example("artifact.nomad")]);
-    let alloc = id(&agent.until_allocations("artifact", "complete", 1)[0]);
-    assert_eq!(
-        agent.ok(&["alloc", "logs", &alloc]),
-        "from the repository\n"
-    );
 }
 
 /// From the cluster's variables, and from a program that the operator added.
