@@ -375,9 +375,7 @@ impl Isolated {
             if let Some(host) = self.on_host(config, &candidate)
                 && host.is_file()
             {
-                if host.starts_with(&config.dirs.task) {
-                    search::make_executable(&host);
-                }
+                search::make_executable(&config.dirs.task, &host);
                 return Ok(candidate);
             }
         }

@@ -17,7 +17,7 @@ pub(crate) fn on_host(config: &TaskConfig, command: &str) -> Result<PathBuf, Dri
         let Some(relative) = &relative else { continue };
         let candidate = dir.join(relative);
         if candidate.is_file() {
-            make_executable(&candidate);
+            make_executable(&config.dirs.task, &candidate);
             return Ok(candidate);
         }
     }
@@ -54,13 +54,19 @@ fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Artifacts often arrive without the bit.
-pub(crate) fn make_executable(path: &Path) {
-    if let Ok(meta) = fs::metadata(path) {
-        let mode = meta.permissions().mode();
-        if mode & 0o111 != 0o111 {
-            let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o111));
-        }
+/// Artifacts often arrive without the bit. A link that leads out of the task's directory is let be.
+pub(crate) fn make_executable(task_dir: &Path, path: &Path) {
+    let Ok(below) = path.strip_prefix(task_dir) else {
+        return;
+    };
+    // What was looked at is what is changed: a task may put a link there at any moment.
+    let Ok(file) = caravan_host::tree::open(task_dir, below) else {
+        return;
+    };
+    let Ok(found) = file.metadata() else { return };
+    let mode = found.permissions().mode();
+    if found.is_file() && mode & 0o111 != 0o111 {
+        let _ = file.set_permissions(fs::Permissions::from_mode(mode | 0o111));
     }
 }
 
@@ -74,4 +80,30 @@ pub(crate) fn not_found(command: &str) -> DriverError {
 pub(crate) fn network_namespace(config: &TaskConfig) -> Option<PathBuf> {
     let path = config.network.as_ref().map(|network| network.path.clone());
     path.filter(|path| !path.as_os_str().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_task_are_made_executable() {
+        let dir = tempfile::tempdir().expect("dir");
+        let task = dir.path().join("task");
+        fs::create_dir_all(task.join("local/bin")).expect("made");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        let file = |path: &Path| {
+            fs::write(path, "#!/bin/sh").expect("written");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("set");
+        };
+        let (own, other) = (task.join("local/bin/run-1"), dir.path().join("other"));
+        file(&own);
+        file(&other);
+        std::os::unix::fs::symlink("bin/run-1", task.join("local/run")).expect("linked");
+        std::os::unix::fs::symlink(&other, task.join("local/trap")).expect("linked");
+        for name in ["run", "trap"] {
+            make_executable(&task, &task.join("local").join(name));
+        }
+        assert_eq!((mode(&own), mode(&other)), (0o711, 0o600));
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use caravan_driver::TaskDirs;
 use nix::mount::{MntFlags, MsFlags};
-use rustix::fs::{AtFlags, CWD, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
 
 /// Where the files of one allocation are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,10 +132,12 @@ impl AllocDir {
 
     /// Makes the named pipes that tools expect beside the logs. Nothing here reads them.
     pub(crate) fn build_log_pipes(&self, task: &str) -> io::Result<()> {
+        let logs = open_dir(&self.logs())?;
         for stream in ["stdout", "stderr"] {
-            let path = self.logs().join(format!(".{task}.{stream}.fifo"));
-            match nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)) {
-                Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
+            let name = format!(".{task}.{stream}.fifo");
+            let mode = Mode::from_raw_mode(0o600);
+            match rustix::fs::mknodat(&logs, name, FileType::Fifo, mode, 0) {
+                Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -175,26 +179,32 @@ pub(crate) fn spread(dir: &Path) {
     }
 }
 
-/// Makes a directory with exactly this mode, whatever the umask.
+/// Makes a directory with exactly this mode, whatever the umask. A link in its place is not followed.
 pub(crate) fn make(path: &Path, mode: u32) -> io::Result<()> {
+    let fail = |error: io::Error| {
+        io::Error::new(error.kind(), format!("mkdir {}: {error}", path.display()))
+    };
     match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(path)?;
-            if !found.is_dir() {
-                return Err(io::Error::other(format!(
-                    "{} is in the way: not a directory",
-                    path.display()
-                )));
-            }
-            if found.permissions().mode() & 0o7777 == mode {
-                return Ok(());
-            }
-        }
-        other => other.map_err(|error| {
-            io::Error::new(error.kind(), format!("mkdir {}: {error}", path.display()))
-        })?,
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fail(error)),
+        Ok(()) | Err(_) => {}
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+    // What was looked at is what gets the mode, whatever a task that runs puts there meanwhile.
+    let opened = open_dir(path).map_err(|error| match error {
+        Errno::LOOP | Errno::NOTDIR => {
+            io::Error::other(format!("{} is in the way: not a directory", path.display()))
+        }
+        other => fail(other.into()),
+    })?;
+    let found = rustix::fs::fstat(&opened)?;
+    if found.st_mode & 0o7777 != mode {
+        rustix::fs::fchmod(&opened, Mode::from_raw_mode(mode))?;
+    }
+    Ok(())
+}
+
+fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty())
 }
 
 /// A directory in memory where that is possible, so that secrets never reach a disk.

@@ -2,14 +2,16 @@
 //!
 //! Files are `<prefix>.<n>`; an index is never used twice; the newest `max_files` stay. A file ends at a line
 //! end when one lies within 32 KiB of its limit (so it may be that much longer). A disk that takes no more costs log bytes, never
-//! the task: the pipe is always emptied.
+//! the task: the pipe is always emptied. A task may write to the directory: what it puts in the place of a file, or of
+//! the directory, is not written through.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::pipe::SpliceFlags;
 
 /// How far around the limit a line end is looked for.
@@ -21,6 +23,8 @@ const TURN: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Rotator {
     dir: PathBuf,
+    /// The directory as it was found first, wherever it is moved.
+    opened: Option<OwnedFd>,
     prefix: String,
     max_files: u64,
     max_bytes: u64,
@@ -43,6 +47,7 @@ impl Rotator {
     pub fn open(dir: PathBuf, prefix: String, max_files: u32, max_bytes: u64) -> Self {
         let mut rotator = Self {
             dir,
+            opened: None,
             prefix,
             max_files: u64::from(max_files.max(1)),
             max_bytes: max_bytes.max(1),
@@ -50,6 +55,7 @@ impl Rotator {
             file: None,
             size: 0,
         };
+        rotator.open_dir();
         let existing = rotator.indexes();
         rotator.index = existing.last().copied().unwrap_or(0);
         rotator.open_file();
@@ -57,16 +63,24 @@ impl Rotator {
         rotator
     }
 
+    fn open_dir(&mut self) {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.opened = rustix::fs::open(&self.dir, flags, Mode::empty()).ok();
+    }
+
     fn indexes(&self) -> Vec<u64> {
-        let Ok(entries) = fs::read_dir(&self.dir) else {
+        let Some(entries) = self
+            .opened
+            .as_ref()
+            .and_then(|dir| Dir::read_from(dir).ok())
+        else {
             return Vec::new();
         };
         let mut found: Vec<u64> = entries
             .flatten()
             .filter_map(|entry| {
-                let name = entry.file_name();
-                name.to_str()?
-                    .strip_prefix(&self.prefix)?
+                let name = entry.file_name().to_str().ok()?;
+                name.strip_prefix(&self.prefix)?
                     .strip_prefix('.')?
                     .parse()
                     .ok()
@@ -76,24 +90,27 @@ impl Rotator {
         found
     }
 
-    fn path(&self, index: u64) -> PathBuf {
-        self.dir.join(format!("{}.{index}", self.prefix))
+    fn name(&self, index: u64) -> String {
+        format!("{}.{index}", self.prefix)
     }
 
     fn open_file(&mut self) {
-        // Not in append mode, which splice refuses; this process is the only writer.
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o644)
-            .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(self.path(self.index))
-            .and_then(|mut file| Ok((file.seek(SeekFrom::End(0))?, file)));
-        match opened {
-            Ok((size, file)) => (self.size, self.file) = (size, Some(file)),
-            Err(_) => (self.size, self.file) = (0, None),
+        if self.opened.is_none() {
+            self.open_dir();
+        }
+        match self
+            .opened
+            .as_ref()
+            .map(|dir| regular(dir, &self.name(self.index)))
+        {
+            Some(Ok((size, file))) => (self.size, self.file) = (size, Some(file)),
+            Some(Err(_)) | None => (self.size, self.file) = (0, None),
+        }
+    }
+
+    fn remove(&self, index: u64) {
+        if let Some(dir) = &self.opened {
+            let _ = rustix::fs::unlinkat(dir, self.name(index), AtFlags::empty());
         }
     }
 
@@ -101,7 +118,7 @@ impl Rotator {
         self.index += 1;
         self.open_file();
         if let Some(old) = self.index.checked_sub(self.max_files) {
-            let _ = fs::remove_file(self.path(old));
+            self.remove(old);
         }
     }
 
@@ -110,7 +127,7 @@ impl Rotator {
             .iter()
             .filter(|index| **index + self.max_files <= self.index)
         {
-            let _ = fs::remove_file(self.path(*old));
+            self.remove(*old);
         }
     }
 
@@ -206,7 +223,7 @@ impl Rotator {
             return;
         }
         for later in index + 1..=self.index {
-            let _ = fs::remove_file(self.path(later));
+            self.remove(later);
         }
         self.index = index;
         self.open_file();
@@ -246,6 +263,24 @@ impl Rotator {
         }
         self.settle_size();
     }
+}
+
+/// A file and its length, made where there is none. Nothing else will do: a pipe would hold the writer back, and behind a
+/// link or a device is something else.
+fn regular(dir: &OwnedFd, name: &str) -> io::Result<(u64, File)> {
+    // Not in append mode, which splice refuses; this process is the only writer.
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::openat(
+        dir,
+        name,
+        flags,
+        Mode::from_raw_mode(0o644),
+    )?);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok((file.seek(SeekFrom::End(0))?, file))
 }
 
 fn splice(pipe: &OwnedFd, file: &File, most: usize) -> io::Result<usize> {
@@ -292,6 +327,8 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, OpenOptions};
+
     use super::*;
 
     fn contents(path: &std::path::Path) -> Vec<u8> {
@@ -361,6 +398,34 @@ mod tests {
         feed(dir.path(), 2, 1 << 20, b"one\n");
         feed(dir.path(), 2, 1 << 20, b"two\n");
         assert_eq!(contents(&dir.path().join("t.stdout.0")), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn what_a_task_puts_in_the_way_is_not_written_through() {
+        let (dir, outside) = (
+            tempfile::tempdir().expect("dir"),
+            tempfile::tempdir().expect("dir"),
+        );
+        let logs = dir.path().join("logs");
+        fs::create_dir(&logs).expect("made");
+        let mut rotator = Rotator::open(logs.clone(), "t".into(), 10, 10);
+        rotator.append(b"first....\n");
+        // The directory becomes a link, after it was opened and before.
+        fs::rename(&logs, dir.path().join("moved")).expect("moved");
+        std::os::unix::fs::symlink(outside.path(), &logs).expect("linked");
+        rotator.append(b"second...\n");
+        assert_eq!(contents(&dir.path().join("moved/t.1")), b"second...\n");
+        Rotator::open(logs, "t".into(), 10, 10).append(b"third....\n");
+        assert_eq!(fs::read_dir(outside.path()).expect("listed").count(), 0);
+        // So do files, or something that takes nothing.
+        let victim = outside.path().join("victim");
+        fs::write(&victim, "untouched").expect("written");
+        std::os::unix::fs::symlink(&victim, dir.path().join("moved/t.2")).expect("linked");
+        rotator.append(b"fourth...\n");
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+        nix::unistd::mkfifo(&dir.path().join("moved/t.3"), mode).expect("made");
+        rotator.append(b"fifth....\n");
+        assert_eq!(contents(&victim), b"untouched");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod artifacts;
+mod attacks;
 mod bad_input;
 mod bad_tasks;
 mod checks;
