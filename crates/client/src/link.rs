@@ -1,5 +1,6 @@
 //! The port to the servers: everything a node ever asks of them, and the implementation over connections.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,8 +161,8 @@ pub enum What {
         namespace: NamespaceName,
         name: String,
     },
-    /// The names of the services of a namespace.
-    ServiceNames { namespace: NamespaceName },
+    /// The services of a namespace and their tags.
+    ServiceTags { namespace: NamespaceName },
     /// A variable that the task of an allocation may read.
     Variable {
         alloc: AllocId,
@@ -196,7 +197,7 @@ pub struct WantedIdentity {
 pub enum Found {
     Alloc(Option<Arc<Allocation>>),
     Services(Vec<Arc<ServiceRegistration>>),
-    ServiceNames(Vec<String>),
+    ServiceTags(BTreeMap<String, BTreeSet<String>>),
     /// Decrypted.
     Variable(Option<Box<Variable>>),
     Variables(Vec<String>),

@@ -10,7 +10,7 @@ use caravan_control::node_update::{node_update_evals, registration_matters, stat
 use caravan_model::*;
 use caravan_state::{Command, JobKey, ScopedKey, State, Table};
 use caravan_telemetry as telemetry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
@@ -395,17 +395,19 @@ impl NodeService {
             .collect()
     }
 
-    /// The names of the services of a namespace.
+    /// The services of a namespace, with the tags of all their instances.
     #[must_use]
-    pub fn service_names(&self, namespace: &str) -> Vec<String> {
+    pub fn service_tags(&self, namespace: &str) -> BTreeMap<String, BTreeSet<String>> {
         let state = self.shared.store.snapshot();
         let own = state
             .services()
             .filter(|service| service.namespace == *namespace);
-        let mut names: Vec<String> = own.map(|service| service.service_name.clone()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for service in own {
+            let tags = all.entry(service.service_name.clone()).or_default();
+            tags.extend(service.tags.iter().cloned());
+        }
+        all
     }
 
     /// A job's key as nodes name it.

@@ -1,6 +1,6 @@
 //! What templates are made of besides their environment, as it was last seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use caravan_model::ServiceRegistration;
@@ -16,8 +16,8 @@ pub(super) enum Need {
     },
     Variables(String),
     Service(String),
-    /// The names of all services.
-    ServiceNames,
+    /// All services, with their tags.
+    ServiceTags,
     /// What Consul answers at a path; there may be nothing when it is optional.
     Consul {
         /// With its query.
@@ -42,7 +42,7 @@ impl Need {
             Self::Variable { path, .. } => format!("nomad.var.block({path}@{namespace}.{region})"),
             Self::Variables(prefix) => format!("nomad.var.list({prefix}@{namespace}.{region})"),
             Self::Service(name) => format!("nomad.service({name})"),
-            Self::ServiceNames => "nomad.services".to_owned(),
+            Self::ServiceTags => "nomad.services".to_owned(),
             Self::Consul { name, .. } => name.clone(),
             Self::Secret { path, pairs } if !pairs.is_empty() => format!("vault.write({path})"),
             Self::Secret { path, .. } => format!("vault.read({path})"),
@@ -67,6 +67,8 @@ pub(super) enum Value {
     Items(BTreeMap<String, String>),
     Names(Vec<String>),
     Services(Vec<Arc<ServiceRegistration>>),
+    /// Of services.
+    Tags(BTreeMap<String, BTreeSet<String>>),
     /// As the other side gives it.
     Json(serde_json::Value),
 }

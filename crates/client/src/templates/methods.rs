@@ -1,16 +1,22 @@
-//! Methods in templates: `scratch.Set "a" 1`.
+//! Methods in templates: `scratch.Set "a" 1`, `.Tags.Contains "x"`, `.Tuples`.
 //!
-//! The engine calls functions only. Before a template is executed, calls of methods are made calls of functions whose names have
-//! the dot in them.
+//! The engine calls functions only. Before a template is executed, calls of methods are made calls of functions: of those of
+//! the scratchpad, whose names have the dot in them, and of those that take the value as their first argument.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gotmpl::parse::{Expr, ListNode, Node, Parser, PipeNode};
+use gotmpl::parse::{CommandNode, Expr, ListNode, Node, Parser, PipeNode};
 use gotmpl::{Template, TemplateError, Value};
 
 /// What has methods.
 const OBJECT: &str = "scratch";
+/// Methods of values that have arguments, and the functions that do the same.
+const WITH_ARGUMENTS: [(&str, &str); 1] = [("Contains", "in")];
+/// Those that have none.
+const ALONE: [(&str, &str); 1] = [("Tuples", TUPLES)];
+/// The function behind `.Tuples`; no template can name it.
+pub(super) const TUPLES: &str = "variable.Tuples";
 /// The name that the text outside of all definitions is kept by.
 const BODY: &str = "";
 
@@ -58,8 +64,14 @@ fn in_list(list: &mut ListNode) {
 }
 
 fn in_pipe(pipe: &mut PipeNode) {
-    for command in &mut pipe.commands {
+    for (number, command) in pipe.commands.iter_mut().enumerate() {
         command.args.iter_mut().for_each(in_expression);
+        let is_given_something = number > 0 || command.args.len() > 1;
+        if let Some(value) = command.args.first_mut().filter(|_| is_given_something)
+            && let Some(function) = take_method(value, &WITH_ARGUMENTS)
+        {
+            command.args.insert(0, function);
+        }
     }
 }
 
@@ -70,17 +82,50 @@ fn in_expression(expression: &mut Expr) {
             in_expression(inner);
             let is_object =
                 matches!(inner.as_ref(), Expr::Identifier(_, name) if name.as_str() == OBJECT);
-            if !is_object || fields.is_empty() {
+            if is_object && !fields.is_empty() {
+                let method = fields.remove(0);
+                let function = Expr::Identifier(*pos, format!("{OBJECT}.{method}").into());
+                *expression = if fields.is_empty() {
+                    function
+                } else {
+                    Expr::Chain(*pos, Box::new(function), std::mem::take(fields))
+                };
                 return;
             }
-            let method = fields.remove(0);
-            let function = Expr::Identifier(*pos, format!("{OBJECT}.{method}").into());
-            *expression = if fields.is_empty() {
-                function
-            } else {
-                Expr::Chain(*pos, Box::new(function), std::mem::take(fields))
-            };
         }
         _ => {}
     }
+    if let Some(function) = take_method(expression, &ALONE) {
+        let (pos, value) = (expression.pos(), expression.clone());
+        let call = CommandNode {
+            pos,
+            args: vec![function, value],
+        };
+        let call = PipeNode {
+            pos,
+            decl: Vec::new(),
+            commands: vec![call],
+            is_assign: false,
+        };
+        *expression = Expr::Pipe(pos, call);
+    }
+}
+
+/// Takes the method that ends an expression away; the function that does the same.
+fn take_method(expression: &mut Expr, methods: &[(&str, &str)]) -> Option<Expr> {
+    let pos = expression.pos();
+    let (Expr::Field(_, fields) | Expr::Variable(_, _, fields) | Expr::Chain(_, _, fields)) =
+        expression
+    else {
+        return None;
+    };
+    let last = fields.last()?;
+    let (_, function) = methods.iter().find(|(method, _)| last == method)?;
+    fields.pop();
+    match expression {
+        Expr::Field(_, fields) if fields.is_empty() => *expression = Expr::Dot(pos),
+        Expr::Chain(_, inner, fields) if fields.is_empty() => *expression = inner.as_ref().clone(),
+        _ => {}
+    }
+    Some(Expr::Identifier(pos, (*function).into()))
 }

@@ -48,7 +48,7 @@ impl Servers {
                 namespace: self.namespace.clone(),
                 name: name.clone(),
             },
-            Need::ServiceNames => What::ServiceNames {
+            Need::ServiceTags => What::ServiceTags {
                 namespace: self.namespace.clone(),
             },
             _ => return None,
@@ -70,7 +70,8 @@ impl Source for Servers {
         match self.shared.link.lookup(request).await {
             Ok(Found::Variable(None)) => Some(Value::Absent),
             Ok(Found::Variable(Some(found))) => Some(Value::Items(found.items.unwrap_or_default())),
-            Ok(Found::Variables(names) | Found::ServiceNames(names)) => Some(Value::Names(names)),
+            Ok(Found::Variables(names)) => Some(Value::Names(names)),
+            Ok(Found::ServiceTags(tags)) => Some(Value::Tags(tags)),
             Ok(Found::Services(services)) => Some(Value::Services(services)),
             Ok(_) => None,
             Err(error) => {

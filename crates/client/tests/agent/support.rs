@@ -237,7 +237,7 @@ impl ServerLink for Servers {
         self.reached()?;
         Ok(match request.what {
             What::Alloc(id) => Found::Alloc(self.known().wanted.get(&id).cloned()),
-            What::ServiceNames { .. } => Found::ServiceNames(Vec::new()),
+            What::ServiceTags { .. } => Found::ServiceTags(BTreeMap::new()),
             What::Service { .. } => Found::Services(Vec::new()),
             What::Variable { path, .. } => {
                 let items = self.known().variables.get(&path).cloned();

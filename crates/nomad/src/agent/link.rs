@@ -147,8 +147,8 @@ impl ServerLink for InProcess {
             What::Service { namespace, name } => Ok(Found::Services(
                 self.service.service_instances(&namespace, &name),
             )),
-            What::ServiceNames { namespace } => {
-                Ok(Found::ServiceNames(self.service.service_names(&namespace)))
+            What::ServiceTags { namespace } => {
+                Ok(Found::ServiceTags(self.service.service_tags(&namespace)))
             }
             What::Variable { alloc, task, path } => {
                 let found = self

@@ -35,11 +35,14 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("nomadVarListSafe", variables),
     ("nomadService", services),
     ("nomadServices", |pass, _| {
-        let found = names(pass, Need::ServiceNames);
-        Ok(list(found.into_iter().map(|name| {
+        let found = match pass.ask(Need::ServiceTags) {
+            Some(data::Value::Tags(found)) => found,
+            _ => return Ok(list([])),
+        };
+        Ok(list(found.iter().map(|(name, tags)| {
             map([
                 ("Name".to_owned(), string(name)),
-                ("Tags".to_owned(), list([])),
+                ("Tags".to_owned(), list(tags.iter().map(string))),
             ])
         })))
     }),

@@ -86,6 +86,64 @@ fn a_scratchpad_lasts_for_one_pass() {
 }
 
 #[test]
+fn tags_and_variables_have_their_methods() {
+    let given =
+        "{{ with parseJSON `{\"Tags\": [\"a\", \"b\"], \"Map\": {\"x\": \"1\", \"y\": \"2\"}}` }}";
+    for (template, expected) in [
+        ("{{ if .Tags.Contains \"a\" }}yes{{ end }}", "yes"),
+        (
+            "{{ if .Tags.Contains \"c\" }}yes{{ else }}no{{ end }}",
+            "no",
+        ),
+        (
+            "{{ if and (.Tags.Contains \"a\") (not (.Tags.Contains \"c\")) }}both{{ end }}",
+            "both",
+        ),
+        ("{{ $all := . }}{{ $all.Tags.Contains \"b\" }}", "true"),
+        ("{{ with .Tags }}{{ .Contains \"b\" }}{{ end }}", "true"),
+        ("{{ \"b\" | .Tags.Contains }}", "true"),
+        ("{{ .Tags | contains \"b\" }}", "true"),
+        ("{{ (index .Tags 0) }}{{ (.Tags).Contains \"b\" }}", "atrue"),
+        (
+            "{{ range .Map.Tuples }}{{ .K }}={{ .V }};{{ end }}",
+            "x=1;y=2;",
+        ),
+        (
+            "{{ with .Map }}{{ range $pair := .Tuples }}{{ $pair.K }}{{ end }}{{ len .Tuples }}{{ end }}",
+            "xy2",
+        ),
+    ] {
+        assert_eq!(
+            text(&format!("{given}{template}{{{{ end }}}}")),
+            expected,
+            "{template}"
+        );
+    }
+    // What the value itself calls so comes first.
+    assert_eq!(
+        text(
+            "{{ with parseJSON `{\"Tuples\": \"mine\", \"Contains\": \"too\"}` }}{{ .Tuples }} {{ .Contains }}{{ end }}"
+        ),
+        "mine too"
+    );
+}
+
+#[test]
+fn services_are_listed_with_their_tags() {
+    let mut data = Data::default();
+    let tags = |tags: &[&str]| tags.iter().map(ToString::to_string).collect();
+    data.put(
+        Need::ServiceTags,
+        Value::Tags(BTreeMap::from([
+            ("db".to_owned(), tags(&["sql"])),
+            ("web".to_owned(), tags(&["blue", "http"])),
+        ])),
+    );
+    let template = "{{ range nomadServices }}{{ if .Tags.Contains \"http\" }}{{ .Name }} {{ .Tags | join \",\" }}{{ end }}{{ end }}";
+    assert_eq!(run(template, &data).unwrap().0, "web blue,http");
+}
+
+#[test]
 fn yaml_times_addresses_and_truths() {
     assert_eq!(
         text("{{ with parseYAML \"a: {b: [1, x]}\" }}{{ index .a.b 1 }}{{ end }}"),
