@@ -9,6 +9,7 @@ mod checks;
 mod commands;
 mod configuration;
 mod crashes;
+mod engine;
 mod examples;
 mod explain;
 mod hostile;
