@@ -6,6 +6,7 @@ mod attacks;
 mod bad_input;
 mod bad_tasks;
 mod checks;
+mod clock;
 mod commands;
 mod configuration;
 mod crashes;
