@@ -18,6 +18,7 @@ mod images;
 mod isolation;
 mod neighbours;
 mod node;
+mod registry;
 mod separate;
 mod support;
 mod survival;

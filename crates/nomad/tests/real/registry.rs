@@ -1,0 +1,143 @@
+//! Images of a real registry that asks for a password: Debian's `docker-registry`, started by the test.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::{Agent, free_port, no_agent, no_docker, shell_job, skipped, until};
+
+/// `ada`, whose password is `lovelace`.
+const PASSWORDS: &str = "ada:$2b$12$NxuTB08gyV/JasBgqyp35u8RLgS63HHMgR/UgEWql6FT4sWrMsBRO\n";
+/// The same, as the client of the engine keeps it.
+const LOGIN: &str = "YWRhOmxvdmVsYWNl";
+
+/// A registry with one image, which the engine does not have itself.
+struct Registry {
+    dir: tempfile::TempDir,
+    image: String,
+    process: Child,
+}
+
+fn docker(args: &[&str]) -> bool {
+    let output = Command::new("docker").args(args).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+impl Registry {
+    /// `None` where there is no such program.
+    fn start() -> Option<Self> {
+        let dir = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let address = format!("127.0.0.1:{}", free_port());
+        std::fs::write(at("passwords"), PASSWORDS).expect("written");
+        let config = format!(
+            "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n\
+             auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+            at("store"),
+            at("passwords")
+        );
+        std::fs::write(at("registry.yml"), config).expect("written");
+        let process = Command::new("docker-registry")
+            .args(["serve", &at("registry.yml")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let registry = Self {
+            image: format!("{address}/team/app:1"),
+            dir,
+            process,
+        };
+        until("the registry listens", || {
+            std::net::TcpStream::connect(&address).ok()
+        });
+        registry.push(&address);
+        Some(registry)
+    }
+
+    fn push(&self, address: &str) {
+        let login = self.dir.path().join("login");
+        std::fs::create_dir(&login).expect("made");
+        let text = format!("{{\"auths\": {{\"{address}\": {{\"auth\": \"{LOGIN}\"}}}}}}");
+        std::fs::write(login.join("config.json"), text).expect("written");
+        let login = login.display().to_string();
+        assert!(docker(&["tag", "redis:4.0", &self.image]));
+        assert!(docker(&["--config", &login, "push", &self.image]));
+        assert!(docker(&["rmi", &self.image]));
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+        docker(&["rmi", &self.image]);
+    }
+}
+
+#[test]
+fn the_private_image_example() {
+    let test = "the_private_image_example";
+    if skipped(test, no_agent().or_else(no_docker)) {
+        return;
+    }
+    let Some(registry) = Registry::start() else {
+        skipped(test, Some("there is no docker-registry"));
+        return;
+    };
+    let agent = Agent::start("");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/private-image.nomad");
+    let example = example.display().to_string();
+    let image = format!("image={}", registry.image);
+    let run = |password: &str| {
+        let password = format!("password={password}");
+        let vars = ["-var", &image, "-var", "username=ada", "-var", &password];
+        agent.ok(&[&["job", "run", "-detach"], vars.as_slice(), &[&example]].concat());
+    };
+    run("guessed");
+    let failed = agent
+        .until_allocations("private-image", "failed", 1)
+        .remove(0);
+    let said = failed["TaskStates"].to_string();
+    assert!(
+        said.contains("Failed to pull") && said.contains(&registry.image),
+        "{said}"
+    );
+    assert!(!said.contains("guessed"), "the password is told: {said}");
+    run("lovelace");
+    let alloc = agent
+        .until_allocations("private-image", "complete", 1)
+        .remove(0);
+    let id = alloc["ID"].as_str().expect("an id");
+    assert_eq!(
+        agent.ok(&["alloc", "logs", id]),
+        "hello from a private image\n"
+    );
+    let shown = agent.ok(&["alloc", "status", id]);
+    assert!(shown.contains("Downloading image"), "{shown}");
+    // And without an engine.
+    let nodes = agent.get("/v1/nodes").expect("nodes");
+    if nodes[0]["Drivers"]["exec"]["Healthy"] == true {
+        let mut job = shell_job("unpacked", "batch", 1, "");
+        let task = &mut job["TaskGroups"][0]["Tasks"][0];
+        task["Driver"] = json!("exec");
+        task["Config"] = json!({"image": registry.image, "command": "/bin/sh", "args": ["-c", "ls /usr/local/bin"],
+            "auth": [{"username": "ada", "password": "lovelace"}]});
+        task["Resources"]["MemoryMB"] = json!(64);
+        agent.register(&job).expect("registered");
+        let alloc = agent.until_allocations("unpacked", "complete", 1).remove(0);
+        let said = agent.ok(&["alloc", "logs", alloc["ID"].as_str().expect("an id")]);
+        assert!(said.contains("redis-server"), "{said}");
+    }
+    agent.ok(&["job", "stop", "-purge", "-detach", "private-image"]);
+    until("the container is gone", || {
+        let label = format!("label=com.hashicorp.nomad.alloc_id={id}");
+        let found = Command::new("docker")
+            .args(["ps", "-aq", "--filter", &label])
+            .output()
+            .ok()?;
+        (found.status.success() && found.stdout.is_empty()).then_some(())
+    });
+}
