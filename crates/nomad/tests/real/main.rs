@@ -22,4 +22,5 @@ mod registry;
 mod separate;
 mod support;
 mod survival;
+mod unified;
 mod volumes;
