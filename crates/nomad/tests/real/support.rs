@@ -304,6 +304,11 @@ impl Agent {
         })
     }
 
+    /// The number of the agent's own process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Processes that belong to this agent's folder: supervisors and tasks.
     pub(crate) fn processes(&self) -> Vec<u32> {
         let marker = self.dir.path().display().to_string();
