@@ -4,7 +4,7 @@ use super::*;
 use crate::Ids;
 use crate::cluster::*;
 use caravan_model::*;
-use caravan_state::{Command, PlanApply, State};
+use caravan_state::{AllocStop, Command, PlanApply, State};
 
 const WATCHED: u128 = 1;
 
@@ -505,4 +505,86 @@ fn what_has_ended_is_not_changed() {
             "deployment not found"
         );
     }
+}
+
+#[test]
+fn what_failed_after_it_was_healthy_is_replaced_while_its_policy_allows() {
+    let mut cluster = rollout(|_| {});
+    let alloc = place(&mut cluster, 1, |_| {});
+    cluster.tell(alloc, ClientStatus::Running, Some(true));
+    settle(&mut cluster);
+    cluster.finish_evals("web");
+    cluster.tell(alloc, ClientStatus::Failed, Some(true));
+    let (commands, _) = settle(&mut cluster);
+    let [
+        Command::UpdateDesiredTransitions {
+            transitions, evals, ..
+        },
+    ] = &commands[..]
+    else {
+        panic!("{commands:?}")
+    };
+    assert!(transitions[&alloc].should_reschedule());
+    assert_eq!(evals.len(), 1);
+    assert!(row(&cluster).is_active());
+}
+
+#[test]
+fn what_failed_after_it_was_healthy_does_not_fail_the_rollout_where_nothing_may_replace_it() {
+    let mut cluster = rollout(|_| {});
+    let alloc = place(&mut cluster, 1, |alloc| {
+        let mut job = Job::clone(alloc.job.as_ref().expect("its job"));
+        without_rescheduling(&mut job);
+        job.version = 9;
+        alloc.job = Some(std::sync::Arc::new(job));
+    });
+    cluster.tell(alloc, ClientStatus::Running, Some(true));
+    settle(&mut cluster);
+    cluster.finish_evals("web");
+    cluster.tell(alloc, ClientStatus::Failed, Some(true));
+    assert_eq!(settle(&mut cluster).0, []);
+    assert!(row(&cluster).is_active());
+}
+
+#[test]
+fn a_verdict_is_news_though_some_of_what_was_placed_has_been_replaced() {
+    let mut cluster = rollout(|_| {});
+    let unhealthy = place(&mut cluster, 1, |_| {});
+    cluster.tell(unhealthy, ClientStatus::Failed, Some(false));
+    settle(&mut cluster);
+    cluster.finish_evals("web");
+    cluster.plan(PlanApply {
+        stops: vec![AllocStop {
+            id: unhealthy,
+            desired_status: DesiredStatus::Stop,
+            ..AllocStop::default()
+        }],
+        ..PlanApply::default()
+    });
+    for number in [2, 3] {
+        let alloc = place(&mut cluster, number, |_| {});
+        cluster.tell(alloc, ClientStatus::Running, Some(true));
+        let (commands, _) = settle(&mut cluster);
+        assert!(
+            matches!(commands[..], [Command::UpsertEvals { .. }]),
+            "the third is still to be placed: {commands:?}"
+        );
+        cluster.finish_evals("web");
+    }
+}
+
+#[test]
+fn the_progress_deadline_lies_on_what_replaces_a_healthy_one() {
+    let mut cluster = rollout(|group| group.desired_total = 1);
+    let first = place(&mut cluster, 1, |_| {});
+    cluster.tell(first, ClientStatus::Running, Some(true));
+    settle(&mut cluster);
+    cluster.finish_evals("web");
+    place(&mut cluster, 2, |_| {});
+    cluster.pass(600);
+    settle(&mut cluster);
+    assert_eq!(
+        row(&cluster).status_description,
+        deployment_description::PROGRESS_DEADLINE
+    );
 }

@@ -160,15 +160,24 @@ impl Rollout<'_> {
     /// The groups on which a deadline lies.
     fn unfinished(&self) -> impl Iterator<Item = &DeploymentState> {
         let running = self.deployment.status == DeploymentStatus::Running;
-        self.deployment.task_groups.values().filter(move |group| {
+        let groups = self.deployment.task_groups.iter();
+        groups.filter_map(move |(name, group)| {
             let awaits_promotion = group.desired_canaries > 0
                 && !group.promoted
                 && group.healthy_allocs >= group.desired_canaries;
-            running
+            let unfinished = running
                 && !group.require_progress_by.is_zero()
                 && !awaits_promotion
-                && group.healthy_allocs < group.desired_total
+                && (group.healthy_allocs < group.desired_total || self.awaits_health_of(name));
+            unfinished.then_some(group)
         })
+    }
+
+    /// Whether something of a group is still to become healthy, whatever was counted: one that was healthy may have
+    /// been stopped since, and another be on its way in its place.
+    fn awaits_health_of(&self, name: &str) -> bool {
+        let mut allocs = self.allocs();
+        allocs.any(|(alloc, _)| alloc.task_group == name && alloc.awaits_health())
     }
 
     fn deadline(&self) -> Option<UnixNanos> {
@@ -177,7 +186,8 @@ impl Rollout<'_> {
             .min()
     }
 
-    /// Has unhealthy allocations replaced, each once.
+    /// Has allocations replaced that are unhealthy, or have failed whatever was said of them before, each once: until
+    /// they are told so, evaluations leave what belongs to a rollout alone.
     fn replace_unhealthy(&self, ids: &mut Ids<'_>) -> Option<Command> {
         let wish = DesiredTransition {
             reschedule: Some(true),
@@ -186,7 +196,8 @@ impl Rollout<'_> {
         let transitions: BTreeMap<AllocId, DesiredTransition> = self
             .allocs()
             .filter(|(alloc, _)| {
-                alloc.is_unhealthy() && alloc.desired_transition.reschedule.is_none()
+                let failed = alloc.failed_unreplaced() && replaceable(alloc);
+                (alloc.is_unhealthy() || failed) && alloc.desired_transition.reschedule.is_none()
             })
             .map(|(alloc, _)| (alloc.id, wish))
             .collect();
@@ -280,14 +291,18 @@ impl Rollout<'_> {
         }
     }
 
-    /// Whether everything is placed and some of it not yet judged: looking at the job would change nothing.
+    /// Whether everything is placed and some of it not yet judged: looking at the job would change nothing. What was
+    /// placed and has ended since does not count: its place is taken, or still to be filled.
     fn waits_for_verdicts(&self) -> bool {
-        let groups = || self.deployment.task_groups.values();
-        let placed = |group: &DeploymentState| {
-            group.placed_allocs >= group.desired_total
-                && (group.desired_canaries == 0 || group.promoted)
+        let placed = |(name, group): (&String, &DeploymentState)| {
+            let live = |(alloc, _): &(&Arc<Allocation>, _)| {
+                alloc.task_group == *name && !alloc.terminal_status()
+            };
+            let live = i64::try_from(self.allocs().filter(live).count()).unwrap_or(i64::MAX);
+            live >= group.desired_total && (group.desired_canaries == 0 || group.promoted)
         };
-        groups().all(placed) && groups().any(|group| group.healthy_allocs < group.desired_total)
+        let mut groups = self.deployment.task_groups.iter();
+        groups.all(placed) && self.expects_verdicts()
     }
 
     /// The newest index that an evaluation has seen, or is sure to see.

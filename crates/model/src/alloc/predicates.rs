@@ -64,6 +64,25 @@ impl Allocation {
             .is_some_and(|status| status.is_unhealthy())
     }
 
+    /// Whether it is to run on, and its deployment has not heard that it is well.
+    #[must_use]
+    pub fn awaits_health(&self) -> bool {
+        let under_way = matches!(
+            self.client_status,
+            ClientStatus::Pending | ClientStatus::Running
+        );
+        let stays = self.desired_status == DesiredStatus::Run;
+        stays && under_way && !self.desired_transition.should_migrate() && !self.is_healthy()
+    }
+
+    /// Whether it has failed, and nothing has been decided about that.
+    #[must_use]
+    pub fn failed_unreplaced(&self) -> bool {
+        self.client_status == ClientStatus::Failed
+            && self.desired_status == DesiredStatus::Run
+            && self.next_allocation.is_nil()
+    }
+
     /// The version of the job it runs; zero when the job is stripped.
     #[must_use]
     pub fn job_version(&self) -> u64 {

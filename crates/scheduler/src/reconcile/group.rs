@@ -193,7 +193,22 @@ impl Reconciler<'_> {
             && work.reschedule_now.is_empty()
             && work.desired.reschedule_later == 0
             && !needs_canaries;
-        quiet && self.is_healthy_and_promoted(group)
+        quiet && self.is_healthy_and_promoted(group) && !self.awaits_something(&work.untainted)
+    }
+
+    /// Whether something that the deployment has placed is still to become healthy, or has failed and is still to be
+    /// told to go. What the deployment counts as healthy may have been stopped since.
+    fn awaits_something(&self, untainted: &AllocSet) -> bool {
+        let current = self.deployment.as_ref().map(|deployment| deployment.id);
+        let of_deployment = |alloc: &&Arc<Allocation>| Some(alloc.deployment_id) == current;
+        let mut mine = untainted.values().filter(of_deployment);
+        mine.any(|alloc| {
+            let to_be_told = alloc.failed_unreplaced()
+                && alloc.followup_eval_id.is_nil()
+                && alloc.desired_transition.reschedule.is_none()
+                && reschedule::next_attempt(alloc).is_some();
+            alloc.awaits_health() || to_be_told
+        })
     }
 
     fn context(&self, disconnecting: bool) -> Context<'_> {

@@ -384,11 +384,15 @@ impl World {
         self.evaluate(id, trigger::NODE_DRAIN);
     }
 
-    /// Clients find every allocation of a job healthy, whether or not a deployment waits for that.
-    pub fn judged(&mut self, id: &str) {
+    /// Clients find every allocation of a job healthy, or only one, whether or not a deployment waits for that.
+    pub fn judged(&mut self, id: &str, only: Option<usize>) {
         let mut changed = Vec::new();
-        for alloc in self.live(id) {
-            let mut alloc = Allocation::clone(&alloc);
+        let live = self.live(id);
+        for alloc in live
+            .iter()
+            .filter(|alloc| only.is_none() || alloc.index() == only)
+        {
+            let mut alloc = Allocation::clone(alloc);
             let verdict = alloc.deployment_status.get_or_insert_default();
             (verdict.healthy, verdict.timestamp) = (Some(true), self.now.into());
             changed.push(alloc);

@@ -32,6 +32,14 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// `web`, or `web[1]` for one of its allocations.
+fn one_of(which: &str) -> (&str, Option<usize>) {
+    match which.split_once('[') {
+        Some((id, at)) => (id, at.strip_suffix(']').and_then(|at| at.parse().ok())),
+        None => (which, None),
+    }
+}
+
 impl Script {
     pub fn new() -> Self {
         Self {
@@ -70,7 +78,10 @@ impl Script {
             "pool" => self.pool(first, &rest[1]),
             "healthy" => self.world.healthy(first),
             "unhealthy" => self.world.unhealthy(first),
-            "judged" => self.world.judged(first),
+            "judged" => {
+                let (id, only) = one_of(first);
+                self.world.judged(id, only);
+            }
             "promote" => self.world.promote(first),
             "fail" => self.world.fail_deployment(first),
             "evaluate" => {
@@ -149,10 +160,7 @@ impl Script {
             "failed" => ClientStatus::Failed,
             _ => ClientStatus::Complete,
         };
-        let (id, only) = match which.split_once('[') {
-            Some((id, at)) => (id, at.strip_suffix(']').and_then(|at| at.parse().ok())),
-            None => (which, None),
-        };
+        let (id, only) = one_of(which);
         self.world.clients_of(id, status, only);
         if status == ClientStatus::Failed {
             self.world.evaluate(id, trigger::ALLOC_FAILURE);
@@ -232,8 +240,9 @@ impl Script {
             reschedule: Some(what == "restart"),
             ..DesiredTransition::default()
         };
-        let live = self.world.live(id);
-        let chosen = live.iter().filter(|alloc| alloc.index() == at);
+        let allocs = self.world.allocs(id);
+        let wanted = allocs.iter().filter(|alloc| !alloc.server_terminal());
+        let chosen = wanted.filter(|alloc| alloc.index() == at);
         let transitions = chosen.map(|alloc| (alloc.id, wish)).collect();
         let now = self.world.now;
         self.world.apply(Command::UpdateDesiredTransitions {
