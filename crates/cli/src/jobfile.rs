@@ -86,8 +86,8 @@ impl Context {
                 path: path.clone(),
                 found,
             })?;
-        let job =
-            serde_json::to_value(&parsed.job).map_err(|error| Unread::Text(error.to_string()))?;
+        let job = caravan_codec::json::to_value(&parsed.job)
+            .map_err(|error| Unread::Text(error.to_string()))?;
         let submission = json!({
             "Source": String::from_utf8_lossy(&file.source.bytes),
             "Format": "hcl2",
@@ -226,7 +226,7 @@ fn fetch(url: &str) -> Result<Vec<u8>, String> {
 fn from_json(bytes: &[u8]) -> Result<JobFile, String> {
     let failed = |reason: String| format!("Failed to parse JSON job: {reason}");
     let job = caravan_jobspec::parse_json_job(bytes).map_err(failed)?;
-    let job = serde_json::to_value(&job).map_err(|error| failed(error.to_string()))?;
+    let job = caravan_codec::json::to_value(&job).map_err(|error| failed(error.to_string()))?;
     let submission = json!({
         "Source": String::from_utf8_lossy(bytes),
         "Format": "json",

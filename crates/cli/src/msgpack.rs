@@ -24,12 +24,12 @@ pub(crate) enum Packed {
 impl Packed {
     /// The value, if the bytes are one.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        rmp_serde::from_slice(bytes).ok()
+        caravan_codec::msgpack::unpack(bytes).ok()
     }
 
     /// As bytes.
     pub(crate) fn write(&self) -> Result<Vec<u8>, String> {
-        rmp_serde::to_vec_named(self).map_err(|error| error.to_string())
+        caravan_codec::msgpack::pack(self).map_err(|error| error.to_string())
     }
 
     /// A member of a map.
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn values_keep_their_shape_and_anything_else_is_none() {
         let value = json!({"a": [1, -2, "x", null, true], "b": {"c": 1.5}});
-        let bytes = rmp_serde::to_vec_named(&value).expect("packed");
+        let bytes = caravan_codec::msgpack::pack(&value).expect("packed");
         let packed = Packed::read(&bytes).expect("read");
         assert_eq!(packed.json(), value);
         assert_eq!(packed.write().expect("written"), bytes);

@@ -1,6 +1,7 @@
 //! Objects as the reference's client knows them: the API leaves out what is empty in allocations, evaluations, networks
 //! and ports, and sends some members that the client does not have. JSON and templates show the client's shape.
 
+use caravan_codec::json;
 use caravan_model::api::ApiJob;
 use serde_json::{Map, Value, json};
 
@@ -197,8 +198,8 @@ fn fill(value: &mut Value, members: &[(&str, Blank)]) {
 
 /// A job with the members that only submissions have.
 fn job(value: &mut Value) {
-    let known = serde_json::from_value::<ApiJob>(value.clone());
-    if let Ok(Ok(shaped)) = known.map(serde_json::to_value) {
+    let known = json::decode::<ApiJob>(value.to_string().as_bytes(), "api");
+    if let Ok(Ok(shaped)) = known.map(|job| json::to_value(&job)) {
         *value = shaped;
     }
 }

@@ -209,6 +209,6 @@ impl Answer {
     }
 }
 
-fn unwritable(error: serde_json::Error) -> ApiError {
+fn unwritable(error: caravan_codec::WriteError) -> ApiError {
     ApiError::internal(format!("the answer cannot be written as JSON: {error}"))
 }

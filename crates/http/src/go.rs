@@ -1,52 +1,6 @@
 //! How the reference's language quotes, parses and escapes: its texts are part of the answers.
 
-use std::fmt::Write;
-
-/// Text in double quotes with escapes.
-pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        push_escaped(&mut out, c, '"');
-    }
-    out.push('"');
-    out
-}
-
-/// A character in single quotes, as in `invalid character '\n' in string literal`.
-pub fn quote_char(c: char) -> String {
-    match c {
-        '\'' => r"'\''".to_owned(),
-        '"' => "'\"'".to_owned(),
-        _ => {
-            let mut out = String::from("'");
-            push_escaped(&mut out, c, '\'');
-            out.push('\'');
-            out
-        }
-    }
-}
-
-fn push_escaped(out: &mut String, c: char, delimiter: char) {
-    match c {
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
-        '\t' => out.push_str("\\t"),
-        '\r' => out.push_str("\\r"),
-        '\u{7}' => out.push_str("\\a"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{b}' => out.push_str("\\v"),
-        '\u{c}' => out.push_str("\\f"),
-        c if c == delimiter => {
-            out.push('\\');
-            out.push(c);
-        }
-        c if (c as u32) < 0x20 || c as u32 == 0x7f => {
-            let _ = write!(out, "\\x{:02x}", c as u32);
-        }
-        c => out.push(c),
-    }
-}
+pub use caravan_codec::quote::{quote, quote_char};
 
 /// The words that count as a boolean.
 pub fn parse_bool(text: &str) -> Option<bool> {

@@ -1,19 +1,15 @@
 //! JSON as the API reads and writes it.
 //!
-//! Reading follows the reference: only the first value counts, names match in any case, unknown ones are passed
-//! over, `null` is the zero value, and errors have its words. Types say `#[serde(default)]` for what may be absent.
+//! Reading is that of `codec`; writing differs from it in numbers.
 
-mod error;
 mod indent;
-mod probe;
-mod read;
-mod scan;
 mod write;
 
 use bytes::Bytes;
+use caravan_codec::WriteError;
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use error::DecodeError;
+pub use caravan_codec::json::DecodeError;
 pub use indent::indent;
 
 /// What is answered when a body is needed and there is none.
@@ -21,24 +17,21 @@ pub const EMPTY_BODY: &str = "Request body is empty";
 
 /// Writes a value: integral floats keep one decimal, as do all numbers in free-form members; exponents only for the
 /// very small and very large.
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_json::Error> {
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, WriteError> {
     write(value, write::Compact::default())
 }
 
 /// Writes what was never stored: numbers in free-form members stay as they are.
-pub fn encode_literal<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_json::Error> {
+pub fn encode_literal<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, WriteError> {
     write(value, write::Compact::literal())
 }
 
 fn write<T: Serialize + ?Sized>(
     value: &T,
-    format: write::Compact,
-) -> Result<Bytes, serde_json::Error> {
-    let mut out = Vec::with_capacity(256);
-    value.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut out, format,
-    ))?;
-    Ok(Bytes::from(out))
+    mut format: write::Compact,
+) -> Result<Bytes, WriteError> {
+    caravan_codec::write(value, &mut format)?;
+    Ok(Bytes::from(format.finish()?))
 }
 
 /// Reads the first value of a body into `T`. In error texts its name gets the prefix `structs.`.
@@ -51,8 +44,7 @@ pub fn decode_from<T: DeserializeOwned>(body: &[u8], package: &str) -> Result<T,
     if body.is_empty() {
         return Err(DecodeError(EMPTY_BODY.to_owned()));
     }
-    let value = scan::first_value(body)?;
-    T::deserialize(read::Reader::root(&value, package))
+    caravan_codec::json::decode(body, package)
 }
 
 #[cfg(test)]

@@ -249,9 +249,12 @@ mod tests {
         assert_eq!(id.short(), "5364b51c");
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<NodeId>(&json).unwrap(), id);
-        let bytes = rmp_serde::to_vec_named(&id).unwrap();
+        let bytes = caravan_codec::msgpack::pack(&id).unwrap();
         assert_eq!(bytes.len(), 18);
-        assert_eq!(rmp_serde::from_slice::<NodeId>(&bytes).unwrap(), id);
+        assert_eq!(
+            caravan_codec::msgpack::unpack::<NodeId>(&bytes).unwrap(),
+            id
+        );
     }
 
     #[test]

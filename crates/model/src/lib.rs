@@ -38,7 +38,6 @@ pub mod operator;
 pub mod plan;
 pub mod query;
 pub mod regexp;
-pub mod request_json;
 pub mod resources;
 pub mod rollout;
 pub mod scheduler_config;

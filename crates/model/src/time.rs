@@ -403,7 +403,10 @@ mod tests {
                 .unwrap()
                 .is_zero()
         );
-        let bytes = rmp_serde::to_vec_named(&time).unwrap();
-        assert_eq!(rmp_serde::from_slice::<Timestamp>(&bytes).unwrap(), time);
+        let bytes = caravan_codec::msgpack::pack(&time).unwrap();
+        assert_eq!(
+            caravan_codec::msgpack::unpack::<Timestamp>(&bytes).unwrap(),
+            time
+        );
     }
 }

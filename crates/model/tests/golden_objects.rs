@@ -88,8 +88,9 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &s
     let mut found = Vec::new();
     differences(name, &want, &got, true, &mut found);
     assert!(found.is_empty(), "{}", found.join("\n"));
-    let bytes = rmp_serde::to_vec_named(&object).unwrap();
-    let back: T = rmp_serde::from_slice(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let bytes = caravan_codec::msgpack::pack(&object).unwrap();
+    let back: T =
+        caravan_codec::msgpack::unpack(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(back, object, "{name} in msgpack");
 }
 
@@ -222,8 +223,11 @@ fn a_plan_survives_msgpack() {
         deployment: Some(deployment),
         ..Plan::default()
     };
-    let bytes = rmp_serde::to_vec_named(&plan).unwrap();
-    assert_eq!(rmp_serde::from_slice::<Plan>(&bytes).unwrap(), plan);
+    let bytes = caravan_codec::msgpack::pack(&plan).unwrap();
+    assert_eq!(
+        caravan_codec::msgpack::unpack::<Plan>(&bytes).unwrap(),
+        plan
+    );
     let result = PlanResult {
         node_allocation: plan.node_allocation.clone(),
         ..PlanResult::default()

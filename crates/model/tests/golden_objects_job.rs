@@ -73,8 +73,9 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
     let mut found = Vec::new();
     differences(name, &want, &got, ordered, &mut found);
     assert!(found.is_empty(), "{}", found.join("\n"));
-    let bytes = rmp_serde::to_vec_named(&object).unwrap();
-    let back: T = rmp_serde::from_slice(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let bytes = caravan_codec::msgpack::pack(&object).unwrap();
+    let back: T =
+        caravan_codec::msgpack::unpack(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(back, object, "{name} in msgpack");
 }
 
@@ -141,9 +142,9 @@ fn stored_jobs_survive_json_and_msgpack() {
             "{}",
             path.display()
         );
-        let bytes = rmp_serde::to_vec_named(&job).unwrap();
+        let bytes = caravan_codec::msgpack::pack(&job).unwrap();
         assert_eq!(
-            rmp_serde::from_slice::<Job>(&bytes).unwrap(),
+            caravan_codec::msgpack::unpack::<Job>(&bytes).unwrap(),
             job,
             "{}",
             path.display()

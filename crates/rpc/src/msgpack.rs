@@ -61,7 +61,7 @@ pub async fn check(
     }
     let typed = response.headers().get(CONTENT_TYPE) == Some(&CONTENT);
     let body = response.into_body().collect(limit).await?;
-    let error = match rmp_serde::from_slice::<RemoteError>(&body) {
+    let error = match caravan_codec::msgpack::unpack::<RemoteError>(&body) {
         Ok(error) if typed => error,
         _ => RemoteError::new(
             kind_of(status),
@@ -114,7 +114,7 @@ pub fn reply_msgpack<T: Serialize + ?Sized>(message: &T) -> Response<Body> {
 #[must_use]
 pub fn reply_error(error: &RemoteError) -> Response<Body> {
     // Two strings always encode.
-    let body = rmp_serde::to_vec_named(error).unwrap_or_default();
+    let body = caravan_codec::msgpack::pack(error).unwrap_or_default();
     response(error.kind.status(), body)
 }
 
@@ -135,14 +135,14 @@ fn response(status: StatusCode, body: Vec<u8>) -> Response<Body> {
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(what: &str, message: &T) -> Result<Vec<u8>, RpcError> {
-    rmp_serde::to_vec_named(message).map_err(|error| RpcError::Encode {
+    caravan_codec::msgpack::pack(message).map_err(|error| RpcError::Encode {
         what: what.to_owned(),
         reason: error.to_string(),
     })
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, RpcError> {
-    rmp_serde::from_slice(bytes).map_err(|error| RpcError::Decode {
+    caravan_codec::msgpack::unpack(bytes).map_err(|error| RpcError::Decode {
         what: what.to_owned(),
         reason: error.to_string(),
     })

@@ -215,7 +215,7 @@ pub async fn offer(
 }
 
 fn frame(code: u8, payload: &impl Serialize) -> Result<Vec<u8>, PrefaceError> {
-    let payload = rmp_serde::to_vec_named(payload)
+    let payload = caravan_codec::msgpack::pack(payload)
         .map_err(|error| PrefaceError::Malformed(error.to_string()))?;
     if payload.len() > MAX_PAYLOAD {
         return Err(PrefaceError::TooLong(payload.len()));
@@ -259,7 +259,8 @@ async fn read_exact(
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(payload: &[u8]) -> Result<T, PrefaceError> {
-    rmp_serde::from_slice(payload).map_err(|error| PrefaceError::Malformed(error.to_string()))
+    caravan_codec::msgpack::unpack(payload)
+        .map_err(|error| PrefaceError::Malformed(error.to_string()))
 }
 
 /// Names what strangers commonly send, so that a wrong port or a TLS mismatch explains itself.

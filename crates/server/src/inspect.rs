@@ -49,7 +49,8 @@ fn shown(entry: &LogEntry) -> Value {
         Logged::Command(bytes) => match fsm::decode(bytes) {
             Ok(command) => (
                 "Command",
-                serde_json::to_value(&command).unwrap_or_else(|_| json!(format!("{command:?}"))),
+                caravan_codec::json::to_value(&command)
+                    .unwrap_or_else(|_| json!(format!("{command:?}"))),
             ),
             Err(error) => ("Unreadable", json!(error.to_string())),
         },

@@ -23,7 +23,7 @@ fn of<T: Serialize>(kind: &'static str, rows: impl IntoIterator<Item = T>) -> Ce
     };
     for row in rows {
         census.count += 1;
-        census.bytes += rmp_serde::to_vec_named(&row).map_or(0, |bytes| bytes.len());
+        census.bytes += caravan_codec::msgpack::pack(&row).map_or(0, |bytes| bytes.len());
     }
     census
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub enum RestoreError {
     /// The bytes could not be decoded.
     #[error("the snapshot cannot be read: {0}")]
-    Decode(#[from] rmp_serde::decode::Error),
+    Decode(#[from] caravan_codec::msgpack::UnpackError),
     /// An allocation points at a job that the dump does not hold.
     #[error("the snapshot is inconsistent: allocation {0} refers to a job that it does not hold")]
     DanglingJob(AllocId),
@@ -166,7 +166,7 @@ impl State {
             cluster_metadata: self.cluster_metadata.clone(),
             restoring: self.restoring.clone(),
         };
-        rmp_serde::to_vec_named(&dump).expect("rows of the state can always be encoded")
+        caravan_codec::msgpack::pack(&dump).expect("rows of the state can always be encoded")
     }
 
     /// The state that was dumped.
@@ -174,7 +174,7 @@ impl State {
     /// # Errors
     /// Bytes that are no dump, or one that contradicts itself.
     pub fn restore(bytes: &[u8]) -> Result<Self, RestoreError> {
-        let dump: Dump<Allocation> = rmp_serde::from_slice(bytes)?;
+        let dump: Dump<Allocation> = caravan_codec::msgpack::unpack(bytes)?;
         let mut state = Self {
             index: dump.index,
             indexes: dump.indexes,

@@ -40,11 +40,11 @@ pub enum WireError {
     #[error("{what}: cannot encode: {source}")]
     Encode {
         what: &'static str,
-        source: rmp_serde::encode::Error,
+        source: caravan_codec::WriteError,
     },
     #[error("{what}: cannot decode: {source}")]
     Decode {
         what: &'static str,
-        source: rmp_serde::decode::Error,
+        source: caravan_codec::msgpack::UnpackError,
     },
 }

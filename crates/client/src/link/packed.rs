@@ -85,10 +85,10 @@ mod tests {
             })
         };
         let sent = Allocations(vec![alloc(1), alloc(2)]);
-        let bytes = rmp_serde::to_vec_named(&sent).unwrap();
-        let one = rmp_serde::to_vec_named(&Allocations(vec![alloc(1)])).unwrap();
+        let bytes = caravan_codec::msgpack::pack(&sent).unwrap();
+        let one = caravan_codec::msgpack::pack(&Allocations(vec![alloc(1)])).unwrap();
         assert!(bytes.len() < 2 * one.len());
-        let back: Allocations = rmp_serde::from_slice(&bytes).unwrap();
+        let back: Allocations = caravan_codec::msgpack::unpack(&bytes).unwrap();
         assert_eq!(back, sent);
         assert!(Arc::ptr_eq(
             back.0[0].job.as_ref().unwrap(),

@@ -108,8 +108,8 @@ where
         let Some(channel) = (self.channel)() else {
             return Err(LinkError::Unavailable("no servers".into()));
         };
-        let refused = |error: rmp_serde::encode::Error| LinkError::Refused(error.to_string());
-        let body = Body::full(rmp_serde::to_vec_named(&request).map_err(refused)?);
+        let refused = |error: caravan_codec::WriteError| LinkError::Refused(error.to_string());
+        let body = Body::full(caravan_codec::msgpack::pack(&request).map_err(refused)?);
         let answer = channel.call(msgpack::request(path::DATA, body)?).await?;
         let answer = msgpack::check(path::DATA, answer, channel.max_message()).await?;
         let stream = answer.into_body().into_stream();

@@ -228,7 +228,7 @@ pub(crate) fn read_node<T: DeserializeOwned>(dir: &Path, key: &str) -> Option<T>
         let read = database.begin_read().ok()?;
         let table = read.open_table(NODE).ok()?;
         let found = table.get(key.as_bytes()).ok()??;
-        rmp_serde::from_slice(found.value()).ok()
+        caravan_codec::msgpack::unpack(found.value()).ok()
     };
     // A damaged file, which is put aside later, may make the library panic.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).ok()?
@@ -263,7 +263,7 @@ fn task_key(id: AllocId, task: &str) -> Vec<u8> {
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    rmp_serde::to_vec_named(value).expect("what is stored can always be encoded")
+    caravan_codec::msgpack::pack(value).expect("what is stored can always be encoded")
 }
 
 /// Bytes of pages that stay in memory; the library would keep a gigabyte.
@@ -336,7 +336,7 @@ fn load(database: &Database) -> Result<Vec<Stored>, redb::Error> {
     for row in allocs.iter()? {
         let (key, value) = row?;
         let Ok((mut alloc, job)) =
-            rmp_serde::from_slice::<(Allocation, Option<Arc<Job>>)>(value.value())
+            caravan_codec::msgpack::unpack::<(Allocation, Option<Arc<Job>>)>(value.value())
         else {
             tracing::warn!("an allocation in the client state database cannot be read");
             continue;
@@ -344,14 +344,14 @@ fn load(database: &Database) -> Result<Vec<Stored>, redb::Error> {
         alloc.job = job;
         let progress = states
             .get(key.value())?
-            .and_then(|value| rmp_serde::from_slice(value.value()).ok());
+            .and_then(|value| caravan_codec::msgpack::unpack(value.value()).ok());
         let mut own = Vec::new();
         for row in handles.range(key.value()..)? {
             let (task, value) = row?;
             let Some(name) = task.value().strip_prefix(key.value()) else {
                 break;
             };
-            if let Ok(handle) = rmp_serde::from_slice(value.value()) {
+            if let Ok(handle) = caravan_codec::msgpack::unpack(value.value()) {
                 own.push((String::from_utf8_lossy(name).into_owned(), handle));
             }
         }

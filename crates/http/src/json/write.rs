@@ -3,48 +3,23 @@
 //! What users put into free-form members comes to the reference as JSON, where every number is a float, and it
 //! says so when it gives them back: `{"a": 1}` in a task's `Config` is read as `{"a": 1.0}`.
 
-use std::io;
-
-use serde_json::ser::Formatter;
+use caravan_codec::{Sink, WriteError, json::Text};
 
 /// Members whose values are free: whatever their authors wrote.
 const FREE: [&str; 4] = ["Config", "Policy", "Meta", "Claims"];
-const LONGEST: usize = 6;
 
 /// Compact output.
 #[derive(Default)]
 pub(super) struct Compact {
+    text: Text,
     /// Free-form members are written as they are.
     literal: bool,
     depth: usize,
     /// How deep the free member is that is being written.
     free: Option<usize>,
-    key: Key,
-}
-
-/// The name of the member that comes next.
-#[derive(Default)]
-struct Key {
-    writing: bool,
-    len: usize,
-    text: [u8; LONGEST],
-}
-
-impl Key {
-    fn push(&mut self, fragment: &str) {
-        for byte in fragment.bytes().take(LONGEST + 1) {
-            if let Some(place) = self.text.get_mut(self.len) {
-                *place = byte;
-            }
-            self.len += 1;
-        }
-    }
-
-    fn is_free(&self) -> bool {
-        self.text
-            .get(..self.len)
-            .is_some_and(|text| FREE.iter().any(|name| name.as_bytes() == text))
-    }
+    in_key: bool,
+    /// Whether the value that comes next is that of a free-form member.
+    named_free: bool,
 }
 
 impl Compact {
@@ -56,12 +31,17 @@ impl Compact {
         }
     }
 
+    /// What was written.
+    pub(super) fn finish(self) -> Result<Vec<u8>, WriteError> {
+        self.text.finish()
+    }
+
     fn enter(&mut self) {
         self.depth += 1;
-        if !self.literal && self.free.is_none() && self.key.is_free() {
+        if !self.literal && self.free.is_none() && self.named_free {
             self.free = Some(self.depth);
         }
-        self.key.len = 0;
+        self.named_free = false;
     }
 
     fn leave(&mut self) {
@@ -69,88 +49,91 @@ impl Compact {
             self.free = None;
         }
         self.depth -= 1;
+        self.named_free = false;
     }
 }
 
-macro_rules! integers {
-    ($($name:ident: $type:ty,)+) => { $(
-        fn $name<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: $type) -> io::Result<()> {
-            match self.free {
-                Some(_) => writer.write_all(float(value as f64).as_bytes()),
-                None => serde_json::ser::CompactFormatter.$name(writer, value),
-            }
-        }
-    )+ };
-}
-
-impl Formatter for Compact {
-    integers! {
-        write_i8: i8, write_i16: i16, write_i32: i32, write_i64: i64,
-        write_u8: u8, write_u16: u16, write_u32: u32, write_u64: u64,
+impl Sink for Compact {
+    fn is_text(&self) -> bool {
+        true
     }
 
-    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        writer.write_all(float(value).as_bytes())
+    fn nil(&mut self) {
+        self.text.nil();
     }
 
-    fn write_f32<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f32) -> io::Result<()> {
-        writer.write_all(float(f64::from(value)).as_bytes())
+    fn boolean(&mut self, value: bool) {
+        self.text.boolean(value);
     }
 
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        if self.key.writing {
-            self.key.push(fragment);
-        }
-        writer.write_all(fragment.as_bytes())
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.key.len = 0;
-        self.key.writing = true;
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b",")
+    fn unsigned(&mut self, value: u64) {
+        match self.free {
+            Some(_) if !self.in_key => self.float(value as f64),
+            _ => self.text.unsigned(value),
         }
     }
 
-    fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.key.writing = false;
-        Ok(())
+    fn signed(&mut self, value: i64) {
+        match self.free {
+            Some(_) if !self.in_key => self.float(value as f64),
+            _ => self.text.signed(value),
+        }
     }
 
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        // A name is for its own value only, be that `null`.
-        self.key.len = 0;
-        Ok(())
+    fn float(&mut self, value: f64) {
+        match value.is_finite() {
+            true => self.text.raw(&float(value)),
+            false => self.text.nil(),
+        }
     }
 
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+    fn single(&mut self, value: f32) {
+        self.float(value.into());
+    }
+
+    fn text(&mut self, value: &str) {
+        if self.in_key {
+            self.named_free = FREE.contains(&value);
+        }
+        self.text.text(value);
+    }
+
+    fn binary(&mut self, value: &[u8]) {
+        self.text.binary(value);
+    }
+
+    fn begin_list(&mut self, length: Option<usize>) {
         self.enter();
-        writer.write_all(b"{")
+        self.text.begin_list(length);
     }
 
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+    fn next_item(&mut self) {
+        self.text.next_item();
+    }
+
+    fn end_list(&mut self) {
         self.leave();
-        writer.write_all(b"}")
+        self.text.end_list();
     }
 
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+    fn begin_map(&mut self, length: Option<usize>) {
         self.enter();
-        writer.write_all(b"[")
+        self.text.begin_map(length);
     }
 
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+    fn next_key(&mut self) {
+        self.in_key = true;
+        self.text.next_key();
+    }
+
+    fn next_value(&mut self) {
+        self.in_key = false;
+        self.text.next_value();
+    }
+
+    fn end_map(&mut self) {
         self.leave();
-        writer.write_all(b"]")
+        self.text.end_map();
     }
 }
 

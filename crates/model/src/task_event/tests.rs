@@ -53,8 +53,11 @@ fn the_texts_are_the_references() {
         assert_eq!(event.display_message(), text);
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<TaskEvent>(&json).unwrap(), event);
-        let bytes = rmp_serde::to_vec_named(&event).unwrap();
-        assert_eq!(rmp_serde::from_slice::<TaskEvent>(&bytes).unwrap(), event);
+        let bytes = caravan_codec::msgpack::pack(&event).unwrap();
+        assert_eq!(
+            caravan_codec::msgpack::unpack::<TaskEvent>(&bytes).unwrap(),
+            event
+        );
     }
 }
 

@@ -163,7 +163,8 @@ pub(super) async fn call(
     let (head, body) = match told {
         Told::Failed => {
             let bytes = body.collect(MAX_FRAME).await.map_err(RpcError::from)?;
-            let error: Error = rmp_serde::from_slice(&bytes).map_err(|error| undecoded(&error))?;
+            let error: Error =
+                caravan_codec::msgpack::unpack(&bytes).map_err(|error| undecoded(&error))?;
             return Err(Failure::Answered(error.into()));
         }
         Told::Empty(head) => (head, ApiBody::Empty),
@@ -197,7 +198,7 @@ fn told(response: &Response<Body>) -> Result<Told, RpcError> {
     let bytes = BASE64
         .decode(line.as_bytes())
         .map_err(|error| undecoded(&error))?;
-    rmp_serde::from_slice(&bytes).map_err(|error| undecoded(&error))
+    caravan_codec::msgpack::unpack(&bytes).map_err(|error| undecoded(&error))
 }
 
 /// A session that another agent serves.
@@ -256,7 +257,7 @@ pub(super) async fn answer(api: Arc<dyn Api>, request: Request<Body>) -> Respons
             ApiBody::Stream(stream) => reply(&Told::Stream(head), Body::stream(stream)),
             ApiBody::Session(serve) => reply(&Told::Session(head), near_session(serve, input)),
         },
-        Err(error) => match rmp_serde::to_vec_named(&Error::from(error)) {
+        Err(error) => match caravan_codec::msgpack::pack(&Error::from(error)) {
             Ok(bytes) => reply(&Told::Failed, Body::full(bytes)),
             Err(error) => reply_error(&RemoteError::internal(error.to_string())),
         },
@@ -269,7 +270,7 @@ fn invalid(why: &str) -> Response<Body> {
 }
 
 fn reply(told: &Told, body: Body) -> Response<Body> {
-    let line = rmp_serde::to_vec_named(told).map(|bytes| BASE64.encode(bytes));
+    let line = caravan_codec::msgpack::pack(told).map(|bytes| BASE64.encode(bytes));
     match line.map(|line| HeaderValue::from_str(&line)) {
         Ok(Ok(line)) => {
             let mut response = Response::new(body);

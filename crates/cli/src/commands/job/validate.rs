@@ -105,7 +105,8 @@ fn no_such_region(error: &caravan_sdk::Error) -> bool {
 
 /// What can be said without an agent.
 fn locally(job: &Value) -> Result<Judged, Failure> {
-    let job = serde_json::from_value(job.clone()).map_err(|error| error.to_string())?;
+    let job = caravan_codec::json::decode(job.to_string().as_bytes(), "api")
+        .map_err(|error| error.to_string())?;
     let (errors, error, warnings) = crate::local_validation::validate(job);
     Ok(Judged {
         errors,

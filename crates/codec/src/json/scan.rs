@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::DecodeError;
-use crate::go;
+use crate::quote::quote_char;
 
 /// A value. Numbers keep their text: errors quote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
             None => "unexpected EOF".to_owned(),
             Some(byte) => format!(
                 "invalid character {} {context}",
-                go::quote_char(char::from(byte))
+                quote_char(char::from(byte))
             ),
         }))
     }
