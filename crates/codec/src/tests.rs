@@ -1,3 +1,5 @@
+//! Values there and back, against what other crates write; bytes that are no value.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
