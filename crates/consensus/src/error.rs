@@ -53,6 +53,11 @@ pub enum ProposeError {
         "leadership was lost while the command was on its way; whether it takes effect is unknown"
     )]
     Unknown,
+    /// Nothing was written; it may be tried again when there is room.
+    #[error(
+        "the disk of this server is full: nothing is taken until there is room below its data_dir"
+    )]
+    DiskFull,
     #[error("this server's raft has stopped: {0}")]
     Stopped(String),
 }

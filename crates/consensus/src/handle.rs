@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -55,6 +55,8 @@ pub(crate) struct Inner<M: StateMachine> {
     started: Instant,
     /// Milliseconds after `started`, plus one; zero: no leader was heard yet.
     heard: AtomicU64,
+    /// Whether the disk of the log has no room.
+    full: Arc<AtomicBool>,
     closed: Option<watch::Receiver<bool>>,
 }
 
@@ -70,6 +72,7 @@ struct Opened {
     log: LogStore,
     snapshots: SnapshotStore,
     counters: Arc<Counters>,
+    full: Arc<AtomicBool>,
     closed: Option<watch::Receiver<bool>>,
 }
 
@@ -127,6 +130,7 @@ impl<M: StateMachine> Consensus<M> {
                 counters: opened.counters,
                 started: Instant::now(),
                 heard: AtomicU64::new(0),
+                full: opened.full,
                 closed: opened.closed,
             }),
         };
@@ -278,10 +282,18 @@ impl<M: StateMachine> Consensus<M> {
 
     /// Ends this node's part and releases its files; what was acknowledged is durable already.
     pub async fn shutdown(&self) {
-        if let Err(error) = self.raft().shutdown().await {
-            tracing::warn!(%error, "raft did not end cleanly");
+        // A vote that waits for room on the disk does not hold up the end.
+        match tokio::time::timeout(CLOSE_WAIT, self.raft().shutdown()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "raft did not end cleanly"),
+            Err(_) => tracing::warn!("raft did not end within {CLOSE_WAIT:?}"),
         }
         released(self.inner.closed.clone()).await;
+    }
+
+    /// Whether this node's disk has no room for what is to be written.
+    pub(crate) fn is_full(&self) -> bool {
+        self.inner.full.load(Ordering::Relaxed)
     }
 
     pub(crate) fn raft(&self) -> &Library<M> {
@@ -315,6 +327,7 @@ fn open(config: &Config) -> Result<Opened, Refusal> {
             log: LogStore::memory(),
             snapshots: SnapshotStore::memory(),
             counters: Arc::default(),
+            full: Arc::default(),
             closed: None,
         }),
         Storage::Disk(directory) => open_disk(config, directory),
@@ -341,6 +354,7 @@ fn open_disk(config: &Config, directory: &Path) -> Result<Opened, Refusal> {
             log: store,
             snapshots,
             counters: log.counters,
+            full: log.full,
             closed: Some(closed),
         }),
         Err(error) => Err((error, Some(closed))),

@@ -11,7 +11,7 @@ use openraft::{
 use tokio::time::Instant;
 
 use crate::{
-    Consensus, ProposeError, StateMachine,
+    Consensus, ProposeError, StateMachine, TransferError,
     raft::{ClientWriteError, Command, ForwardToLeader, RaftError},
     status::member,
 };
@@ -63,6 +63,9 @@ impl<M: StateMachine> Consensus<M> {
         if size > limit {
             return Err(ProposeError::TooLarge { size, limit });
         }
+        if self.is_full() {
+            return Err(self.without_room().await);
+        }
         let written = self
             .when_ready(|| self.raft().client_write(command.clone()), refused_write)
             .await?;
@@ -75,6 +78,16 @@ impl<M: StateMachine> Consensus<M> {
             index: written.log_id.index,
             reply: *reply,
         })
+    }
+
+    /// A node that cannot write does not lead those who can.
+    async fn without_room(&self) -> ProposeError {
+        match self.transfer_leadership(None).await {
+            Ok(_) | Err(TransferError::NotLeader { leader: Some(_) }) => ProposeError::NotLeader {
+                leader: self.leader(),
+            },
+            Err(_) => ProposeError::DiskFull,
+        }
     }
 
     /// Confirms with a quorum that this node still leads, and waits until everything that was

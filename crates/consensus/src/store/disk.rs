@@ -3,13 +3,15 @@
 //! The thread drains its queue, writes everything in a single fsynced transaction, and completes
 //! every callback after it: while one fsync runs, the next group gathers by itself. What nobody is in a hurry for
 //! waits a moment for others, which else would have to wait for its fsync.
+//!
+//! A disk that is full is waited for, with the group in hand and nothing acknowledged; any other failure is final.
 
 use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -40,6 +42,10 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const PAGE_CACHE: usize = 1 << 20;
 /// Entries between two commit marks on disk: each costs the writing of a second table.
 const MARK_EVERY: u64 = 256;
+/// How long a disk that is full is left alone.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long a reader waits for a file that is opened anew.
+const READ_WAIT: Duration = Duration::from_secs(30);
 /// A group this large is committed without looking for more.
 const GROUP_BYTES: usize = 16 << 20;
 
@@ -77,24 +83,41 @@ pub(crate) struct Counters {
 /// Handle on the file; the writing thread ends when the last handle is gone.
 pub(crate) struct DiskLog {
     file: Arc<File>,
+    full: Arc<AtomicBool>,
     queue: mpsc::Sender<Write>,
 }
 
 /// Raises `closed` once the file has been released.
 struct File {
-    database: Option<Database>,
+    path: PathBuf,
+    /// None between a failure and the next try: the library wants the file opened anew.
+    database: RwLock<Option<Database>>,
     closed: watch::Sender<bool>,
 }
 
 impl File {
-    fn database(&self) -> &Database {
-        self.database.as_ref().expect("taken only by drop")
+    /// Uses the database. `None`: it is to be opened anew.
+    fn using<T>(&self, work: impl FnOnce(&Database) -> T) -> Option<T> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        database.as_ref().map(work)
+    }
+
+    fn open_anew(&self) -> io::Result<()> {
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Its lock is in the way of the next one.
+        *database = None;
+        *database = Some(create(&self.path).map_err(to_io)?);
+        Ok(())
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        drop(self.database.take());
+        let database = self.database.get_mut();
+        drop(database.unwrap_or_else(PoisonError::into_inner).take());
         self.closed.send_replace(true);
     }
 }
@@ -104,6 +127,8 @@ pub(crate) struct Opened {
     pub(crate) disk: DiskLog,
     pub(crate) tail: Arc<Mutex<Tail>>,
     pub(crate) counters: Arc<Counters>,
+    /// Whether the disk has no room for what is to be written.
+    pub(crate) full: Arc<AtomicBool>,
     pub(crate) closed: watch::Receiver<bool>,
 }
 
@@ -125,8 +150,10 @@ pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, St
     let tail = Arc::new(Mutex::new(tail));
     let counters = Arc::new(Counters::default());
     let (closed, closed_rx) = watch::channel(false);
+    let full = Arc::new(AtomicBool::new(false));
     let file = Arc::new(File {
-        database: Some(database),
+        path: path.to_owned(),
+        database: RwLock::new(Some(database)),
         closed,
     });
     let (queue, inbox) = mpsc::channel();
@@ -134,6 +161,7 @@ pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, St
         file: Arc::clone(&file),
         tail: Arc::clone(&tail),
         counters: Arc::clone(&counters),
+        full: Arc::clone(&full),
         cache,
         durable_end,
         committed: None,
@@ -147,9 +175,14 @@ pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, St
             source,
         })?;
     Ok(Opened {
-        disk: DiskLog { file, queue },
+        disk: DiskLog {
+            file,
+            full: Arc::clone(&full),
+            queue,
+        },
         tail,
         counters,
+        full,
         closed: closed_rx,
     })
 }
@@ -162,29 +195,47 @@ impl DiskLog {
             .map_err(|_| io::Error::other("the raft log's writing thread has ended"))
     }
 
-    /// Reads entries of `from..to`, at least one if there is any, until `budget` bytes are passed.
+    /// Reads entries of `from..to`, at least one if there is any, until `budget` bytes are passed; blocks.
     pub(crate) fn read(&self, from: u64, to: u64, budget: usize) -> io::Result<Vec<Entry>> {
-        let transaction = self.file.database().begin_read().map_err(to_io)?;
-        let table = transaction.open_table(ENTRIES).map_err(to_io)?;
-        let mut entries = Vec::new();
-        let mut bytes = 0;
-        for row in table.range(from..to).map_err(to_io)? {
-            let (_, value) = row.map_err(to_io)?;
-            let entry = decode_entry(value.value())?;
-            bytes += weight(&entry);
-            entries.push(entry);
-            if bytes >= budget {
-                break;
+        let until = Instant::now() + READ_WAIT;
+        loop {
+            let read = |database: &Database| read(database, from, to, budget);
+            let result = self.file.using(read).unwrap_or_else(|| {
+                Err(io::Error::other(
+                    "the raft log is not open: its disk is full",
+                ))
+            });
+            // While the file is opened anew nothing can be read of it, and nothing is lost.
+            if result.is_ok() || !self.full.load(Ordering::Relaxed) || Instant::now() >= until {
+                return result;
             }
+            thread::sleep(AGAIN);
         }
-        Ok(entries)
     }
+}
+
+fn read(database: &Database, from: u64, to: u64, budget: usize) -> io::Result<Vec<Entry>> {
+    let transaction = database.begin_read().map_err(to_io)?;
+    let table = transaction.open_table(ENTRIES).map_err(to_io)?;
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    for row in table.range(from..to).map_err(to_io)? {
+        let (_, value) = row.map_err(to_io)?;
+        let entry = decode_entry(value.value())?;
+        bytes += weight(&entry);
+        entries.push(entry);
+        if bytes >= budget {
+            break;
+        }
+    }
+    Ok(entries)
 }
 
 struct Writer {
     file: Arc<File>,
     tail: Arc<Mutex<Tail>>,
     counters: Arc<Counters>,
+    full: Arc<AtomicBool>,
     cache: usize,
     /// Index after the last entry that is on disk.
     durable_end: u64,
@@ -199,8 +250,11 @@ impl Writer {
         while let Ok(first) = inbox.recv() {
             let group = self.gather(first, inbox);
             let began = Instant::now();
-            let result = self.commit(&group);
+            let mut result = self.commit(&group);
             self.took = began.elapsed();
+            if result.as_ref().is_err_and(is_full) {
+                result = self.once_there_is_room(&group);
+            }
             if let Err(error) = &result {
                 tracing::error!(%error, "raft log cannot be written");
             }
@@ -208,6 +262,25 @@ impl Writer {
                 complete(write, &result);
             }
         }
+    }
+
+    /// Tries until the disk takes the group, which is written as a whole or not at all, or nobody waits any more.
+    fn once_there_is_room(&mut self, group: &[Write]) -> io::Result<()> {
+        tracing::error!("the disk of the raft log is full; nothing is taken until there is room");
+        self.full.store(true, Ordering::Relaxed);
+        let result = loop {
+            thread::sleep(AGAIN);
+            if Arc::strong_count(&self.file) == 1 {
+                break Err(io::ErrorKind::StorageFull.into());
+            }
+            let result = self.file.open_anew().and_then(|()| self.commit(group));
+            if !result.as_ref().is_err_and(is_full) {
+                tracing::info!("there is room again for the raft log");
+                break result;
+            }
+        };
+        self.full.store(false, Ordering::Relaxed);
+        result
     }
 
     /// Everything that has queued up; when nobody is in a hurry for any of it, what comes while a transaction would
@@ -235,7 +308,10 @@ impl Writer {
     /// Writes the whole group in one durable transaction.
     fn commit(&mut self, group: &[Write]) -> io::Result<()> {
         let committed = self.lock().committed;
-        let transaction = self.file.database().begin_write().map_err(to_io)?;
+        let transaction = self.file.using(Database::begin_write);
+        let transaction = transaction
+            .ok_or_else(|| io::Error::other("the raft log is not open"))?
+            .map_err(to_io)?;
         let mut end = self.durable_end;
         let mut written = 0;
         for write in group {
@@ -353,9 +429,19 @@ impl<E: Into<io::Error>> From<E> for Unusable {
     }
 }
 
+fn create(path: &Path) -> Result<Database, DatabaseError> {
+    Builder::new().set_cache_size(PAGE_CACHE).create(path)
+}
+
+/// Whether room on the disk is all that is missing.
+fn is_full(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    kinds.contains(&error.kind())
+}
+
 fn open_database(path: &Path) -> Result<Database, StartError> {
     let path: PathBuf = path.to_owned();
-    match Builder::new().set_cache_size(PAGE_CACHE).create(&path) {
+    match create(&path) {
         Ok(database) => Ok(database),
         Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => {
             Err(StartError::InUse { path })

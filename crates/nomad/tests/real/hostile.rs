@@ -287,6 +287,78 @@ fn a_disk_that_cannot_be_written_stops_nothing_that_runs() {
     agent.until_allocations("again", "complete", 1);
 }
 
+/// The disk of everything that the agent keeps, filled by a task.
+#[test]
+fn a_disk_that_a_task_filled_costs_nothing_that_was_acknowledged() {
+    let test = "a_disk_that_a_task_filled_costs_nothing_that_was_acknowledged";
+    let mut agent = Agent::prepare("");
+    let data = agent.path("data");
+    std::fs::create_dir(&data).expect("made");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs"])
+        .arg(&data)
+        .stderr(Stdio::null())
+        .status();
+    if skipped(
+        test,
+        (!mounted.is_ok_and(|status| status.success()))
+            .then_some("a file system can be mounted by root only"),
+    ) {
+        return;
+    }
+    agent.launch();
+    agent.wait_ready();
+    let beats = agent.path("beats");
+    let line = format!(
+        "echo $$ > local/pid; exec 3>>{}; while true; do echo beat >&3; sleep 0.05; done",
+        beats.display()
+    );
+    agent
+        .register(&shell_job("beats", "service", 1, &line))
+        .expect("registered");
+    let alloc = agent.until_allocations("beats", "running", 1).remove(0);
+    let dir = data.join("alloc");
+    let first = until("its number", || pid(&dir, &alloc));
+    let full = agent.path("full");
+    let line = format!(
+        "cat /dev/zero > local/big; touch {}; exec sleep 3600",
+        full.display()
+    );
+    agent
+        .register(&shell_job("fills", "service", 1, &line))
+        .expect("registered");
+    let fills = agent.until_allocations("fills", "running", 1).remove(0);
+    until("the disk is full", || full.exists().then_some(()));
+    let beaten = || std::fs::metadata(&beats).map_or(0, |file| file.len());
+    let before = beaten();
+    let mut acknowledged = Vec::new();
+    for number in 0..20 {
+        let name = format!("meanwhile-{number}");
+        let answer = agent.register(&shell_job(&name, "service", 0, "true"));
+        if answer.is_ok() {
+            acknowledged.push(name);
+        }
+    }
+    println!("{} of 20 jobs were taken", acknowledged.len());
+    until("the task goes on", || {
+        (beaten() > before + 50).then_some(())
+    });
+    std::fs::remove_file(dir.join(id(&fills)).join("t/local/big")).expect("removed");
+    until("jobs are taken again", || {
+        agent.register(&shell_job("again", "batch", 1, "true")).ok()
+    });
+    agent.until_allocations("again", "complete", 1);
+    agent.kill();
+    agent.launch();
+    agent.wait_ready();
+    for name in acknowledged {
+        assert!(agent.get(&format!("/v1/job/{name}")).is_ok(), "{name}");
+    }
+    let alloc = agent.until_allocations("beats", "running", 1).remove(0);
+    assert_eq!(pid(&dir, &alloc).as_deref(), Some(first.as_str()));
+    assert_eq!(alloc["TaskStates"]["t"]["Restarts"], 0);
+}
+
 #[test]
 fn no_variable_of_the_host_stops_an_agent() {
     if skipped("no_variable_of_the_host_stops_an_agent", no_agent()) {

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Agent, binary, shell_job, until};
+use crate::support::{Agent, binary, shell_job, skipped, until};
 
 /// Certificates of one authority for servers and clients of region `global`.
 struct Certificates {
@@ -63,6 +63,12 @@ fn base(name: &str, dir: &Path, ports: [u16; 3], extra: &str) -> String {
 }
 
 pub(crate) fn server(name: &str, expect: usize, join: &[u16], extra: &str) -> Agent {
+    let mut agent = prepared_server(name, expect, join, extra);
+    agent.launch();
+    agent
+}
+
+fn prepared_server(name: &str, expect: usize, join: &[u16], extra: &str) -> Agent {
     let join: Vec<String> = join
         .iter()
         .map(|port| format!("\"127.0.0.1:{port}\""))
@@ -72,9 +78,7 @@ pub(crate) fn server(name: &str, expect: usize, join: &[u16], extra: &str) -> Ag
          server_join {{ retry_join = [{}] }} }}\n{extra}",
         join.join(", ")
     );
-    let mut agent = Agent::configured(|dir, ports| base(name, dir, ports, &block));
-    agent.launch();
-    agent
+    Agent::configured(|dir, ports| base(name, dir, ports, &block))
 }
 
 pub(crate) fn client(name: &str, servers: &[u16], extra: &str) -> Agent {
@@ -336,6 +340,74 @@ fn another_server_takes_over_and_nothing_acknowledged_is_lost() {
     until("the lost server is back", || {
         servers[lost].get("/v1/job/later?stale=true").ok()
     });
+}
+
+/// A server with a small disk of its own; `None` where none can be mounted.
+fn with_small_disk(name: &str, join: &[u16]) -> Option<Agent> {
+    let mut agent = prepared_server(name, 3, join, "");
+    let data = agent.path("data");
+    std::fs::create_dir(&data).expect("made");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=32m,mode=700", "tmpfs"])
+        .arg(&data)
+        .stderr(Stdio::null())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    agent.launch();
+    Some(agent)
+}
+
+#[test]
+fn a_leader_whose_disk_is_full_leaves_the_work_to_others() {
+    let test = "a_leader_whose_disk_is_full_leaves_the_work_to_others";
+    let Some(first) = with_small_disk("s1", &[]) else {
+        skipped(test, Some("a file system can be mounted by root only"));
+        return;
+    };
+    let join = [first.ports[1]];
+    let rest = ["s2", "s3"].map(|name| with_small_disk(name, &join).expect("mounted"));
+    let servers: Vec<Agent> = [first].into_iter().chain(rest).collect();
+    let full = until("a leader, and all are voters", || {
+        let voters = servers[0].get("/v1/operator/raft/configuration").ok()?;
+        (voters["Servers"].as_array()?.len() == 3).then_some(())?;
+        leader(&servers)
+    });
+    until("a job is taken", || {
+        servers[full]
+            .register(&shell_job("before", "service", 0, "true"))
+            .ok()
+    });
+    let filler = servers[full].path("data/filler");
+    let filled = std::fs::File::create(&filler)
+        .and_then(|mut file| std::io::copy(&mut std::io::repeat(0), &mut file));
+    assert!(filled.is_err(), "the disk is full");
+    let others: Vec<&Agent> = (0..3)
+        .filter(|number| *number != full)
+        .map(|number| &servers[number])
+        .collect();
+    // Large ones, which need room at once.
+    let mut job = shell_job("large", "service", 0, "true");
+    job["Meta"] = serde_json::json!({"text": "x".repeat(200_000)});
+    let mut taken = 0;
+    until("jobs are taken by another leader", || {
+        job["ID"] = format!("large-{taken}").into();
+        let asked = others[taken % 2];
+        if asked.register(&job).is_ok() {
+            taken += 1;
+        }
+        let leads = others[0].get("/v1/status/leader").ok()?;
+        let port = leads.as_str()?.rsplit_once(':')?.1.parse::<u16>().ok()?;
+        (taken >= 10 && port != servers[full].ports[1]).then_some(())
+    });
+    std::fs::remove_file(&filler).expect("removed");
+    for number in 0..taken {
+        let path = format!("/v1/job/large-{number}?stale=true");
+        until("it has what the others took", || {
+            servers[full].get(&path).ok()
+        });
+    }
 }
 
 /// What `nomad server members` says of each server.
