@@ -51,6 +51,9 @@ use crate::{Settings, sampler};
 
 const NAME: &str = "docker";
 const HANDLE_VERSION: u32 = 1;
+/// How long a task that is to be taken up again waits for its engine, and between two looks.
+const ENGINE_AWAY: Duration = Duration::from_secs(60);
+const ENGINE_PAUSE: Duration = Duration::from_millis(500);
 
 /// An engine's error in its own words.
 pub(crate) fn words(err: &Error) -> String {
@@ -133,6 +136,31 @@ impl Docker {
 
     async fn engine(&self) -> Result<bollard::Docker, DriverError> {
         self.0.connection.get().await
+    }
+
+    /// The engine that has this container. One that is away may be starting, as this agent is: its containers may well
+    /// run meanwhile.
+    async fn engine_of(&self, container: &str) -> Result<bollard::Docker, DriverError> {
+        let until = tokio::time::Instant::now() + ENGINE_AWAY;
+        loop {
+            let (error, away) = match self.engine().await {
+                Err(error) => (error, true),
+                Ok(engine) => match engine.inspect_container(container, None).await {
+                    Ok(_) => return Ok(engine),
+                    Err(err) => {
+                        let text = format!(
+                            "failed to inspect container for id {container:?}: {}",
+                            words(&err)
+                        );
+                        (DriverError::other(text), is_transient(&err))
+                    }
+                },
+            };
+            if !away || tokio::time::Instant::now() >= until {
+                return Err(error);
+            }
+            tokio::time::sleep(ENGINE_PAUSE).await;
+        }
     }
 
     /// Follows a container that runs (or ran) for a task.
@@ -435,17 +463,7 @@ impl Driver for Docker {
         let state: State = serde_json::from_value(handle.state.clone()).map_err(|err| {
             DriverError::other(format!("failed to decode driver task state: {err}"))
         })?;
-        let engine = self.engine().await?;
-        engine
-            .inspect_container(&state.container_id, None)
-            .await
-            .map_err(|err| {
-                DriverError::other(format!(
-                    "failed to inspect container for id {:?}: {}",
-                    state.container_id,
-                    words(&err)
-                ))
-            })?;
+        let engine = self.engine_of(&state.container_id).await?;
         self.0.images.recovered(Image {
             id: state.image_id.clone(),
             pulled: state.image_pulled,

@@ -274,12 +274,12 @@ fn containers_outlive_their_engine() {
         skipped(test, Some("a second engine does not start here"));
         return;
     };
-    let agent = engine.agent();
-    let start = |name: &str| {
+    let mut agent = engine.agent();
+    let start = |agent: &Agent, name: &str| {
         agent.register(&job(name, 0, COUNTS)).expect("registered");
         id(&agent.until_allocations(name, "running", 1)[0])
     };
-    let (steady, ends) = (start("steady"), start("ends"));
+    let (steady, ends) = (start(&agent, "steady"), start(&agent, "ends"));
     for alloc in [&steady, &ends] {
         until("some lines", || {
             (lines(&agent, alloc).len() > 20).then_some(())
@@ -304,6 +304,18 @@ fn containers_outlive_their_engine() {
         });
     }
     assert_eq!(exit_code(&agent, "ends"), "7");
+    // An agent that starts before its engine does waits for it.
+    engine.end("TERM");
+    agent.kill();
+    agent.launch();
+    until("the agent answers", || agent.get("/v1/agent/self").ok());
+    assert!(engine.launch(), "the engine starts again: {}", engine.log());
+    agent.wait_ready();
+    let told = lines(&agent, &steady).len();
+    until("its lines go on", || {
+        (lines(&agent, &steady).len() > told + 20).then_some(())
+    });
+    assert_eq!(engine.container("t", &steady), before);
     let running = agent.until_allocations("steady", "running", 1).remove(0);
     assert_eq!(running["TaskStates"]["t"]["Restarts"], 0, "{running}");
     let_go(&agent, &steady);
