@@ -166,6 +166,41 @@ fn logs_that_are_led_elsewhere_are_not_written_there() {
     assert_eq!(seen(&outside), before);
 }
 
+#[test]
+fn templates_are_not_written_through_links() {
+    let test = "templates_are_not_written_through_links";
+    let Some(agent) = isolating(test, "", "") else {
+        return;
+    };
+    let outside = outside(&agent);
+    let before = seen(&outside);
+    agent.ok(&["var", "put", "nomad/jobs/links", "who=ada"]);
+    let there = outside.display();
+    let line = format!(
+        "rm -f local/out; ln -s {there}/f local/out; mv local/dir local/moved; ln -s {there} local/dir; while true; do sleep 1; done"
+    );
+    let mut job = exec_job("links", "service", &line);
+    let templates = ["local/out", "local/dir/f", "local/dir/new"].map(|place| {
+        json!({"EmbeddedTmpl": "{{ with nomadVar \"nomad/jobs/links\" }}{{ .who }}{{ end }}", "DestPath": place,
+            "ChangeMode": "noop"})
+    });
+    job["TaskGroups"][0]["Tasks"][0]["Templates"] = json!(templates);
+    agent.register(&job).expect("registered");
+    let alloc = id(&agent.until_allocations("links", "running", 1)[0]);
+    let trap = agent.path(&format!("data/alloc/{alloc}/t/local/dir"));
+    until("the trap is set", || trap.is_symlink().then_some(()));
+    agent.ok(&["var", "put", "-force", "nomad/jobs/links", "who=grace"]);
+    until("the task is ended rather than fed", || {
+        let found = agent.get(&format!("/v1/allocation/{alloc}")).ok()?;
+        (found["TaskStates"]["t"]["Failed"] == true).then_some(())
+    });
+    assert_eq!(seen(&outside), before);
+    assert_eq!(
+        std::fs::read_to_string(outside.join("f")).expect("read"),
+        SECRET
+    );
+}
+
 /// Runs a job with this template: where its allocation is, and what it says once it failed. `None`: it was refused.
 fn fails_with(agent: &Agent, name: &str, template: &Value) -> Option<(String, String)> {
     let mut job = shell_job(name, "batch", 1, "true");
@@ -329,6 +364,60 @@ fn archives_that_climb_out_are_refused() {
             let local = agent.path(&format!("data/alloc/{}/t/local", id(&alloc)));
             let left = std::fs::read_dir(local).expect("listed").count();
             assert_eq!(left, 0, "{name} left something behind");
+        }
+    }
+}
+
+/// A job whose main task comes after one that leaves a link to this folder in what they share.
+fn after_a_trap(id: &str, there: &Path, main: impl FnOnce(&mut Value)) -> Value {
+    let line = format!("ln -s {} /alloc/data/trap", there.display());
+    let mut job = exec_job(id, "batch", &line);
+    let tasks = job["TaskGroups"][0]["Tasks"].as_array_mut().expect("tasks");
+    let mut second = tasks[0].clone();
+    tasks[0]["Name"] = json!("before");
+    tasks[0]["Lifecycle"] = json!({"Hook": "prestart", "Sidecar": false});
+    second["Config"]["args"] = json!(["-c", "true"]);
+    main(&mut second);
+    tasks.push(second);
+    job
+}
+
+#[test]
+fn neither_artifacts_nor_volumes_go_through_links_of_a_sibling() {
+    let test = "neither_artifacts_nor_volumes_go_through_links_of_a_sibling";
+    for shut_in in [true, false] {
+        let extra = format!(
+            "client {{ artifact {{ disable_filesystem_isolation = {} }} }}",
+            !shut_in
+        );
+        let Some(agent) = isolating(test, &extra, "") else {
+            return;
+        };
+        let outside = outside(&agent);
+        let before = seen(&outside);
+        let site = serve(BTreeMap::from([("/f".to_owned(), b"evil".to_vec())]));
+        for (number, place) in ["trap", "trap/deeper", "trap/f"].into_iter().enumerate() {
+            let name = format!("fetches{number}");
+            let job = after_a_trap(&name, &outside, |task| {
+                task["Artifacts"] = json!([{"GetterSource": format!("http://{site}/f"),
+                    "RelativeDest": format!("${{NOMAD_ALLOC_DIR}}/data/{place}")}]);
+            });
+            agent.register(&job).expect("registered");
+            let alloc = agent.until_allocations(&name, "failed", 1).remove(0);
+            let said = alloc["TaskStates"].to_string();
+            assert!(said.contains("escapes"), "{place}: {said}");
+            assert_eq!(seen(&outside), before, "{place}");
+        }
+        let job = after_a_trap("binds", &outside, |task| {
+            task["Driver"] = json!("docker");
+            task["Config"] = json!({"image": "redis:4.0", "command": "cat", "args": ["/x/f"],
+                "volumes": ["../alloc/data/trap:/x"]});
+        });
+        if shut_in && !skipped(test, no_docker()) {
+            agent.register(&job).expect("registered");
+            let alloc = agent.until_allocations("binds", "failed", 1).remove(0);
+            let said = alloc["TaskStates"].to_string();
+            assert!(said.contains("volumes are not enabled"), "{said}");
         }
     }
 }
