@@ -87,7 +87,7 @@ pub(crate) fn client(name: &str, servers: &[u16], extra: &str) -> Agent {
         .map(|port| format!("\"127.0.0.1:{port}\""))
         .collect();
     let block = format!(
-        "client {{ enabled = true servers = [{}] cpu_total_compute = 10000 memory_total_mb = 10000 \
+        "client {{ enabled = true servers = [{}] gc_disk_usage_threshold = 100 gc_inode_usage_threshold = 100 cpu_total_compute = 10000 memory_total_mb = 10000 \
          disk_total_mb = 100000 options {{ \"fingerprint.denylist\" = \"env_aws,env_gce,env_azure,env_digitalocean\" }} }}\n\
          plugin \"raw_exec\" {{ config {{ enabled = true }} }}\n{extra}",
         servers.join(", ")
