@@ -1,12 +1,7 @@
-# A program from Google's Cloud Storage. The agent needs a token of the account that may read it, and passes it on:
+# A program and its settings from Google's Cloud Storage, which the account of the machine may read. Elsewhere the agent needs a
+# token, and passes it on:
 #   client { artifact { set_environment_variables = "GOOGLE_OAUTH_ACCESS_TOKEN" } }
 #   nomad job run bucket-google.nomad
-variable "store" {
-  type        = string
-  description = "Where the buckets are."
-  default     = "https://www.googleapis.com"
-}
-
 job "bucket-google" {
   datacenters = ["dc1"]
   type        = "batch"
@@ -16,12 +11,12 @@ job "bucket-google" {
       driver = "raw_exec"
 
       artifact {
-        source      = "gcs::${var.store}/storage/v1/releases/app/app.tar.gz"
+        source      = "gcs::https://www.googleapis.com/storage/v1/releases/app/app.tar.gz"
         destination = "local/app"
       }
 
       artifact {
-        source      = "gcs::${var.store}/storage/v1/releases/settings"
+        source      = "gcs::https://www.googleapis.com/storage/v1/releases/settings"
         destination = "local/settings"
       }
 

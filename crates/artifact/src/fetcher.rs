@@ -226,7 +226,7 @@ fn download(
     let runtime = runtime.map_err(FetchError::io("starting"))?;
     let (downloaded, expected) = runtime.block_on(async {
         let client = http::client(request)?;
-        match Store::of(source)? {
+        match Store::of(source).await? {
             Some(store) => {
                 let may_be_tree = archive.is_none() && wanted.is_none();
                 let tree = may_be_tree.then_some(tree);

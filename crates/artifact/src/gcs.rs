@@ -1,9 +1,10 @@
-//! Objects of Google's Cloud Storage: the addresses that give them.
+//! Objects of Google's Cloud Storage: the addresses that give them, and the token to ask with.
 
 use serde::Deserialize;
 use url::Url;
 
 use crate::FetchError;
+use crate::machine::{self, variable};
 use crate::objects::{Listing, Page};
 use crate::source::{Source, decoded};
 
@@ -12,6 +13,7 @@ pub(crate) struct Gcs {
     endpoint: Url,
     bucket: String,
     pub(crate) key: String,
+    pub(crate) token: Option<String>,
 }
 
 /// A list of objects, as the store's JSON has it.
@@ -29,10 +31,25 @@ struct Object {
 }
 
 impl Gcs {
-    pub(crate) fn of(source: &Source) -> Result<Self, FetchError> {
+    /// With the token of the agent, or of the machine.
+    pub(crate) async fn find(source: &Source) -> Result<Self, FetchError> {
+        let mut found = Self::of(source)?;
+        found.token = match variable("GOOGLE_OAUTH_ACCESS_TOKEN") {
+            Some(token) => Some(token),
+            None => machine::google().await,
+        };
+        Ok(found)
+    }
+
+    fn of(source: &Source) -> Result<Self, FetchError> {
         let refused =
             || FetchError::Source(format!("URL is not a valid GCS URL: {:?}", source.url));
         let mut endpoint = Url::parse(&source.url).map_err(|_| refused())?;
+        // Whoever names another host would be told the token.
+        let host = endpoint.host_str().unwrap_or_default();
+        if host != "googleapis.com" && !host.ends_with(".googleapis.com") {
+            return Err(refused());
+        }
         let path = endpoint.path().trim_start_matches('/').to_owned();
         let rest = path.strip_prefix("storage/v1/").ok_or_else(refused)?;
         let (bucket, key) = rest
@@ -41,10 +58,19 @@ impl Gcs {
             .ok_or_else(refused)?;
         endpoint.set_query(None);
         endpoint.set_path("/");
+        if let Some(emulator) = variable("STORAGE_EMULATOR_HOST") {
+            let emulator = match emulator.contains("://") {
+                true => emulator,
+                false => format!("http://{emulator}"),
+            };
+            endpoint = Url::parse(&emulator)
+                .map_err(|error| FetchError::Source(format!("{emulator:?}: {error}")))?;
+        }
         Ok(Self {
             endpoint,
             bucket: decoded(bucket),
             key: decoded(key),
+            token: None,
         })
     }
 
@@ -106,6 +132,14 @@ mod tests {
         for bad in ["nope", "storage/v1/b", "storage/v1//k", "storage/v1/b/"] {
             let found = of(&format!("gcs::https://www.googleapis.com/{bad}"));
             assert!(found.is_err(), "{bad}");
+        }
+        for host in [
+            "example.org",
+            "evilgoogleapis.com",
+            "googleapis.com.example.org",
+        ] {
+            let found = of(&format!("gcs::https://{host}/storage/v1/b/k"));
+            assert!(found.is_err(), "{host} would be told the token");
         }
     }
 }

@@ -16,6 +16,7 @@ mod fetcher;
 mod gcs;
 mod git;
 mod http;
+mod machine;
 mod objects;
 mod place;
 mod request;

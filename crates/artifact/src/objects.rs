@@ -31,12 +31,12 @@ pub(crate) enum Store {
 
 impl Store {
     /// The store of a source; `None` for what is none.
-    pub(crate) fn of(source: &Source) -> Result<Option<Self>, FetchError> {
-        match source.kind {
-            Kind::S3 => S3::of(source).map(|store| Some(Self::S3(store))),
-            Kind::Gcs => Gcs::of(source).map(|store| Some(Self::Gcs(store))),
-            Kind::Http | Kind::Git | Kind::Hg => Ok(None),
-        }
+    pub(crate) async fn of(source: &Source) -> Result<Option<Self>, FetchError> {
+        Ok(match source.kind {
+            Kind::S3 => Some(Self::S3(S3::find(source).await?)),
+            Kind::Gcs => Some(Self::Gcs(Gcs::find(source).await?)),
+            Kind::Http | Kind::Git | Kind::Hg => None,
+        })
     }
 
     fn key(&self) -> &str {
@@ -56,11 +56,13 @@ impl Store {
     /// What is sent along: a signature is in the address, a token is not.
     fn headers(&self, request: &Request) -> Result<HeaderMap, FetchError> {
         let mut headers = http::headers(request)?;
-        let token = std::env::var("GOOGLE_OAUTH_ACCESS_TOKEN").unwrap_or_default();
-        if matches!(self, Self::Gcs(_)) && !token.is_empty() {
-            let value = format!("Bearer {token}").parse().map_err(|_| {
-                FetchError::Source("GOOGLE_OAUTH_ACCESS_TOKEN cannot be sent".into())
-            })?;
+        if let Self::Gcs(Gcs {
+            token: Some(token), ..
+        }) = self
+        {
+            let value = format!("Bearer {token}")
+                .parse()
+                .map_err(|_| FetchError::Source("the token for it cannot be sent".into()))?;
             headers.insert("authorization", value);
         }
         Ok(headers)

@@ -7,6 +7,7 @@ use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use url::Url;
 
 use crate::FetchError;
+use crate::machine::{self, variable};
 use crate::objects::{Listing, Page};
 use crate::source::{Source, decoded};
 
@@ -19,10 +20,20 @@ pub(crate) struct S3 {
     credentials: Option<Credentials>,
     pub(crate) key: String,
     version: Option<String>,
+    is_amazon: bool,
 }
 
 impl S3 {
-    pub(crate) fn of(source: &Source) -> Result<Self, FetchError> {
+    /// With the credentials of the machine where there are no others.
+    pub(crate) async fn find(source: &Source) -> Result<Self, FetchError> {
+        let mut found = Self::of(source)?;
+        if found.credentials.is_none() && found.is_amazon {
+            found.credentials = machine::amazon().await;
+        }
+        Ok(found)
+    }
+
+    fn of(source: &Source) -> Result<Self, FetchError> {
         let place = Place::of(source)?;
         let region = source
             .option("region")
@@ -36,6 +47,7 @@ impl S3 {
             credentials: credentials(source),
             key: place.key,
             version: source.option("version").map(str::to_owned),
+            is_amazon: place.is_amazon,
         })
     }
 
@@ -78,6 +90,7 @@ struct Place {
     bucket: String,
     key: String,
     region: Option<String>,
+    is_amazon: bool,
 }
 
 impl Place {
@@ -119,24 +132,30 @@ impl Place {
         if key.is_empty() {
             return Err(refused());
         }
-        Ok(Self {
+        let mut place = Self {
             endpoint,
             style,
             bucket,
             key: decoded(&key),
             region,
-        })
+            is_amazon: amazon.is_some(),
+        };
+        let elsewhere = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+            .into_iter()
+            .find_map(variable);
+        if let Some(elsewhere) = elsewhere.filter(|_| place.is_amazon) {
+            place.endpoint = Url::parse(&elsewhere)
+                .map_err(|error| FetchError::Source(format!("{elsewhere:?}: {error}")))?;
+            place.style = UrlStyle::Path;
+        }
+        Ok(place)
     }
 }
 
 fn credentials(source: &Source) -> Option<Credentials> {
-    let either = |option: &str, variable: &str| {
+    let either = |option: &str, name: &str| {
         let given = source.option(option).map(str::to_owned);
-        given.or_else(|| {
-            std::env::var(variable)
-                .ok()
-                .filter(|value| !value.is_empty())
-        })
+        given.or_else(|| variable(name))
     };
     let key = either("aws_access_key_id", "AWS_ACCESS_KEY_ID")?;
     let secret = either("aws_access_key_secret", "AWS_SECRET_ACCESS_KEY")?;

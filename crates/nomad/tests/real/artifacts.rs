@@ -38,15 +38,19 @@ fn script(dir: &Path, text: &str) -> Option<String> {
 
 /// The head of a request over HTTP.
 struct Asked {
+    method: String,
     host: String,
     authorization: String,
+    /// What machines of clouds are to say when they ask about themselves.
+    session: String,
     path: String,
     query: Vec<(String, String)>,
 }
 
 impl Asked {
     fn read(head: &[String]) -> Option<Self> {
-        let target = head.first()?.split(' ').nth(1)?;
+        let (method, rest) = head.first()?.split_once(' ')?;
+        let target = rest.split(' ').next()?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let header = |name: &str| {
             let found = head.iter().filter_map(|line| line.split_once(": "));
@@ -54,8 +58,13 @@ impl Asked {
             found.next().map(|(_, value)| value.to_owned())
         };
         Some(Self {
+            method: method.to_owned(),
             host: header("host")?,
             authorization: header("authorization").unwrap_or_default(),
+            session: ["metadata-flavor", "x-aws-ec2-metadata-token"]
+                .into_iter()
+                .find_map(header)
+                .unwrap_or_default(),
             path: path.to_owned(),
             query: query
                 .split('&')
@@ -436,6 +445,19 @@ fn gcs(objects: &Objects, token: &str, asked: &Asked) -> (u16, Vec<u8>) {
     }
 }
 
+/// What a machine of Google's answers about itself, or the store.
+fn google(objects: &Objects, token: &str, asked: &Asked) -> (u16, Vec<u8>) {
+    if asked.path != "/computeMetadata/v1/instance/service-accounts/default/token" {
+        return gcs(objects, token, asked);
+    }
+    if asked.session != "Google" {
+        return (403, Vec::new());
+    }
+    let answer =
+        json!({"access_token": "ya29.of-the-machine", "expires_in": 3599, "token_type": "Bearer"});
+    (200, answer.to_string().into_bytes())
+}
+
 #[test]
 fn a_program_from_googles_bucket() {
     let test = "a_program_from_googles_bucket";
@@ -443,30 +465,93 @@ fn a_program_from_googles_bucket() {
         return;
     }
     let mut agent = Agent::prepare(
-        "client { artifact { set_environment_variables = \"GOOGLE_OAUTH_ACCESS_TOKEN\" } }",
+        "client { artifact { set_environment_variables = \"GOOGLE_OAUTH_ACCESS_TOKEN,STORAGE_EMULATOR_HOST,GCE_METADATA_HOST\" } }",
     );
     let Some((bytes, _)) = archive(agent.dir.path(), "from the bucket") else {
         skipped(test, Some(TOOLS));
         return;
     };
     let objects = objects(bytes);
-    let token = Arc::new(Mutex::new("ya29.of-the-agent".to_owned()));
+    let token = Arc::new(Mutex::new(String::new()));
     let wanted = Arc::clone(&token);
-    let site = serve(move |asked| gcs(&objects, &wanted.lock().expect("whole"), asked));
-    agent.launch_after("export GOOGLE_OAUTH_ACCESS_TOKEN=ya29.of-the-agent");
-    agent.wait_ready();
-    let store = format!("store=http://{site}");
+    let site = serve(move |asked| google(&objects, &wanted.lock().expect("whole"), asked));
     let file = example("bucket-google.nomad");
-    agent.ok(&["job", "run", "-var", &store, &file]);
-    let alloc = id(&agent.until_allocations("bucket-google", "complete", 1)[0]);
-    assert_eq!(agent.ok(&["alloc", "logs", &alloc]), PRINTED);
+    for (own, wanted) in [
+        (
+            "GOOGLE_OAUTH_ACCESS_TOKEN=ya29.of-the-agent",
+            "ya29.of-the-agent",
+        ),
+        ("", "ya29.of-the-machine"),
+    ] {
+        *token.lock().expect("whole") = wanted.into();
+        agent.launch_after(&format!(
+            "export STORAGE_EMULATOR_HOST={site} GCE_METADATA_HOST={site} {own}"
+        ));
+        agent.wait_ready();
+        agent.ok(&["job", "run", &file]);
+        let alloc = id(&agent.until_allocations("bucket-google", "complete", 1)[0]);
+        assert_eq!(agent.ok(&["alloc", "logs", &alloc]), PRINTED, "{wanted}");
+        agent.ok(&["job", "stop", "-purge", "-detach", "bucket-google"]);
+        until("it is forgotten", || {
+            let left = agent.allocations("bucket-google", "complete");
+            left.is_empty().then_some(())
+        });
+        agent.kill();
+    }
     *token.lock().expect("whole") = "another".into();
-    agent.ok(&["job", "stop", "-purge", "bucket-google"]);
-    agent.ok(&["job", "run", "-detach", "-var", &store, &file]);
+    agent.launch_after(&format!(
+        "export STORAGE_EMULATOR_HOST={site} GCE_METADATA_HOST={site}"
+    ));
+    agent.wait_ready();
+    agent.ok(&["job", "run", "-detach", &file]);
     until("the wrong token is told", || {
         let all = agent.get("/v1/job/bucket-google/allocations").ok()?;
         all.to_string()
             .contains("Invalid Credentials")
             .then_some(())
     });
+}
+
+/// What a machine of Amazon's answers about itself, or the store to the role of that machine.
+fn amazon(objects: &Objects, asked: &Asked) -> (u16, Vec<u8>) {
+    let role = "/latest/meta-data/iam/security-credentials/";
+    match asked.path.strip_prefix(role) {
+        None if asked.path == "/latest/api/token" && asked.method == "PUT" => {
+            (200, b"a session".to_vec())
+        }
+        None if asked.value("X-Amz-Security-Token") != "of the role" => (403, Vec::new()),
+        None => s3(objects, asked),
+        Some(_) if asked.session != "a session" => (401, Vec::new()),
+        Some("") => (200, b"reader".to_vec()),
+        Some("reader") => {
+            let answer = json!({"Code": "Success", "AccessKeyId": KEY, "SecretAccessKey": SECRET, "Token": "of the role"});
+            (200, answer.to_string().into_bytes())
+        }
+        Some(_) => (404, Vec::new()),
+    }
+}
+
+#[test]
+fn a_program_from_a_bucket_that_the_machine_may_read() {
+    let test = "a_program_from_a_bucket_that_the_machine_may_read";
+    if skipped(test, no_agent()) {
+        return;
+    }
+    let mut agent = Agent::prepare(
+        "client { artifact { set_environment_variables = \"AWS_ENDPOINT_URL_S3,AWS_EC2_METADATA_SERVICE_ENDPOINT\" } }",
+    );
+    let Some((bytes, _)) = archive(agent.dir.path(), "from the bucket") else {
+        skipped(test, Some(TOOLS));
+        return;
+    };
+    let objects = objects(bytes);
+    let site = serve(move |asked| amazon(&objects, asked));
+    agent.launch_after(&format!(
+        "export AWS_ENDPOINT_URL_S3=http://{site} AWS_EC2_METADATA_SERVICE_ENDPOINT=http://{site}"
+    ));
+    agent.wait_ready();
+    let region = format!("region={REGION}");
+    agent.ok(&["job", "run", "-var", &region, &example("bucket.nomad")]);
+    let alloc = id(&agent.until_allocations("bucket", "complete", 1)[0]);
+    assert_eq!(agent.ok(&["alloc", "logs", &alloc]), PRINTED);
 }
