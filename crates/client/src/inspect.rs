@@ -2,9 +2,30 @@
 
 use std::path::Path;
 
+use caravan_codec::json::to_value;
+use caravan_model::{AllocDeploymentStatus, AllocNetworkStatus, Allocation, TaskStates};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::store;
+
+/// An allocation as it is kept.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Kept<'a> {
+    alloc: &'a Allocation,
+    progress: Option<Reached<'a>>,
+    tasks: Map<String, Value>,
+}
+
+/// How far it came.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reached<'a> {
+    task_states: &'a TaskStates,
+    deploy_status: &'a Option<AllocDeploymentStatus>,
+    network_status: &'a Option<Box<AllocNetworkStatus>>,
+}
 
 /// What the node in `data_dir` would take up again.
 ///
@@ -31,17 +52,17 @@ pub fn client_state(data_dir: &Path) -> Result<Value, String> {
                 )
             })
             .collect();
-        let progress = one.progress.map(|progress| {
-            json!({
-                "TaskStates": progress.states,
-                "DeployStatus": progress.deployment_status,
-                "NetworkStatus": progress.network_status,
-            })
-        });
-        allocs.insert(
-            one.alloc.id.to_string(),
-            json!({"Alloc": *one.alloc, "Progress": progress, "Tasks": tasks}),
-        );
+        let kept = Kept {
+            alloc: &one.alloc,
+            progress: one.progress.as_ref().map(|progress| Reached {
+                task_states: &progress.states,
+                deploy_status: &progress.deployment_status,
+                network_status: &progress.network_status,
+            }),
+            tasks,
+        };
+        let shown = to_value(&kept).map_err(|error| error.to_string())?;
+        allocs.insert(one.alloc.id.to_string(), shown);
     }
     Ok(json!({"Allocations": allocs, "Node": node}))
 }

@@ -52,7 +52,7 @@ pub(super) fn own(call: &Call) -> Answered {
 fn shown(policy: &AclPolicy) -> AclPolicy {
     let rules = Policy::parse(&policy.rules).unwrap_or_default();
     AclPolicy {
-        rules_json: serde_json::to_value(rules).ok(),
+        rules_json: caravan_codec::json::to_value(&rules).ok(),
         ..policy.clone()
     }
 }

@@ -21,7 +21,7 @@ struct Nobody {
 }
 
 fn nobody(call: &Call, token: &AclToken) -> Answered {
-    let Ok(serde_json::Value::Object(mut token)) = serde_json::to_value(token) else {
+    let Ok(serde_json::Value::Object(mut token)) = caravan_codec::json::to_value(token) else {
         return Err(ApiError::internal("the token cannot be shown"));
     };
     token.insert("CreateTime".to_owned(), "0001-01-01T00:00:00Z".into());
