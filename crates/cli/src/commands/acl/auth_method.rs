@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{Flag, switch, text, time};
 use crate::hostfiles::read_or_stdin;
-use crate::json::{Fields, list, pretty_sorted};
+use crate::json::{Fields, list};
 use crate::table::{columns, pairs};
 use caravan_sdk::{Query, escape_path};
 use serde_json::{Value, json};
@@ -101,13 +101,60 @@ fn show(context: &mut Context, method: &Value) -> Outcome {
         ("Create Index", method.int("CreateIndex").to_string()),
         ("Modify Index", method.int("ModifyIndex").to_string()),
     ]);
-    let config = pretty_sorted(method.at("Config"));
+    let config = pairs(&settings(method.at("Config")));
     let text = format!(
         "{head}\n\n{}\n\n{config}",
         context.ui.bold("Auth Method Config")
     );
     context.ui.out(&text);
     Ok(0)
+}
+
+/// The configuration of a method, with what each setting is called.
+fn settings(config: &Value) -> Vec<(&'static str, String)> {
+    let text = |name: &str| config.str(name).to_owned();
+    let yes = |name: &str| config.yes(name).to_string();
+    let list = |name: &str| {
+        let items = config.items(name).iter();
+        let items: Vec<&str> = items.filter_map(Value::as_str).collect();
+        items.join(",")
+    };
+    let leeway = |name: &str| match config.str(name) {
+        "" => "0s".to_owned(),
+        length => length.to_owned(),
+    };
+    let mappings = |name: &str| {
+        let Value::Object(members) = config.at(name) else {
+            return String::new();
+        };
+        let mut pairs: Vec<String> = members
+            .iter()
+            .map(|(claim, key)| format!("{{{claim}: {}}}", key.as_str().unwrap_or_default()))
+            .collect();
+        pairs.sort();
+        pairs.join("; ")
+    };
+    vec![
+        ("JWT Validation Public Keys", list("JWTValidationPubKeys")),
+        ("JWKS URL", text("JWKSURL")),
+        ("OIDC Discovery URL", text("OIDCDiscoveryURL")),
+        ("OIDC Client ID", text("OIDCClientID")),
+        ("OIDC Client Secret", text("OIDCClientSecret")),
+        ("OIDC Enable PKCE", yes("OIDCEnablePKCE")),
+        ("OIDC Disable UserInfo", yes("OIDCDisableUserInfo")),
+        ("OIDC Scopes", list("OIDCScopes")),
+        ("Bound audiences", list("BoundAudiences")),
+        ("Bound issuer", list("BoundIssuer")),
+        ("Allowed redirects URIs", list("AllowedRedirectURIs")),
+        ("Discovery CA pem", list("DiscoveryCaPem")),
+        ("JWKS CA cert", text("JWKSCACert")),
+        ("Signing algorithms", list("SigningAlgs")),
+        ("Expiration Leeway", leeway("ExpirationLeeway")),
+        ("NotBefore Leeway", leeway("NotBeforeLeeway")),
+        ("ClockSkew Leeway", leeway("ClockSkewLeeway")),
+        ("Claim mappings", mappings("ClaimMappings")),
+        ("List claim mappings", mappings("ListClaimMappings")),
+    ]
 }
 
 /// What the flags say.
@@ -247,4 +294,33 @@ fn all(context: &mut Context) -> Outcome {
     };
     context.ui.out(&text);
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_shown_by_name() {
+        let config = json!({
+            "JWKSURL": "https://example.com/jwks", "BoundAudiences": ["a", "b"], "SigningAlgs": null,
+            "ExpirationLeeway": "", "ClockSkewLeeway": "1m0s", "OIDCEnablePKCE": false,
+            "ClaimMappings": {"z": "last", "http://example.com/name": "name"},
+        });
+        let shown = settings(&config);
+        let of = |name: &str| {
+            let found = shown.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(of("JWKS URL"), Some("https://example.com/jwks"));
+        assert_eq!(of("Bound audiences"), Some("a,b"));
+        assert_eq!(of("Signing algorithms"), Some(""));
+        assert_eq!(of("Expiration Leeway"), Some("0s"));
+        assert_eq!(of("ClockSkew Leeway"), Some("1m0s"));
+        assert_eq!(of("OIDC Enable PKCE"), Some("false"));
+        assert_eq!(
+            of("Claim mappings"),
+            Some("{http://example.com/name: name}; {z: last}")
+        );
+    }
 }
