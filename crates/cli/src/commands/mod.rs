@@ -278,6 +278,11 @@ pub(crate) const GROUPS: &[Group] = &[
         "This command groups subcommands for the built-in service registry.",
     ),
     group(
+        "setup",
+        "Interact with setup helpers",
+        "This command groups helpers that set up Consul and Vault for Nomad.",
+    ),
+    group(
         "system",
         "Interact with the system",
         "This command groups subcommands for work on the whole cluster.",

@@ -1,9 +1,10 @@
-//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies.
+//! Commands that stand alone: version, fmt, config validate, ui, login, scaling policies, setup of others.
 
 mod config;
 mod fmt;
 mod login;
 mod scaling;
+mod setup;
 
 use super::status::{Found, search};
 use crate::command::{COMMAND, Command};
@@ -23,6 +24,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &login::SPEC,
     &scaling::LIST,
     &scaling::INFO,
+    &setup::CONSUL,
+    &setup::VAULT,
 ];
 
 const VERSION: Command = Command {
