@@ -8,6 +8,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     params: BTreeMap<String, String>,
+    /// More values of names that may come several times.
+    more: Vec<(String, String)>,
 }
 
 impl Query {
@@ -21,6 +23,13 @@ impl Query {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.params.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a parameter beside others of its name.
+    #[must_use]
+    pub fn also(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.more.push((name.to_owned(), value.into()));
         self
     }
 
@@ -73,11 +82,12 @@ impl Query {
         }
     }
 
-    /// The text after `?`, sorted by name; empty when there is nothing.
+    /// The text after `?`, sorted by name but for what comes several times; empty when there is nothing.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut out = String::new();
-        for (name, value) in &self.params {
+        let more = self.more.iter().map(|(name, value)| (name, value));
+        for (name, value) in self.params.iter().chain(more) {
             if !out.is_empty() {
                 out.push('&');
             }
@@ -146,5 +156,14 @@ mod tests {
             .flag("all", false);
         assert_eq!(query.encode(), "per_page=20&prefix=a+b%2Fc");
         assert_eq!(escape_path("a/b c"), "a%2Fb%20c");
+    }
+
+    #[test]
+    fn a_name_may_come_several_times() {
+        let query = Query::new()
+            .also("topic", "Job:*")
+            .also("topic", "Node")
+            .with("index", "3");
+        assert_eq!(query.encode(), "index=3&topic=Job%3A%2A&topic=Node");
     }
 }
