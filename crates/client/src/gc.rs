@@ -2,9 +2,11 @@
 //! and on request.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use caravan_model::AllocId;
+use caravan_model::{AllocId, Timestamp};
 
+use crate::clock;
 use crate::fingerprint::storage;
 use crate::handle::Runner;
 use crate::shared::Shared;
@@ -44,9 +46,27 @@ async fn remove(shared: &Arc<Shared>, runner: &Arc<Runner>) {
     shared.store.forget(runner.id);
 }
 
+/// How long the data of an allocation is kept for the one that takes its place, in nanoseconds: that may never come.
+const AWAITED: i64 = 10 * 60 * 1_000_000_000;
+
+/// Whether another allocation is to have its data, and has not got it yet.
+fn is_awaited(runner: &Runner) -> bool {
+    let alloc = &runner.view().alloc;
+    let job = alloc.job.as_ref();
+    let group = job.and_then(|job| job.lookup_task_group(&alloc.task_group));
+    let moves = group.is_some_and(|group| {
+        let disk = &group.ephemeral_disk;
+        disk.sticky || disk.migrate
+    });
+    moves
+        && !alloc.next_allocation.is_nil()
+        && !runner.data_taken.load(Ordering::Relaxed)
+        && ended(runner).is_some_and(|ended| clock::now().0.saturating_sub(ended.0) < AWAITED)
+}
+
 /// Removes everything that ended.
 pub(crate) async fn collect_all(shared: &Arc<Shared>) {
-    collect_some(shared, usize::MAX).await;
+    collect_some(shared, usize::MAX, |_| true).await;
 }
 
 /// Looks now and then, and whenever an allocation ended.
@@ -61,34 +81,30 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             .runner_count()
             .saturating_sub(shared.config.gc.max_allocs);
         if surplus > 0 {
-            collect_some(&shared, surplus).await;
+            collect_some(&shared, surplus, |runner| !is_awaited(runner)).await;
         }
         while let Some(why) = disk_full(&shared) {
             tracing::info!(why, "garbage collecting the oldest allocation");
-            if collect_some(&shared, 1).await == 0 {
+            if collect_some(&shared, 1, |runner| !is_awaited(runner)).await == 0 {
                 break;
             }
         }
     }
 }
 
-/// Removes up to so many that ended, the oldest first; says how many it were.
-async fn collect_some(shared: &Arc<Shared>, most: usize) -> usize {
+/// When the last task ended.
+fn ended(runner: &Runner) -> Option<Timestamp> {
+    let view = runner.view();
+    view.states.values().map(|state| state.finished_at).max()
+}
+
+/// Removes up to so many that ended and that `may` be removed, the oldest first; says how many it were.
+async fn collect_some(shared: &Arc<Shared>, most: usize, may: fn(&Runner) -> bool) -> usize {
     let mut ended: Vec<_> = shared
         .runners()
         .into_iter()
-        .filter(|runner| is_over(shared, runner))
-        .map(|runner| {
-            (
-                runner
-                    .view()
-                    .states
-                    .values()
-                    .map(|state| state.finished_at)
-                    .max(),
-                runner.id,
-            )
-        })
+        .filter(|runner| is_over(shared, runner) && may(runner))
+        .map(|runner| (ended(&runner), runner.id))
         .collect();
     ended.sort_unstable();
     ended.truncate(most);

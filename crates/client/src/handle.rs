@@ -1,6 +1,7 @@
 //! The handle of one allocation that runs here: how others see it, what its tasks are known by, and where to tell it
 //! something. Who runs it is no business of those who have one.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caravan_driver::{Driver, DriverNetwork};
@@ -46,6 +47,8 @@ pub(crate) struct Runner {
     pub(crate) checks: Results,
     pub(crate) samples: Samples,
     pub(crate) waiting: Waiting,
+    /// Its data went to the allocation that takes its place.
+    pub(crate) data_taken: AtomicBool,
 }
 
 impl Runner {
@@ -64,6 +67,7 @@ impl Runner {
             checks: Results::default(),
             samples: Samples::default(),
             waiting: Waiting::default(),
+            data_taken: AtomicBool::new(false),
         }
     }
 

@@ -76,7 +76,9 @@ pub(crate) async fn take_over(
     let paths = paths_of(group);
     if let Some(runner) = shared.runner(previous) {
         let (from, to) = (runner.dir.root.clone(), to.root.clone());
-        return on_thread(move || move_all(&from, &to, &paths)).await;
+        on_thread(move || move_all(&from, &to, &paths)).await?;
+        runner.data_taken.store(true, Ordering::Relaxed);
+        return Ok(());
     }
     if !disk.migrate {
         return Ok(());

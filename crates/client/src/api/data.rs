@@ -2,6 +2,8 @@
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use caravan_http::{Answer, ApiError};
 
@@ -12,7 +14,7 @@ use crate::piped;
 /// Big pieces: each is a message of its own.
 const PIECE: usize = 256 << 10;
 
-pub(super) fn data(runner: &Runner) -> Result<Answer, ApiError> {
+pub(super) fn data(runner: Arc<Runner>) -> Result<Answer, ApiError> {
     let view = runner.view();
     if !view.done && !view.is_terminal() {
         return Err(ApiError::conflict(format!(
@@ -27,9 +29,12 @@ pub(super) fn data(runner: &Runner) -> Result<Answer, ApiError> {
         let paths: Vec<&Path> = paths.iter().map(std::path::PathBuf::as_path).collect();
         let packed = caravan_host::tree::pack(&root, &paths, &mut out);
         let flushed = out.flush();
-        if let Err(error) = packed.map_err(std::io::Error::other).and(flushed) {
-            tracing::warn!(path = %root.display(), %error, "the data of an allocation cannot be sent");
-            out.get_ref().fail(error);
+        match packed.map_err(std::io::Error::other).and(flushed) {
+            Ok(()) => runner.data_taken.store(true, Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(path = %root.display(), %error, "the data of an allocation cannot be sent");
+                out.get_ref().fail(error);
+            }
         }
     });
     Ok(Answer::stream("application/x-tar", stream))

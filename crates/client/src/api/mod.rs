@@ -78,7 +78,7 @@ impl Api for NodeApi {
                 }
             }
             // Servers alone ask for it, for another node of theirs.
-            Op::ClientAllocSnapshot => data::data(&*self.runner(&request)?),
+            Op::ClientAllocSnapshot => data::data(self.runner(&request)?),
             Op::ClientAllocExec => exec::exec(&self.shared, self.runner(&request)?, &request),
             Op::ClientFsList => files::list(&self.shared, &request).await,
             Op::ClientFsStat => files::stat(&self.shared, &request).await,

@@ -489,7 +489,10 @@ fn servers_leave_and_come_back() {
 fn data_migrates_to_another_node() {
     let mut server = server("s", 1, &[], "");
     let clients = ["one", "two"].map(|name| {
-        let meta = format!("client {{ node_class = \"{name}\" }}");
+        // The disk is always too full for what ended.
+        let meta = format!(
+            "client {{ node_class = \"{name}\" gc_disk_usage_threshold = 1 gc_interval = \"1s\" }}"
+        );
         client(name, &[server.ports[1]], &meta)
     });
     server.wait_ready();
@@ -526,9 +529,11 @@ fn data_migrates_to_another_node() {
             .join("alloc")
             .join(alloc["ID"].as_str().expect("an id"))
     };
-    until("the first has written", || {
-        std::fs::metadata(here(&first).join("t/local/pid")).ok()
-    });
+    let written = |alloc: &serde_json::Value| {
+        let pid = std::fs::metadata(here(alloc).join("t/local/pid")).ok()?;
+        pid.modified().ok()
+    };
+    let old = until("the first has written", || written(&first));
     server.ok(&[
         "node",
         "drain",
@@ -545,9 +550,10 @@ fn data_migrates_to_another_node() {
     });
     let dir = here(&second);
     until("the second has written", || {
-        let pid = std::fs::metadata(dir.join("t/local/pid")).ok()?;
-        let old = std::fs::metadata(here(&first).join("t/local/pid")).ok()?;
-        (pid.modified().ok()? > old.modified().ok()?).then_some(())
+        (written(&second)? > old).then_some(())
+    });
+    until("the first makes room once its data is there", || {
+        (!here(&first).exists()).then_some(())
     });
     let read = |path: &str| std::fs::read_to_string(dir.join(path)).unwrap_or_default();
     assert_eq!(read("alloc/data/kept"), "kept\nkept\n");
