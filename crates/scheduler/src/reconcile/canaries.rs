@@ -69,26 +69,30 @@ impl Reconciler<'_> {
         left.map(|(id, alloc)| (*id, Arc::clone(alloc))).collect()
     }
 
-    /// Plans the canaries that are missing.
+    /// How many canaries are missing beside those that are waited for; none while the rollout does not go on.
+    pub(super) fn missing_canaries(
+        &self,
+        group: &TaskGroup,
+        state: &mut DeploymentState,
+        awaited: usize,
+    ) -> usize {
+        state.desired_canaries = group.update.as_ref().map_or(0, |update| update.canary);
+        if self.deployment_is_paused() || self.deployment_is_failed() {
+            return 0;
+        }
+        let wanted = usize::try_from(state.desired_canaries).unwrap_or(0);
+        wanted.saturating_sub(awaited)
+    }
+
+    /// Plans canaries with these names.
     pub(super) fn place_canaries(
         &mut self,
         group: &TaskGroup,
-        state: &mut DeploymentState,
-        canaries: &AllocSet,
-        destructive: &[Arc<Allocation>],
-        names: &mut super::NameIndex,
+        names: Vec<String>,
         desired: &mut DesiredUpdates,
     ) {
-        let Some(update) = &group.update else { return };
-        state.desired_canaries = update.canary;
-        if self.deployment_is_paused() || self.deployment_is_failed() {
-            return;
-        }
-        let missing = usize::try_from(update.canary)
-            .unwrap_or(0)
-            .saturating_sub(canaries.len());
-        desired.canary += missing as u64;
-        for name in names.next_canaries(missing, canaries.values(), destructive) {
+        desired.canary += names.len() as u64;
+        for name in names {
             self.out.place.push(Placement {
                 name,
                 group: group.name.clone(),
@@ -97,6 +101,11 @@ impl Reconciler<'_> {
             });
         }
     }
+}
+
+/// The canaries of a group that its deployment has placed and that are not gone, silent ones too.
+pub(super) fn placed(all: &AllocSet, state: &DeploymentState) -> AllocSet {
+    pick(all, &state.placed_canaries.iter().copied().collect())
 }
 
 fn pick(set: &AllocSet, ids: &BTreeSet<AllocId>) -> AllocSet {

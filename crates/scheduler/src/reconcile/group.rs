@@ -105,10 +105,16 @@ impl Reconciler<'_> {
         let in_use = working.into_iter().flat_map(|set| set.values());
         let mut names = NameIndex::new(job.id.as_str(), name, count, in_use);
         let mut canarying = state.desired_canaries != 0 && !state.promoted;
+        // One that is silent is not waited for, but it is beside the count like the others.
+        let tried = if canarying {
+            canaries::placed(&all, &state)
+        } else {
+            canary_allocs.clone()
+        };
         let surplus = Surplus {
             count,
             canarying,
-            canaries: &canary_allocs,
+            canaries: &tried,
             lost: &lost,
             lost_later: &lost_later,
         };
@@ -126,7 +132,7 @@ impl Reconciler<'_> {
         }
         let mut untainted = without(&untainted, &stopped);
         let filled = untainted.len() + migrate.len();
-        let canaries = canarying.then_some(&canary_allocs);
+        let canaries = canarying.then_some(&tried);
         let unneeded = drop_unneeded(&mut reschedule_now, count.saturating_sub(filled), canaries);
         desired.reschedule_now -= unneeded.len() as u64;
         self.stop_unneeded(&unneeded, &disconnecting, &mut desired);
@@ -135,19 +141,14 @@ impl Reconciler<'_> {
             state.desired_total += i64::try_from(destructive.len() + in_place).unwrap_or(0);
         }
         if canarying {
-            untainted = without(&untainted, &canary_allocs);
+            untainted = without(&untainted, &tried);
         }
         let needs_canaries =
             canaries::are_needed(group, &state, destructive.len(), canary_allocs.len());
         if needs_canaries {
-            self.place_canaries(
-                group,
-                &mut state,
-                &canary_allocs,
-                &destructive,
-                &mut names,
-                &mut desired,
-            );
+            let missing = self.missing_canaries(group, &mut state, canary_allocs.len());
+            let names = names.next_canaries(missing, tried.values(), &destructive);
+            self.place_canaries(group, names, &mut desired);
         }
         canarying = state.desired_canaries != 0 && !state.promoted;
         let owed = owed(
