@@ -86,7 +86,8 @@ fn no_name_is_taken_twice(state: &State, key: &JobKey) -> Result<(), String> {
             continue;
         }
         if let Some(other) = names.insert((alloc.name.to_string(), version), alloc.id) {
-            return Err(format!("{} is both {other} and {}", alloc.name, alloc.id));
+            let (name, which) = (&alloc.name, told(state, key));
+            return Err(format!("{name} is both {other} and {}: {which}", alloc.id));
         }
     }
     Ok(())
@@ -142,7 +143,7 @@ pub(crate) fn check_at_rest(world: &World) -> Result<(), String> {
 }
 
 /// Somebody waits for room only where the scheduler finds none.
-fn blocked_for_a_reason(world: &World, eval: &Evaluation) -> Result<(), String> {
+pub(crate) fn blocked_for_a_reason(world: &World, eval: &Evaluation) -> Result<(), String> {
     let settings = Settings {
         now: world.now,
         seed: Random::new(1).bits(),

@@ -80,6 +80,8 @@ pub struct Simulation {
     workers: Vec<Worker>,
     plans: Queue,
     duties: Vec<Duty>,
+    /// When evaluations that lost too many races for room are tried again.
+    losers_try_at: UnixNanos,
 }
 
 struct Duty {
@@ -88,6 +90,8 @@ struct Duty {
     seen: u64,
 }
 
+/// How often those are tried again that lost too many races for room.
+const LOSERS_WAIT: Duration = Duration::from_secs(60);
 /// How many workers there are.
 const WORKERS: usize = 3;
 /// The longest that a cluster may take to come to rest once the trouble is over.
@@ -144,6 +148,7 @@ impl Simulation {
             workers: (0..WORKERS).map(|_| Worker::default()).collect(),
             plans: Queue::default(),
             duties: duties(),
+            losers_try_at: UnixNanos(0),
         }
     }
 
@@ -231,6 +236,7 @@ impl Simulation {
         let world = &mut self.world;
         let (state, now) = (world.state.clone(), world.now);
         world.queues.tick(&state, now);
+        self.try_losers_again();
         self.cancel_superfluous();
         self.give_up_undeliverable();
         self.mark_silent();
@@ -253,6 +259,18 @@ impl Simulation {
                 world.tell(|| format!("{name}: {}", command.event_type()));
                 world.apply(command);
             }
+        }
+    }
+
+    /// Who lost too many races for room gets another try now and then.
+    fn try_losers_again(&mut self) {
+        let world = &mut self.world;
+        if world.now < self.losers_try_at {
+            return;
+        }
+        self.losers_try_at = world.now + LOSERS_WAIT;
+        for eval in world.queues.blocked.unblock_failed() {
+            world.queues.broker.enqueue(eval, None, world.now);
         }
     }
 
@@ -348,6 +366,7 @@ impl Simulation {
             && !self.clients.iter().any(Client::is_busy)
             && self.world.state.evals().all(|eval| quiet(eval))
             && self.nothing_is_queued()
+            && !self.a_loser_has_room()
             && self
                 .world
                 .state
@@ -365,6 +384,15 @@ impl Simulation {
         let (broker, now) = (&self.world.queues.broker, self.world.now.into());
         let queued = |eval: &Evaluation| eval.wait_until <= now && broker.knows(eval.id);
         broker.stats().cancelable == 0 && !self.world.state.evals().any(|eval| queued(eval))
+    }
+
+    /// Whether an evaluation that lost too many races would find room now: it is tried again within a minute.
+    fn a_loser_has_room(&self) -> bool {
+        self.world.state.evals().any(|eval| {
+            eval.status == EvalStatus::Blocked
+                && eval.triggered_by == trigger::MAX_PLANS
+                && invariants::blocked_for_a_reason(&self.world, eval).is_err()
+        })
     }
 
     /// A rollout that waits for room has nothing else to do.
