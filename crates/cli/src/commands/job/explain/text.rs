@@ -65,6 +65,9 @@ fn bullets<T: AsRef<str>>(lines: &[T]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What is said of one row.
+type Line = fn(&Value) -> String;
+
 fn render_group(ui: &Ui, group: &Value, verbose: bool) -> String {
     let title = format!("Task Group \"{}\"", group.str("Name"));
     let mut out = format!("\n\n{}\n", ui.bold(&title));
@@ -77,7 +80,7 @@ fn render_group(ui: &Ui, group: &Value, verbose: bool) -> String {
     ];
     out += &columns(&rows);
     out += &render_wait(ui, group, verbose);
-    let told: [(&str, &str, fn(&Value) -> String); 2] = [
+    let told: [(&str, &str, Line); 2] = [
         ("What Does Not Run", "Trouble", trouble),
         ("What Was Evicted", "Evicted", evicted),
     ];
