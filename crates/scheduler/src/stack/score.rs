@@ -179,6 +179,9 @@ mod tests {
         assert!(fit(capacity, at(800), false) > fit(capacity, at(200), false));
         assert!(fit(capacity, at(800), true) < fit(capacity, at(200), true));
         assert_eq!(fit(capacity, at(1000), false), 1.0);
+        assert_eq!(fit(capacity, at(1200), false), 1.0, "never more than full");
+        assert_eq!(fit(capacity, at(0), true), 1.0);
+        assert_eq!(fit(capacity, at(1200), true), 0.0, "never less than full");
     }
 
     #[test]
