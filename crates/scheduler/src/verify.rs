@@ -72,17 +72,25 @@ pub fn without(state: &State, plan: &Plan, nodes: &BTreeSet<NodeId>) -> Plan {
     }
     // Where an allocation is not stopped after all, its replacement would run beside it under the same name.
     let stops = nodes.iter().filter_map(|node| plan.node_update.get(node));
-    let stays: BTreeSet<AllocId> = stops
-        .flatten()
-        .map(|alloc| alloc.id)
-        .filter(|id| {
-            state
-                .alloc(id)
-                .is_some_and(|alloc| !alloc.client_terminal())
+    let stays = || {
+        let stops = stops.clone().flatten();
+        stops.filter(|alloc| {
+            let known = state.alloc(&alloc.id);
+            known.is_some_and(|known| !known.client_terminal())
         })
+    };
+    let staying: BTreeSet<AllocId> = stays().map(|alloc| alloc.id).collect();
+    // A canary that comes after a lost one is not told what it replaces.
+    let canaries: BTreeSet<(DeploymentId, &str)> = stays()
+        .filter(|alloc| alloc.is_canary())
+        .map(|alloc| (alloc.deployment_id, alloc.name.as_str()))
         .collect();
     for allocs in left.node_allocation.values_mut() {
-        allocs.retain(|alloc| !stays.contains(&alloc.previous_allocation));
+        allocs.retain(|alloc| {
+            let again =
+                alloc.is_canary() && canaries.contains(&(alloc.deployment_id, alloc.name.as_str()));
+            !again && !staying.contains(&alloc.previous_allocation)
+        });
     }
     left.node_allocation.retain(|_, allocs| !allocs.is_empty());
     let placed = ids(&left.node_allocation);

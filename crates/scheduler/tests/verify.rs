@@ -4,7 +4,7 @@ mod support;
 
 use caravan_model::*;
 use caravan_scheduler::{Settings, schedule, verify, without};
-use support::{World, job, node};
+use support::{World, job, node, rolling};
 
 /// A plan for `web` on a cluster of three nodes.
 fn planned(world: &mut World, web: Job) -> Plan {
@@ -186,4 +186,35 @@ fn what_is_not_stopped_after_all_is_not_replaced_elsewhere() {
     let left = without(&world.state, &plan, &[node(0).id].into());
     assert!(left.node_allocation.is_empty(), "neither is placed");
     assert!(left.node_update.is_empty());
+}
+
+#[test]
+fn a_canary_that_is_not_stopped_after_all_has_no_second_one_beside_it() {
+    let mut world = World::new(3);
+    let mut web = job("web", job_type::SERVICE, 1);
+    web.task_groups[0].update = Some(rolling(1, 1));
+    world.register(web.clone());
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    web.task_groups[0].tasks[0].user = "other".into();
+    world.register(web);
+    let live = world.live("web");
+    let canary = live.iter().find(|alloc| alloc.is_canary());
+    let canary = canary.expect("a canary").clone();
+    world.set_node_status(canary.node_id, NodeStatus::Down);
+    let eval = Evaluation::clone(&world.last_eval("web"));
+    let settings = Settings {
+        now: world.now,
+        seed: 1,
+        ..Settings::default()
+    };
+    let plan = schedule(&world.state, &eval, &settings).plan;
+    let canaries = |plan: &Plan| -> Vec<String> {
+        let placed = plan.node_allocation.values().flatten();
+        let canaries = placed.filter(|alloc| alloc.is_canary());
+        canaries.map(|alloc| alloc.name.to_string()).collect()
+    };
+    assert_eq!(canaries(&plan), [canary.name.to_string()]);
+    let left = without(&world.state, &plan, &[canary.node_id].into());
+    assert_eq!(canaries(&left), Vec::<String>::new());
 }
