@@ -12,7 +12,16 @@ pub(crate) struct Queue {
     submitted: Vec<(usize, Plan)>,
     /// Verified, with the number of the worker that waits.
     verified: Vec<(usize, PlanResult, Option<PlanApply>)>,
-    view: Option<(Optimistic, u64)>,
+    view: Option<View>,
+}
+
+/// What plans are verified against: a committed state with accepted plans on top.
+struct View {
+    plans: Optimistic,
+    /// The index of the committed state.
+    committed: u64,
+    /// When its nodes last changed.
+    nodes: u64,
 }
 
 impl Queue {
@@ -31,19 +40,27 @@ impl Queue {
         *self = Self::default();
     }
 
-    /// Verifies what was submitted. While others are being committed it counts them in, unless a node has changed.
+    /// Verifies what was submitted. While others are being committed it counts them in, unless a node has changed, or
+    /// a plan knows of more than that.
     pub(crate) fn verify(&mut self, world: &mut World, refuse_permille: usize) {
         if self.submitted.is_empty() {
             return;
         }
         let nodes = world.state.index_of(Table::Nodes);
-        if self.view.as_ref().is_none_or(|(_, seen)| *seen != nodes) {
+        let seen = self.submitted.iter().map(|(_, plan)| plan.snapshot_index);
+        let needed = seen.max().unwrap_or(0);
+        let usable = |view: &View| view.nodes == nodes && view.committed >= needed;
+        if !self.view.as_ref().is_some_and(usable) {
             if !self.verified.is_empty() {
                 return;
             }
-            self.view = Some((Optimistic::new(&world.state), nodes));
+            self.view = Some(View {
+                plans: Optimistic::new(&world.state),
+                committed: world.state.index(),
+                nodes,
+            });
         }
-        let Some((view, _)) = &mut self.view else {
+        let Some(View { plans, .. }) = &mut self.view else {
             return;
         };
         self.submitted
@@ -53,7 +70,7 @@ impl Queue {
             let refusal = refused.map(|node| without(&world.state, &plan, &[node].into()));
             let shown = refusal.unwrap_or(plan);
             let seed = world.random.bits();
-            let (mut result, command) = view.accept(&shown, seed, world.now);
+            let (mut result, command) = plans.accept(&shown, seed, world.now);
             if let Some(node) = refused {
                 result.rejected_nodes.push(node);
                 result.refresh_index = result.refresh_index.max(1);
