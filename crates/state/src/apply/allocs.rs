@@ -30,14 +30,9 @@ pub(super) fn put(txn: &mut Txn<'_>, mut alloc: Allocation) {
         }
         None => alloc.create_index = txn.index,
     }
-    insert_into(&mut txn.state.allocs_by_node, alloc.node_id, alloc.id);
-    insert_into(&mut txn.state.allocs_by_eval, alloc.eval_id, alloc.id);
-    if !alloc.deployment_id.is_nil() {
-        insert_into(
-            &mut txn.state.allocs_by_deployment,
-            alloc.deployment_id,
-            alloc.id,
-        );
+    let owners = |alloc: &Allocation| (alloc.node_id, alloc.eval_id, alloc.deployment_id);
+    if old.as_deref().map(owners) != Some(owners(&alloc)) {
+        index(txn, &alloc);
     }
     count_live(txn, &key, old.as_deref(), Some(&alloc));
     crate::summary::count(txn, &key, old.as_deref(), &alloc);
@@ -51,6 +46,18 @@ pub(super) fn put(txn: &mut Txn<'_>, mut alloc: Allocation) {
     txn.touch(Table::Allocations);
     txn.job_changed(&key);
     txn.changes.push(Change::Alloc { alloc, freed });
+}
+
+fn index(txn: &mut Txn<'_>, alloc: &Allocation) {
+    insert_into(&mut txn.state.allocs_by_node, alloc.node_id, alloc.id);
+    insert_into(&mut txn.state.allocs_by_eval, alloc.eval_id, alloc.id);
+    if !alloc.deployment_id.is_nil() {
+        insert_into(
+            &mut txn.state.allocs_by_deployment,
+            alloc.deployment_id,
+            alloc.id,
+        );
+    }
 }
 
 /// Forgets an allocation.
