@@ -146,12 +146,13 @@ impl AllocDir {
 
     /// Takes the secrets of a task that ended away.
     pub(crate) fn remove_secrets(&self, task: &str) {
-        let dirs = self.task(task);
-        unmount(&dirs.secrets);
+        unmount(&self.task(task).secrets);
         let kept = self.kept_secrets(task);
-        unmount(&kept);
         // Most tasks have none.
-        let _ = fs::remove_dir_all(kept);
+        if fs::remove_dir(&kept).is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
+            unmount(&kept);
+            let _ = fs::remove_dir_all(kept);
+        }
     }
 
     /// Removes everything. What is mounted inside is unmounted first, so that nothing outside is touched.
@@ -181,13 +182,19 @@ pub(crate) fn spread(dir: &Path) {
 
 /// Makes a directory with exactly this mode, whatever the umask. A link in its place is not followed.
 pub(crate) fn make(path: &Path, mode: u32) -> io::Result<()> {
+    make_new(path, mode).map(drop)
+}
+
+/// The same; says whether it is new.
+fn make_new(path: &Path, mode: u32) -> io::Result<bool> {
     let fail = |error: io::Error| {
         io::Error::new(error.kind(), format!("mkdir {}: {error}", path.display()))
     };
-    match fs::create_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(fail(error)),
-        Ok(()) | Err(_) => {}
-    }
+    let new = match fs::create_dir(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => return Err(fail(error)),
+    };
     // What was looked at is what gets the mode, whatever a task that runs puts there meanwhile.
     let opened = open_dir(path).map_err(|error| match error {
         Errno::LOOP | Errno::NOTDIR => {
@@ -199,7 +206,7 @@ pub(crate) fn make(path: &Path, mode: u32) -> io::Result<()> {
     if found.st_mode & 0o7777 != mode {
         rustix::fs::fchmod(&opened, Mode::from_raw_mode(mode))?;
     }
-    Ok(())
+    Ok(new)
 }
 
 fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -209,8 +216,8 @@ fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
 
 /// A directory in memory where that is possible, so that secrets never reach a disk.
 fn make_secret(path: &Path, megabytes: i64) -> io::Result<()> {
-    make(path, 0o777)?;
-    if !nix::unistd::geteuid().is_root() || is_mount(path) {
+    let new = make_new(path, 0o777)?;
+    if !nix::unistd::geteuid().is_root() || (!new && is_mount(path)) {
         return Ok(());
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
@@ -218,10 +225,8 @@ fn make_secret(path: &Path, megabytes: i64) -> io::Result<()> {
         |options: &str| nix::mount::mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some(options));
     let options = format!("size={megabytes}m,mode=777");
     // Kernels before 6.4 do not know noswap; without the right to mount a plain directory has to do.
-    if mount(&format!("{options},noswap")).is_err() {
-        let _ = mount(&options);
-    }
-    if is_mount(path) {
+    let mounted = mount(&format!("{options},noswap")).or_else(|_| mount(&options));
+    if mounted.is_ok() {
         fs::write(path.join(".nomad-mount"), "")?;
     }
     Ok(())
@@ -234,10 +239,9 @@ fn is_mount(path: &Path) -> bool {
         .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
+/// Nothing happens to what is no mount.
 fn unmount(path: &Path) {
-    if is_mount(path) {
-        let _ = nix::mount::umount2(path, MntFlags::MNT_DETACH);
-    }
+    let _ = nix::mount::umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
 }
 
 /// Unmounts what is mounted in a directory of ours, however deep. Links are not followed.
