@@ -175,9 +175,10 @@ impl TaskCgroup {
             .unwrap_or_default()
     }
 
-    /// Kills every process in an owned group, forks in progress included. True when none is left.
+    /// Kills every process in an owned group, forks in progress included. True when none is left. A group that is
+    /// empty already is removed by that.
     pub fn kill_all(&self) -> bool {
-        if !self.owned {
+        if !self.owned || self.remove_empty() {
             return true;
         }
         let deadline = Instant::now() + Duration::from_secs(2);
@@ -206,6 +207,15 @@ impl TaskCgroup {
             remove_dir(dir)?;
         }
         Ok(())
+    }
+
+    /// Asking the kernel to remove a group is the shortest way to learn that nothing is in it.
+    fn remove_empty(&self) -> bool {
+        let gone = |dir: &PathBuf| match fs::remove_dir(dir) {
+            Err(err) => err.kind() == io::ErrorKind::NotFound,
+            Ok(()) => true,
+        };
+        self.dirs.values().all(gone)
     }
 
     /// How often the kernel killed for lack of memory in this group.

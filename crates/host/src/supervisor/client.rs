@@ -11,11 +11,11 @@ use std::time::Duration;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::{Semaphore, watch};
 
+use super::control::Control;
 use super::frame;
 use super::pty::PtyMaster;
 use super::record::{ExitRecord, Record};
@@ -70,7 +70,7 @@ struct Idle(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     starts: usize,
-    supervisors: Vec<UnixStream>,
+    supervisors: Vec<Control>,
 }
 
 /// A start that is under way.
@@ -86,12 +86,12 @@ impl Idle {
         UnderWay(self)
     }
 
-    fn take(&self) -> Option<UnixStream> {
+    fn take(&self) -> Option<Control> {
         self.lock().supervisors.pop()
     }
 
     /// One that is not kept ends, for its connection does.
-    fn put(&self, control: UnixStream) {
+    fn put(&self, control: Control) {
         let mut waiting = self.lock();
         if waiting.starts > 0 && waiting.supervisors.len() < STARTS {
             waiting.supervisors.push(control);
@@ -131,7 +131,7 @@ impl Supervisors {
         let _under_way = self.idle.begin();
         let _turn = self.starting.acquire().await.map_err(io::Error::other)?;
         let mut control = self.tell(&frame::encode(spec)?).await?;
-        match receive(&mut control).await? {
+        match control.receive().await? {
             Reply::State { record } => Ok(Supervised::follow(
                 Locator {
                     state_file: spec.state_file.clone(),
@@ -146,15 +146,15 @@ impl Supervisors {
     }
 
     /// Gives a supervisor its task: one that is idle, else a new one.
-    async fn tell(&self, spec: &[u8]) -> io::Result<UnixStream> {
+    async fn tell(&self, spec: &[u8]) -> io::Result<Control> {
         while let Some(mut control) = self.idle.take() {
             // One that was killed meanwhile takes nothing.
-            if control.write_all(spec).await.is_ok() {
+            if control.send(spec).await.is_ok() {
                 return Ok(control);
             }
         }
-        let mut control = self.fork()?;
-        control.write_all(spec).await?;
+        let mut control = Control::new(self.fork()?);
+        control.send(spec).await?;
         Ok(control)
     }
 
@@ -241,34 +241,26 @@ fn connect(record: &Record) -> io::Result<StdStream> {
     Ok(stream)
 }
 
-fn connect_async(record: &Record) -> io::Result<UnixStream> {
+fn connect_async(record: &Record) -> io::Result<Control> {
     let stream = connect(record)?;
     stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
+    Ok(Control::new(UnixStream::from_std(stream)?))
 }
 
 /// Connects as a watcher; the first answer is the task's record.
-async fn attach(locator: &Locator) -> io::Result<(Locator, UnixStream)> {
-    let mut stream = connect_async(&locator.record)?;
-    stream.write_all(&frame::encode(&Request::Watch)?).await?;
-    match receive(&mut stream).await? {
+async fn attach(locator: &Locator) -> io::Result<(Locator, Control)> {
+    let mut control = connect_async(&locator.record)?;
+    control.send(&frame::encode(&Request::Watch)?).await?;
+    match control.receive().await? {
         Reply::State { record } => Ok((
             Locator {
                 state_file: locator.state_file.clone(),
                 record: *record,
             },
-            stream,
+            control,
         )),
         other => Err(io::Error::other(format!("unexpected answer {other:?}"))),
     }
-}
-
-async fn receive(stream: &mut UnixStream) -> io::Result<Reply> {
-    let mut header = [0; 4];
-    stream.read_exact(&mut header).await?;
-    let mut body = vec![0; frame::decode_length(header)?];
-    stream.read_exact(&mut body).await?;
-    Ok(serde_json::from_slice(&body)?)
 }
 
 /// No supervisor answers: its record tells the exit, or the task is lost.
@@ -317,12 +309,12 @@ pub struct Supervised {
 
 impl Supervised {
     /// `idle` takes the supervisor when the task is over.
-    fn follow(locator: Locator, mut stream: UnixStream, idle: Option<Arc<Idle>>) -> Self {
+    fn follow(locator: Locator, mut control: Control, idle: Option<Arc<Idle>>) -> Self {
         let (tell, exit) = watch::channel(None);
         let known = locator.clone();
         tokio::spawn(async move {
             let end = loop {
-                match receive(&mut stream).await {
+                match control.receive().await {
                     Ok(Reply::Exited { exit }) => break Ok(exit),
                     Ok(_) => {}
                     Err(_) => match after_death(&known) {
@@ -335,7 +327,7 @@ impl Supervised {
                 }
             };
             if let (Ok(_), Some(idle)) = (&end, idle) {
-                idle.put(stream);
+                idle.put(control);
             }
             let _ = tell.send(Some(end));
         });
@@ -371,9 +363,9 @@ impl Supervised {
     }
 
     async fn ask(&self, request: &Request) -> io::Result<()> {
-        let mut stream = connect_async(&self.locator.record)?;
-        stream.write_all(&frame::encode(request)?).await?;
-        match receive(&mut stream).await? {
+        let mut control = connect_async(&self.locator.record)?;
+        control.send(&frame::encode(request)?).await?;
+        match control.receive().await? {
             Reply::Failed { message } => Err(io::Error::other(message)),
             _ => Ok(()),
         }
@@ -386,16 +378,17 @@ impl Supervised {
         let bytes = frame::encode(&Request::Exec {
             process: Box::new(process),
         })?;
-        let mut stream = tokio::task::spawn_blocking(move || -> io::Result<UnixStream> {
+        let stream = tokio::task::spawn_blocking(move || -> io::Result<UnixStream> {
             let fds: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
             frame::send_with_fds(&blocking, &bytes, &fds)?;
             blocking.set_nonblocking(true)?;
             UnixStream::from_std(blocking)
         })
         .await??;
-        match receive(&mut stream).await? {
+        let mut control = Control::new(stream);
+        match control.receive().await? {
             Reply::Failed { message } => Err(io::Error::other(message)),
-            _ => Ok(ExecSession { streams, stream }),
+            _ => Ok(ExecSession { streams, control }),
         }
     }
 
@@ -444,7 +437,7 @@ pub enum ExecStreams {
 #[derive(Debug)]
 pub struct ExecSession {
     pub streams: ExecStreams,
-    stream: UnixStream,
+    control: Control,
 }
 
 impl ExecSession {
@@ -455,10 +448,10 @@ impl ExecSession {
         ExecStreams,
         impl Future<Output = io::Result<ExitRecord>> + Send,
     ) {
-        let mut stream = self.stream;
+        let mut control = self.control;
         (self.streams, async move {
             loop {
-                if let Reply::Exited { exit } = receive(&mut stream).await? {
+                if let Reply::Exited { exit } = control.receive().await? {
                     return Ok(exit);
                 }
             }

@@ -97,6 +97,11 @@ impl Inbox {
         self.bytes.len()
     }
 
+    /// Takes in what was read elsewhere.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     /// Reads what is there. `false`: the peer has gone.
     pub(crate) fn fill(&mut self, stream: &UnixStream) -> io::Result<bool> {
         let mut buffer = [0; 4096];
@@ -127,7 +132,12 @@ impl Inbox {
             return Ok(None);
         }
         let message = serde_json::from_slice(&self.bytes[4..4 + length])?;
-        self.bytes.drain(..4 + length);
+        if self.bytes.len() == 4 + length {
+            // There may never be another one: a task may run for years.
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.drain(..4 + length);
+        }
         Ok(Some(message))
     }
 }

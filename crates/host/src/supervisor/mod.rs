@@ -6,6 +6,7 @@
 //! `client` is the agent's half, all else runs in supervisors.
 
 pub(crate) mod client;
+mod control;
 mod frame;
 pub(crate) mod isolate;
 pub(crate) mod logs;

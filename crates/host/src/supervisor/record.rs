@@ -54,15 +54,18 @@ impl Record {
 
     /// Not synced to disk: a machine that crashes takes the task with it, and then the exit is unknown in truth.
     pub(crate) fn create(&self, path: &Path) -> io::Result<RecordFile> {
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir)?;
-        }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(path)?;
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.create(true).truncate(true).write(true).mode(0o600);
+            options.open(path)
+        };
+        let mut file = match (open(), path.parent()) {
+            (Err(err), Some(dir)) if err.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(dir)?;
+                open()?
+            }
+            (opened, _) => opened?,
+        };
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');
         let exit_at = text.len() as u64;

@@ -81,10 +81,42 @@ pub(crate) enum Request {
 
 /// From the supervisor.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "lowercase")]
+#[serde(tag = "is", rename_all = "lowercase", try_from = "Answer")]
 pub(crate) enum Reply {
     State { record: Box<Record> },
     Done,
     Failed { message: String },
     Exited { exit: ExitRecord },
+}
+
+/// A [`Reply`] as it is read: in one pass, where the enumeration would be put aside until its kind is known.
+#[derive(Deserialize)]
+struct Answer {
+    is: Kind,
+    record: Option<Box<Record>>,
+    message: Option<String>,
+    exit: Option<ExitRecord>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    State,
+    Done,
+    Failed,
+    Exited,
+}
+
+impl TryFrom<Answer> for Reply {
+    type Error = &'static str;
+
+    fn try_from(answer: Answer) -> Result<Self, Self::Error> {
+        let reply = match answer.is {
+            Kind::State => answer.record.map(|record| Self::State { record }),
+            Kind::Done => Some(Self::Done),
+            Kind::Failed => answer.message.map(|message| Self::Failed { message }),
+            Kind::Exited => answer.exit.map(|exit| Self::Exited { exit }),
+        };
+        reply.ok_or("an answer without its content")
+    }
 }

@@ -15,7 +15,10 @@ pub(crate) fn kill_all(group: Option<&TaskCgroup>) -> bool {
     let me = std::process::id().cast_signed();
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {
-        reap(|_, _| {});
+        // Whoever has no child has no descendants: this process would be the parent of those that lost theirs.
+        if !reap(|_, _| {}) {
+            return group_gone;
+        }
         let left = procs::descendants(me);
         if left.is_empty() || Instant::now() > deadline {
             return group_gone && left.is_empty();
@@ -27,17 +30,18 @@ pub(crate) fn kill_all(group: Option<&TaskCgroup>) -> bool {
     }
 }
 
-/// Collects every child that has ended: `(pid, (exit code, signal))`.
-pub(crate) fn reap(mut ended: impl FnMut(i32, (i32, i32))) {
+/// Collects every child that has ended: `(pid, (exit code, signal))`. Says whether another may be left.
+pub(crate) fn reap(mut ended: impl FnMut(i32, (i32, i32))) -> bool {
     loop {
         match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(pid, code)) => ended(pid.as_raw(), (code, 0)),
             Ok(WaitStatus::Signaled(pid, signal, _)) => {
                 ended(pid.as_raw(), (128 + signal as i32, signal as i32))
             }
-            Ok(WaitStatus::StillAlive) | Err(nix::Error::ECHILD) => return,
+            Ok(WaitStatus::StillAlive) => return true,
+            Err(nix::Error::ECHILD) => return false,
             Ok(_) | Err(nix::Error::EINTR) => {}
-            Err(_) => return,
+            Err(_) => return true,
         }
     }
 }
