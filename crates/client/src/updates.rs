@@ -2,10 +2,11 @@
 //! meanwhile together when something is.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::link::{AllocUpdate, LinkError};
 use crate::shared::Shared;
+use crate::view::update_of;
 
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -17,16 +18,17 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         return;
     }
     loop {
-        let allocs = shared.updates.take();
-        if allocs.is_empty() {
+        let news = shared.updates.take();
+        if news.is_empty() {
             tokio::select! {
                 () = shared.updates.some.notified() => continue,
+                () = until(shared.updates.due()) => continue,
                 () = shared.shutdown.cancelled() => return,
             }
         }
         let update = AllocUpdate {
             caller: shared.caller(),
-            allocs: allocs.clone(),
+            allocs: news.iter().map(|view| update_of(view)).collect(),
         };
         match shared.link.update_allocs(update).await {
             Ok(()) => {
@@ -40,7 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot tell the servers how allocations stand");
-                shared.updates.put_back(allocs);
+                shared.updates.put_back(news);
                 let wait = RETRY / 5 + crate::clock::jitter(RETRY);
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
@@ -48,5 +50,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 }
             }
         }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -24,6 +24,19 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Of an allocation that nobody runs.
+    pub(crate) fn failed(alloc: Arc<Allocation>, description: String) -> Self {
+        Self {
+            alloc,
+            states: TaskStates::new(),
+            status: ClientStatus::Failed,
+            description,
+            deployment_status: None,
+            network_status: None,
+            done: true,
+        }
+    }
+
     pub(crate) fn is_terminal(&self) -> bool {
         matches!(
             self.status,

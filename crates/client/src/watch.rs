@@ -11,6 +11,7 @@ use crate::clock;
 use crate::link::Pull;
 use crate::runner;
 use crate::shared::Shared;
+use crate::view::View;
 
 const WAIT: Duration = Duration::from_secs(300);
 const RETRY: Duration = Duration::from_secs(30);
@@ -85,17 +86,8 @@ pub(crate) fn take(shared: &Arc<Shared>, alloc: Arc<Allocation>) {
 fn add(shared: &Arc<Shared>, alloc: Arc<Allocation>) {
     if let Err(error) = runner::start(shared, Arc::clone(&alloc), None) {
         tracing::error!(alloc = %alloc.id, %error, "an allocation cannot be run");
-        let mut update = Allocation {
-            id: alloc.id,
-            namespace: alloc.namespace.clone(),
-            node_id: alloc.node_id,
-            job_id: alloc.job_id.clone(),
-            client_status: ClientStatus::Failed,
-            client_description: format!("Unable to add allocation due to error: {error}"),
-            ..Allocation::default()
-        };
-        update.modify_time = clock::now();
-        shared.updates.push(update);
+        let why = format!("Unable to add allocation due to error: {error}");
+        shared.updates.push(Arc::new(View::failed(alloc, why)));
     }
 }
 

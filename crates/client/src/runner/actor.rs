@@ -14,10 +14,10 @@ use crate::alloc::machine::{AllocMachine, Effect, Event};
 use crate::clock;
 use crate::handle::Runner;
 use crate::shared::Shared;
-use crate::store::{Progress, StoredHandle};
+use crate::store::{NewProgress, StoredHandle};
 use crate::tallies::{self, Happened};
 use crate::task::machine::Action;
-use crate::view::{View, update_of, view_of};
+use crate::view::{View, view_of};
 
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
@@ -236,23 +236,28 @@ impl Actor {
 
     /// Stores and tells what is different.
     fn publish_changes(&mut self, first: bool) {
-        let view = view_of(&self.alloc, &self.machine, self.network_status.clone());
+        let view = Arc::new(view_of(
+            &self.alloc,
+            &self.machine,
+            self.network_status.clone(),
+        ));
         let old = self.publish.borrow().clone();
         let same = old.states == view.states
             && old.deployment_status == view.deployment_status
             && old.network_status == view.network_status;
-        let told = same && !first;
-        if !told {
-            let progress = Progress {
-                states: view.states.clone(),
+        if !same {
+            let progress = NewProgress {
+                states: &view.states,
                 deployment_status: view.deployment_status,
-                network_status: view.network_status.clone(),
+                network_status: &view.network_status,
             };
             self.shared.store.put_progress(self.alloc.id, &progress);
-            self.shared.updates.push(update_of(&view));
         }
-        if !told || old.done != view.done || !Arc::ptr_eq(&old.alloc, &view.alloc) {
-            self.publish.send_replace(Arc::new(view));
+        if !same || first {
+            self.shared.updates.push(Arc::clone(&view));
+        }
+        if !same || first || old.done != view.done || !Arc::ptr_eq(&old.alloc, &view.alloc) {
+            self.publish.send_replace(view);
         }
     }
 }

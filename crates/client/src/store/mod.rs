@@ -6,9 +6,10 @@
 //! is kept. A file that cannot be read is put aside, and one that cannot be written is tried again, so that the node
 //! works.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use caravan_driver::{DriverNetwork, TaskHandle};
@@ -20,12 +21,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+mod jobs;
 #[cfg(test)]
 mod tests;
+
+use jobs::Jobs;
 
 const ALLOCS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("allocs");
 const STATES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("states");
 const HANDLES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("handles");
+/// Versions of jobs, for the allocations that run them.
+const JOBS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("jobs");
 const NODE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("node");
 
 /// What is kept of an allocation's progress.
@@ -35,6 +41,14 @@ pub(crate) struct Progress {
     pub(crate) states: TaskStates,
     pub(crate) deployment_status: Option<AllocDeploymentStatus>,
     pub(crate) network_status: Option<Box<AllocNetworkStatus>>,
+}
+
+/// The same to be stored.
+#[derive(Serialize)]
+pub(crate) struct NewProgress<'a> {
+    pub(crate) states: &'a TaskStates,
+    pub(crate) deployment_status: Option<AllocDeploymentStatus>,
+    pub(crate) network_status: &'a Option<Box<AllocNetworkStatus>>,
 }
 
 /// A started task.
@@ -82,6 +96,8 @@ pub(crate) struct Store {
 struct Way {
     changes: mpsc::Sender<Write>,
     thread: std::thread::Thread,
+    /// Held while changes of their rows are handed in.
+    jobs: Arc<Mutex<Jobs>>,
 }
 
 /// Why the database cannot be used.
@@ -105,7 +121,7 @@ impl Store {
             path: path.display().to_string(),
             reason,
         };
-        let (database, stored) = match open(&path) {
+        let (database, found) = match open(&path) {
             Ok(found) => found,
             Err(OpenError::Unusable(reason)) => return Err(refused(reason)),
             Err(OpenError::Damaged(reason)) => {
@@ -133,15 +149,17 @@ impl Store {
                 path: path.display().to_string(),
                 reason: why.to_string(),
             })?;
-        Ok((
-            Self {
-                writes: Some(Way {
-                    changes,
-                    thread: thread.thread().clone(),
-                }),
-            },
-            stored,
-        ))
+        let store = Self {
+            writes: Some(Way {
+                changes,
+                thread: thread.thread().clone(),
+                jobs: Arc::new(Mutex::new(found.jobs)),
+            }),
+        };
+        for key in found.unused_jobs {
+            store.send(Change::Delete("jobs", key), None);
+        }
+        Ok((store, found.stored))
     }
 
     fn send(&self, change: Change, done: Option<oneshot::Sender<()>>) {
@@ -157,18 +175,25 @@ impl Store {
     }
 
     pub(crate) fn put_alloc(&self, alloc: &Allocation) {
-        if self.writes.is_some() {
-            let job = alloc.job.as_deref();
-            let mut bare = alloc.clone();
-            bare.job = None;
-            self.send(
-                Change::Put("allocs", alloc_key(alloc.id), encode(&(bare, job))),
-                None,
-            );
+        let Some(writes) = &self.writes else { return };
+        let key = alloc.job.as_deref().map(jobs::key);
+        let mut bare = alloc.clone();
+        bare.job = None;
+        // Scores of placements are of no use to a node.
+        bare.metrics = None;
+        let row = encode(&(bare, &key));
+        let mut jobs = writes.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = jobs.set(alloc.id, key);
+        if let (Some(key), Some(job)) = (moved.new, &alloc.job) {
+            self.send(Change::Put("jobs", job_key(&key), encode(&**job)), None);
+        }
+        self.send(Change::Put("allocs", alloc_key(alloc.id), row), None);
+        if let Some(key) = moved.unused {
+            self.send(Change::Delete("jobs", job_key(&key)), None);
         }
     }
 
-    pub(crate) fn put_progress(&self, id: AllocId, progress: &Progress) {
+    pub(crate) fn put_progress(&self, id: AllocId, progress: &NewProgress<'_>) {
         if self.writes.is_some() {
             self.send(Change::Put("states", alloc_key(id), encode(progress)), None);
         }
@@ -191,7 +216,12 @@ impl Store {
     }
 
     pub(crate) fn forget(&self, id: AllocId) {
+        let Some(writes) = &self.writes else { return };
+        let mut jobs = writes.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         self.send(Change::Forget(id), None);
+        if let Some(key) = jobs.set(id, None).unused {
+            self.send(Change::Delete("jobs", job_key(&key)), None);
+        }
     }
 
     /// Keeps something of the node itself.
@@ -247,13 +277,17 @@ pub(crate) fn read_all(dir: &Path) -> Result<(Vec<Stored>, Vec<String>), String>
         for row in node.iter()? {
             keys.push(String::from_utf8_lossy(row?.0.value()).into_owned());
         }
-        Ok((load(&database)?, keys))
+        Ok((load(&database)?.stored, keys))
     };
     read().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn alloc_key(id: AllocId) -> Vec<u8> {
     id.0.as_bytes().to_vec()
+}
+
+fn job_key(key: &jobs::Key) -> Vec<u8> {
+    key.as_bytes().to_vec()
 }
 
 fn task_key(id: AllocId, task: &str) -> Vec<u8> {
@@ -310,38 +344,80 @@ fn create(path: &Path) -> Result<Database, OpenError> {
     opened.map_err(|error| redb::Error::from(error).into())
 }
 
-fn open(path: &Path) -> Result<(Database, Vec<Stored>), OpenError> {
+fn open(path: &Path) -> Result<(Database, Loaded), OpenError> {
     let database = create(path)?;
-    let opened = || -> Result<Vec<Stored>, redb::Error> {
+    let opened = || -> Result<Loaded, redb::Error> {
         let write = database.begin_write()?;
-        for table in [ALLOCS, STATES, HANDLES, NODE] {
+        for table in [ALLOCS, STATES, HANDLES, JOBS, NODE] {
             write.open_table(table)?;
         }
         write.commit()?;
         load(&database)
     };
     let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(opened));
-    let stored = opened.map_err(|_| OpenError::Damaged("damaged".to_owned()))??;
-    Ok((database, stored))
+    let loaded = opened.map_err(|_| OpenError::Damaged("damaged".to_owned()))??;
+    Ok((database, loaded))
 }
 
-fn load(database: &Database) -> Result<Vec<Stored>, redb::Error> {
+/// All that was stored of allocations.
+#[derive(Default)]
+struct Loaded {
+    stored: Vec<Stored>,
+    jobs: Jobs,
+    /// Rows of jobs that no allocation runs.
+    unused_jobs: Vec<Vec<u8>>,
+}
+
+type JobRows = BTreeMap<String, Arc<Job>>;
+
+/// None in a database that an earlier agent left.
+fn load_jobs(read: &redb::ReadTransaction) -> Result<JobRows, redb::Error> {
+    let table = match read.open_table(JOBS) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(JobRows::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut found = JobRows::new();
+    for row in table.iter()? {
+        let (key, value) = row?;
+        match (
+            std::str::from_utf8(key.value()),
+            caravan_codec::msgpack::unpack(value.value()),
+        ) {
+            (Ok(key), Ok(job)) => {
+                found.insert(key.to_owned(), job);
+            }
+            _ => tracing::warn!("a job in the client state database cannot be read"),
+        }
+    }
+    Ok(found)
+}
+
+/// An allocation, with its job. Earlier agents stored that beside it.
+fn decode_alloc(row: &[u8], jobs: &JobRows) -> Option<Allocation> {
+    let (mut alloc, job) = match caravan_codec::msgpack::unpack::<(Allocation, Option<String>)>(row) {
+        Ok((alloc, key)) => (alloc, key.and_then(|key| jobs.get(&key).cloned())),
+        Err(_) => caravan_codec::msgpack::unpack::<(Allocation, Option<Arc<Job>>)>(row).ok()?,
+    };
+    alloc.job = job;
+    Some(alloc)
+}
+
+fn load(database: &Database) -> Result<Loaded, redb::Error> {
     let read = database.begin_read()?;
+    let rows = load_jobs(&read)?;
     let (allocs, states, handles) = (
         read.open_table(ALLOCS)?,
         read.open_table(STATES)?,
         read.open_table(HANDLES)?,
     );
-    let mut found = Vec::new();
+    let mut found = Loaded::default();
     for row in allocs.iter()? {
         let (key, value) = row?;
-        let Ok((mut alloc, job)) =
-            caravan_codec::msgpack::unpack::<(Allocation, Option<Arc<Job>>)>(value.value())
-        else {
+        let Some(alloc) = decode_alloc(value.value(), &rows) else {
             tracing::warn!("an allocation in the client state database cannot be read");
             continue;
         };
-        alloc.job = job;
         let progress = states
             .get(key.value())?
             .and_then(|value| caravan_codec::msgpack::unpack(value.value()).ok());
@@ -355,12 +431,22 @@ fn load(database: &Database) -> Result<Vec<Stored>, redb::Error> {
                 own.push((String::from_utf8_lossy(name).into_owned(), handle));
             }
         }
-        found.push(Stored {
+        if let Some(job) = alloc
+            .job
+            .as_deref()
+            .map(jobs::key)
+            .filter(|key| rows.contains_key(&**key))
+        {
+            found.jobs.set(alloc.id, Some(job));
+        }
+        found.stored.push(Stored {
             alloc: Arc::new(alloc),
             progress,
             handles: own,
         });
     }
+    let unused = rows.keys().filter(|key| !found.jobs.is_used(key));
+    found.unused_jobs = unused.map(|key| key.as_bytes().to_vec()).collect();
     Ok(found)
 }
 
@@ -483,6 +569,7 @@ fn commit(database: &Database, batch: &[Change]) -> Result<(), redb::Error> {
         let mut allocs = write.open_table(ALLOCS)?;
         let mut states = write.open_table(STATES)?;
         let mut handles = write.open_table(HANDLES)?;
+        let mut jobs = write.open_table(JOBS)?;
         let mut node = write.open_table(NODE)?;
         for each in batch {
             match each {
@@ -495,11 +582,25 @@ fn commit(database: &Database, batch: &[Change]) -> Result<(), redb::Error> {
                     handles.retain_in(&*key..&*end, |_, _| false)?;
                 }
                 Change::Put(table, key, value) => {
-                    let table = pick(table, &mut allocs, &mut states, &mut handles, &mut node);
+                    let table = pick(
+                        table,
+                        &mut allocs,
+                        &mut states,
+                        &mut handles,
+                        &mut jobs,
+                        &mut node,
+                    );
                     table.insert(&**key, &**value)?;
                 }
                 Change::Delete(table, key) => {
-                    let table = pick(table, &mut allocs, &mut states, &mut handles, &mut node);
+                    let table = pick(
+                        table,
+                        &mut allocs,
+                        &mut states,
+                        &mut handles,
+                        &mut jobs,
+                        &mut node,
+                    );
                     table.remove(&**key)?;
                 }
             }
@@ -514,12 +615,14 @@ fn pick<'t, T>(
     allocs: &'t mut T,
     states: &'t mut T,
     handles: &'t mut T,
+    jobs: &'t mut T,
     node: &'t mut T,
 ) -> &'t mut T {
     match name {
         "allocs" => allocs,
         "states" => states,
         "handles" => handles,
+        "jobs" => jobs,
         _ => node,
     }
 }

@@ -25,10 +25,10 @@ fn handle(task: &str) -> StoredHandle {
     let handle = TaskHandle {
         version: 1,
         driver: "mock".into(),
-        config: caravan_driver::TaskConfig {
+        config: Arc::new(caravan_driver::TaskConfig {
             name: task.into(),
             ..Default::default()
-        },
+        }),
         state: serde_json::json!({"pid": 7}),
     };
     StoredHandle {
@@ -42,10 +42,15 @@ async fn what_was_written_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (store, found) = Store::open(dir.path()).unwrap();
     assert!(found.is_empty());
+    let progress = NewProgress {
+        states: &TaskStates::new(),
+        deployment_status: None,
+        network_status: &None,
+    };
     for bits in [1, 2] {
         let alloc = alloc(bits);
         store.put_alloc(&alloc);
-        store.put_progress(alloc.id, &Progress::default());
+        store.put_progress(alloc.id, &progress);
         store.put_handle(alloc.id, "a", &new(&handle("a"))).await;
     }
     store.forget(AllocId::from_u128(2));
@@ -58,6 +63,58 @@ async fn what_was_written_is_there_after_a_restart() {
     assert_eq!(found[0].handles[0].0, "a");
     assert!(found[0].progress.is_some());
     assert_eq!(meta, Some(5));
+}
+
+fn stored_jobs(dir: &Path) -> u64 {
+    let database = create(&dir.join("state.db")).unwrap();
+    let read = database.begin_read().unwrap();
+    redb::ReadableTableMetadata::len(&read.open_table(JOBS).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_stored_once_for_all_of_its_allocations() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path()).unwrap();
+    for bits in [1, 2, 3] {
+        store.put_alloc(&alloc(bits));
+    }
+    store.close().await;
+    assert_eq!(stored_jobs(dir.path()), 1);
+    let (store, found) = Store::open(dir.path()).unwrap();
+    let job = |at: usize| found[at].alloc.job.clone().unwrap();
+    assert!(Arc::ptr_eq(&job(0), &job(2)));
+    for bits in [1, 2] {
+        store.forget(AllocId::from_u128(bits));
+    }
+    store.close().await;
+    assert_eq!(stored_jobs(dir.path()), 1);
+    let (store, found) = Store::open(dir.path()).unwrap();
+    assert_eq!(*found[0].alloc, alloc(3));
+    store.forget(AllocId::from_u128(3));
+    store.close().await;
+    assert_eq!(stored_jobs(dir.path()), 0);
+}
+
+#[tokio::test]
+async fn what_is_left_of_jobs_goes_and_what_earlier_agents_stored_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bare = alloc(1);
+    let job = bare.job.take();
+    let rows = [
+        Change::Put(
+            "allocs",
+            alloc_key(bare.id),
+            encode(&(bare, job.as_deref())),
+        ),
+        Change::Put("jobs", b"left".to_vec(), encode(&Job::default())),
+    ];
+    let database = create(&dir.path().join("state.db")).unwrap();
+    commit(&database, &rows).unwrap();
+    drop(database);
+    let (store, found) = Store::open(dir.path()).unwrap();
+    assert_eq!(*found[0].alloc, alloc(1));
+    store.close().await;
+    assert_eq!(stored_jobs(dir.path()), 0);
 }
 
 #[tokio::test]
