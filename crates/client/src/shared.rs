@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use caravan_driver::Driver;
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     /// What tasks are given as their API, once there is one.
     pub(crate) task_api: tokio::sync::SetOnce<caravan_http::Server>,
     pub(crate) shutdown: CancellationToken,
+    /// What tasks are given of the agent's own environment, which never changes.
+    host_environment: OnceLock<BTreeMap<String, String>>,
     /// Held while the directories of an allocation are made: more at once would only wait for each other.
     pub(crate) making_dirs: tokio::sync::Semaphore,
 }
@@ -87,6 +89,7 @@ impl Shared {
             ended: tokio::sync::Notify::new(),
             task_api: tokio::sync::SetOnce::new(),
             shutdown: CancellationToken::new(),
+            host_environment: OnceLock::new(),
             making_dirs: tokio::sync::Semaphore::new(MAKERS),
         }
     }
@@ -124,6 +127,11 @@ impl Shared {
         if node != **guard {
             *guard = Arc::new(node);
         }
+    }
+
+    pub(crate) fn host_environment(&self) -> &BTreeMap<String, String> {
+        self.host_environment
+            .get_or_init(|| crate::task::env::of_host(&self.config))
     }
 
     pub(crate) fn caller(&self) -> Caller {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,7 +22,8 @@ pub struct TaskConfig {
     pub namespace: String,
     pub node_id: String,
     pub node_name: String,
-    pub env: BTreeMap<String, String>,
+    /// Shared: with that of thousands of tasks nothing else that is kept of them is as large.
+    pub env: Arc<BTreeMap<String, String>>,
     /// Empty: the driver's default.
     pub user: String,
     pub resources: TaskResources,

@@ -1,6 +1,7 @@
 //! What the agent stores so that it finds a task again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +14,7 @@ pub struct TaskHandle {
     /// The version of `state`, so that a newer driver can read an older handle.
     pub version: u32,
     pub driver: String,
-    pub config: TaskConfig,
+    pub config: Arc<TaskConfig>,
     /// The driver's own record (pid and socket, container id…).
     pub state: Value,
 }

@@ -28,11 +28,14 @@ struct State {
     locator: Locator,
     process: Process,
     cgroup: Option<TaskCgroup>,
+    /// In a handle: the environment of the process is that of the task's configuration, and not there twice.
+    #[serde(default)]
+    has_env_of_task: bool,
 }
 
 #[derive(Debug)]
 struct Task {
-    config: TaskConfig,
+    config: Arc<TaskConfig>,
     state: State,
     life: Life,
     sampler: Mutex<Sampler>,
@@ -92,8 +95,8 @@ impl Executor {
             .ok_or_else(|| DriverError::TaskNotFound(task_id.to_owned()))
     }
 
-    pub(crate) fn config(&self, task_id: &str) -> Result<TaskConfig, DriverError> {
-        Ok(self.task(task_id)?.config.clone())
+    pub(crate) fn config(&self, task_id: &str) -> Result<Arc<TaskConfig>, DriverError> {
+        Ok(Arc::clone(&self.task(task_id)?.config))
     }
 
     fn insert(&self, task: Task) {
@@ -141,14 +144,16 @@ impl Executor {
             locator: task.locator.clone(),
             process: spec.process,
             cgroup: spec.cgroup,
+            has_env_of_task: false,
         };
+        let config = Arc::new(config);
         let handle = TaskHandle {
             version: HANDLE_VERSION,
             driver: self.driver.to_owned(),
-            config: config.clone(),
-            state: serde_json::to_string(&state)
-                .map_err(|err| DriverError::other(err.to_string()))?
-                .into(),
+            config: Arc::clone(&config),
+            state: state
+                .to_store(&config)
+                .map_err(|err| DriverError::other(err.to_string()))?,
         };
         self.insert(Task {
             config,
@@ -188,7 +193,7 @@ impl Executor {
                 handle.version
             )));
         }
-        let mut state = stored_state(&handle.state).map_err(|err| {
+        let mut state = State::stored(handle).map_err(|err| {
             DriverError::other(format!("failed to decode task state from handle: {err}"))
         })?;
         let life = match self.supervisors.reconnect(&state.locator).await {
@@ -208,7 +213,7 @@ impl Executor {
             }
         };
         self.insert(Task {
-            config: handle.config.clone(),
+            config: Arc::clone(&handle.config),
             state,
             life,
             sampler: Mutex::default(),
@@ -340,11 +345,27 @@ impl Executor {
     }
 }
 
-/// Earlier agents stored the members themselves.
-fn stored_state(stored: &serde_json::Value) -> Result<State, serde_json::Error> {
-    match stored.as_str() {
-        Some(text) => serde_json::from_str(text),
-        None => State::deserialize(stored),
+impl State {
+    /// As it is written into the handle of a task.
+    fn to_store(&self, config: &TaskConfig) -> Result<serde_json::Value, serde_json::Error> {
+        let mut stored = self.clone();
+        if stored.process.env == config.env {
+            stored.process.env = Arc::default();
+            stored.has_env_of_task = true;
+        }
+        Ok(serde_json::to_string(&stored)?.into())
+    }
+
+    /// Earlier agents stored the members themselves.
+    fn stored(handle: &TaskHandle) -> Result<Self, serde_json::Error> {
+        let mut state: Self = match handle.state.as_str() {
+            Some(text) => serde_json::from_str(text)?,
+            None => Self::deserialize(&handle.state)?,
+        };
+        if std::mem::take(&mut state.has_env_of_task) {
+            state.process.env = Arc::clone(&handle.config.env);
+        }
+        Ok(state)
     }
 }
 
@@ -361,12 +382,10 @@ fn exec_process(task: &Task, request: &ExecRequest) -> Result<Process, DriverErr
     };
     process.args = args.to_vec();
     process.terminal = request.tty;
-    process.env.extend(request.env.clone());
+    let env = Arc::make_mut(&mut process.env);
+    env.extend(request.env.clone());
     if request.tty {
-        process
-            .env
-            .entry("TERM".into())
-            .or_insert_with(|| "xterm".into());
+        env.entry("TERM".into()).or_insert_with(|| "xterm".into());
     }
     Ok(process)
 }
@@ -443,10 +462,36 @@ mod tests {
             "cgroup": null,
         });
         for stored in [members.clone(), members.to_string().into()] {
-            let state = stored_state(&stored).expect("read");
+            let state = State::stored(&handle(stored, "")).expect("read");
             assert_eq!(state.process.program, Path::new("/bin/true"));
             assert_eq!(state.locator.record.task.pid, 7);
+            for (own, kept) in [("blue", false), ("red", true)] {
+                let mut state = state.clone();
+                state.process.env = env(own);
+                let stored = state.to_store(&handle(().into(), "blue").config);
+                let stored = handle(stored.expect("encodes"), "blue");
+                let text = stored.state.as_str().expect("a text");
+                assert_eq!(text.contains("COLOUR"), kept, "an environment is kept once");
+                let back = State::stored(&stored).expect("read");
+                assert_eq!(back.process.env, state.process.env);
+            }
         }
-        assert!(stored_state(&"neither".into()).is_err());
+        assert!(State::stored(&handle("neither".into(), "")).is_err());
+    }
+
+    fn env(colour: &str) -> Arc<BTreeMap<String, String>> {
+        Arc::new(BTreeMap::from([("COLOUR".into(), colour.into())]))
+    }
+
+    fn handle(state: serde_json::Value, colour: &str) -> TaskHandle {
+        TaskHandle {
+            version: HANDLE_VERSION,
+            driver: "raw_exec".into(),
+            config: Arc::new(TaskConfig {
+                env: env(colour),
+                ..TaskConfig::default()
+            }),
+            state,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use caravan_driver::schema::{Field, Kind as Type};
 use caravan_driver::{
@@ -170,10 +171,11 @@ impl Isolated {
         let user = self.denied.user(name)?;
         let mut env = config.env.clone();
         if let Some(user) = user.as_ref().filter(|_| !config.user.is_empty()) {
-            users::set_environment(&mut env, user);
+            users::set_environment(Arc::make_mut(&mut env), user);
         }
-        env.entry("PATH".into())
-            .or_insert_with(|| DEFAULT_PATH.into());
+        if !env.contains_key("PATH") {
+            Arc::make_mut(&mut env).insert("PATH".into(), DEFAULT_PATH.into());
+        }
         let cwd = match task.work_dir.as_str() {
             "" => "/",
             dir if dir.starts_with('/') => dir,
@@ -234,11 +236,11 @@ impl Isolated {
         Ok(Process {
             program: program.into(),
             args: line.collect(),
-            env: image_environment(
+            env: Arc::new(image_environment(
                 config,
                 image,
                 user.as_ref().filter(|_| !config.user.is_empty()),
-            ),
+            )),
             cwd: cwd.into(),
             isolation: Some(isolation),
             user,
@@ -492,7 +494,7 @@ fn image_environment(
     image: &Image,
     login: Option<&credentials::Credentials>,
 ) -> BTreeMap<String, String> {
-    let mut env = config.env.clone();
+    let mut env = BTreeMap::clone(&config.env);
     for pair in &image.run.env {
         let Some((name, value)) = pair.split_once('=') else {
             continue;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use caravan_driver::schema::{Field, Kind as Type, decode_into};
@@ -85,9 +86,12 @@ impl RawExec {
             .iter()
             .chain(&task.denied_envvars)
             .collect();
-        env.retain(|name, _| !denied.iter().any(|pattern| matches_glob(pattern, name)));
+        if !denied.is_empty() {
+            let kept = |name: &str| !denied.iter().any(|pattern| matches_glob(pattern, name));
+            Arc::make_mut(&mut env).retain(|name, _| kept(name));
+        }
         if let Some(user) = &user {
-            users::set_environment(&mut env, user);
+            users::set_environment(Arc::make_mut(&mut env), user);
         }
         let cwd = match task.work_dir.as_str() {
             "" => config.dirs.task.clone(),

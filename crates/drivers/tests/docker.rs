@@ -61,7 +61,7 @@ async fn a_container_runs_logs_and_exits() {
         &scratch,
         "echo out $COLOUR; echo err >&2; ls -d /alloc /local /secrets; exit 3",
     );
-    config.env.insert("COLOUR".into(), "blue".into());
+    std::sync::Arc::make_mut(&mut config.env).insert("COLOUR".into(), "blue".into());
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
     let exit = driver.wait_task(&id).await.expect("known");

@@ -224,7 +224,7 @@ async fn run(driver: &Arc<dyn Driver>, scratch: &Scratch, config: Value, user: &
     let mut config = scratch.config(config);
     config.user = user.into();
     config.resources.memory_mb = 128;
-    config.env.insert("SHAPE".into(), "square".into());
+    std::sync::Arc::make_mut(&mut config.env).insert("SHAPE".into(), "square".into());
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
     let exit = driver.wait_task(&id).await.expect("known").exit_code;

@@ -33,8 +33,8 @@ async fn a_task_runs_with_its_environment_and_tells_its_exit() {
     let mut config = scratch.config(
         json!({"command": "/bin/sh", "args": ["-c", script], "denied_envvars": ["SECRET_*"]}),
     );
-    config.env.insert("GREETING".into(), "hello".into());
-    config.env.insert("SECRET_KEY".into(), "x".into());
+    std::sync::Arc::make_mut(&mut config.env).insert("GREETING".into(), "hello".into());
+    std::sync::Arc::make_mut(&mut config.env).insert("SECRET_KEY".into(), "x".into());
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
     let exit = driver.wait_task(&id).await.expect("known");
@@ -85,7 +85,7 @@ async fn stop_signal_exec_and_stats() {
     let scratch = Scratch::new();
     let script = "trap 'echo usr1' USR1; while true; do sleep 0.02; done";
     let mut config = scratch.config(json!({"command": "sh", "args": ["-c", script]}));
-    config.env.insert("COLOUR".into(), "blue".into());
+    std::sync::Arc::make_mut(&mut config.env).insert("COLOUR".into(), "blue".into());
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
     let command: Vec<String> = ["/bin/sh", "-c", "echo $COLOUR; exit 4"]

@@ -19,7 +19,7 @@ fn spec(dir: &Path, n: usize, script: &str) -> Spec {
         process: Process {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
-            env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+            env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]).into(),
             cwd: "/".into(),
             ..Process::default()
         },

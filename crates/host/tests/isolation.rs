@@ -53,7 +53,10 @@ fn spec(dir: &Path, user: &str, script: &str) -> Spec {
         process: Process {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
-            env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+            env: std::sync::Arc::new(BTreeMap::from([(
+                "PATH".to_owned(),
+                "/usr/bin:/bin".to_owned(),
+            )])),
             cwd: "/".into(),
             user: Some(credentials::lookup(user).expect("known")),
             isolation: Some(isolation),

@@ -37,10 +37,10 @@ fn process(script: &str) -> Process {
     Process {
         program: "/bin/sh".into(),
         args: vec!["-c".into(), script.into()],
-        env: BTreeMap::from([
+        env: std::sync::Arc::new(BTreeMap::from([
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("COLOUR".to_owned(), "blue".to_owned()),
-        ]),
+        ])),
         cwd: "/".into(),
         ..Process::default()
     }

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use caravan_model::{Allocation, Job, TaskGroup};
+use caravan_model::{Allocation, Job, Task, TaskGroup};
 
 /// The task group of an allocation. Cloning it shares the job.
 #[derive(Clone)]
@@ -23,6 +23,13 @@ impl Group {
             .position(|group| group.name == alloc.task_group)?;
         Some(Self { job, at })
     }
+
+    /// None when the group has no such task.
+    pub(crate) fn task(&self, name: &str) -> Option<GroupTask> {
+        let at = self.tasks.iter().position(|task| task.name == name)?;
+        let group = self.clone();
+        Some(GroupTask { group, at })
+    }
 }
 
 impl Deref for Group {
@@ -30,5 +37,20 @@ impl Deref for Group {
 
     fn deref(&self) -> &TaskGroup {
         &self.job.task_groups[self.at]
+    }
+}
+
+/// A task of the group. Cloning it shares the job, too.
+#[derive(Clone)]
+pub(crate) struct GroupTask {
+    group: Group,
+    at: usize,
+}
+
+impl Deref for GroupTask {
+    type Target = Task;
+
+    fn deref(&self) -> &Task {
+        &self.group.tasks[self.at]
     }
 }

@@ -1,6 +1,7 @@
 //! Puts together what the driver is told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use caravan_driver::{
     DnsConfig, DriverNetwork, LogConfig, PortMapping, TaskConfig, TaskNetwork, TaskResources,
@@ -39,7 +40,7 @@ pub(super) fn build(context: &Context, env: &TaskEnv, draft: Draft) -> TaskConfi
         namespace: alloc.namespace.to_string(),
         node_id: node.id.to_string(),
         node_name: node.name.clone(),
-        env: env.vars.clone().into_iter().collect(),
+        env: Arc::clone(&env.vars),
         user: task.user.clone(),
         resources: resources(context, given),
         ports: group_ports(context),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_driver::{Driver, FsIsolation, MountConfig, NetworkIsolation, TaskConfig, TaskDirs};
-use caravan_model::{Allocation, Job, Task, TaskEvent, task_event};
+use caravan_model::{Allocation, Job, TaskEvent, task_event};
 use tokio::task::AbortHandle;
 
 use crate::alloc::dir::AllocDir;
-use crate::alloc::group::Group;
+use crate::alloc::group::{Group, GroupTask};
 use crate::handle::{Notes, Runner};
 use crate::identities::Renewal;
 use crate::shared::Shared;
@@ -35,7 +35,7 @@ pub(crate) struct Context {
     pub(crate) alloc: Arc<Allocation>,
     pub(crate) job: Arc<Job>,
     pub(crate) group: Group,
-    pub(crate) task: Task,
+    pub(crate) task: GroupTask,
     pub(crate) dir: AllocDir,
     pub(crate) driver: Arc<dyn Driver>,
     /// It ran before: what lasts is not done again.
@@ -162,10 +162,10 @@ impl Context {
     pub(crate) fn env(&self, draft: &Draft) -> TaskEnv {
         let node = self.shared.node();
         let capabilities = self.driver.capabilities();
-        let host = if capabilities.host_environment {
-            host_environment(&self.shared.config)
-        } else {
-            BTreeMap::new()
+        let none = BTreeMap::new();
+        let host = match capabilities.host_environment {
+            true => self.shared.host_environment(),
+            false => &none,
         };
         TaskEnv::build(&Source {
             alloc: &self.alloc,
@@ -187,19 +187,6 @@ impl Context {
     pub(crate) fn note(&self, event: TaskEvent) {
         (self.notes)(event);
     }
-}
-
-/// The agent's environment without what tasks never get. Names and values that are no text are left out.
-fn host_environment(config: &crate::ClientConfig) -> BTreeMap<String, String> {
-    let denied = config.option_list(&["env.denylist", "env.blacklist"]);
-    let is_denied = |name: &str| match &denied {
-        Some(names) => names.iter().any(|denied| denied == name),
-        None => crate::task::env::DENIED.contains(&name),
-    };
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !is_denied(name))
-        .collect()
 }
 
 /// Runs every hook.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use caravan_driver::{Driver, DriverError, Started};
-use caravan_model::{Allocation, Job, Task, TaskEvent, task_event};
+use caravan_model::{Allocation, Job, TaskEvent, task_event};
 use tokio::task::AbortHandle;
 
 use super::Message;
 use super::actor::Actor;
+use crate::alloc::group::GroupTask;
 use crate::alloc::machine::Event;
 use crate::clock;
 use crate::handle::{Live, Runner};
@@ -48,7 +49,7 @@ impl Actor {
             let task_id = stored.handle.config.task_id.clone();
             match driver.recover_task(&stored.handle).await {
                 Ok(()) => {
-                    let env = TaskEnv::of_vars(stored.handle.config.env.clone());
+                    let env = TaskEnv::of_vars(Arc::clone(&stored.handle.config.env));
                     let live = Live {
                         driver: Arc::clone(&driver),
                         task_id: task_id.clone(),
@@ -73,7 +74,7 @@ impl Actor {
     }
 
     pub(super) fn prepare(&mut self, task: String, again: bool) {
-        let Some(spec) = self.group.lookup_task(&task).cloned() else {
+        let Some(spec) = self.group.task(&task) else {
             return;
         };
         let Some(job) = self.alloc.job.clone() else {
@@ -105,7 +106,13 @@ impl Actor {
         self.slots.or_default(task).preparing = Some(running.abort_handle());
     }
 
-    fn context(&self, task: Task, job: Arc<Job>, driver: Arc<dyn Driver>, again: bool) -> Context {
+    fn context(
+        &self,
+        task: GroupTask,
+        job: Arc<Job>,
+        driver: Arc<dyn Driver>,
+        again: bool,
+    ) -> Context {
         let notes = {
             let (runner, task) = (Arc::clone(&self.runner), task.name.clone());
             Arc::new(move |event: TaskEvent| runner.note(&task, event))
@@ -126,7 +133,7 @@ impl Actor {
 
     /// Watches again what a task that ran on without an agent has.
     fn resume(&mut self, task: &str, driver: &Arc<dyn Driver>) {
-        let spec = self.group.lookup_task(task).cloned();
+        let spec = self.group.task(task);
         let (Some(spec), Some(job)) = (spec, self.alloc.job.clone()) else {
             return;
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caravan_driver::DriverNetwork;
-use caravan_model::{Allocation, Job, NetworkResource, Node, SmallMap, Task, TaskGroup};
+use caravan_model::{Allocation, Job, NetworkResource, Node, Task, TaskGroup};
 
 use super::interpolate::{clean_names, replace};
 
@@ -30,7 +30,7 @@ pub(crate) struct Source<'a> {
     pub(crate) region: &'a str,
     pub(crate) dirs: Dirs,
     /// The host's environment, where the driver passes it on.
-    pub(crate) host: BTreeMap<String, String>,
+    pub(crate) host: &'a BTreeMap<String, String>,
     /// From hooks, by the order of the hooks.
     pub(crate) hooks: BTreeMap<String, String>,
     pub(crate) templates: BTreeMap<String, String>,
@@ -44,7 +44,8 @@ pub(crate) struct Source<'a> {
 /// A task's environment and what else its texts may refer to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskEnv {
-    pub(crate) vars: SmallMap<String, String>,
+    /// Shared with what the driver keeps.
+    pub(crate) vars: Arc<BTreeMap<String, String>>,
     node: NodeValues,
     secrets: BTreeMap<String, String>,
 }
@@ -90,7 +91,7 @@ impl TaskEnv {
         nomad_vars(source, &mut vars);
         ports(source, &mut vars);
         meta(source, &mut vars, &node);
-        for (name, value) in &source.host {
+        for (name, value) in source.host {
             vars.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let own: Vec<(String, String)> = {
@@ -107,16 +108,16 @@ impl TaskEnv {
         vars.extend(source.hooks.clone());
         vars.extend(source.templates.clone());
         Self {
-            vars: clean_names(vars).into_iter().collect(),
+            vars: Arc::new(clean_names(vars)),
             node,
             secrets: source.secrets.clone(),
         }
     }
 
     /// An environment that was built before the agent restarted.
-    pub(crate) fn of_vars(vars: BTreeMap<String, String>) -> Self {
+    pub(crate) fn of_vars(vars: Arc<BTreeMap<String, String>>) -> Self {
         Self {
-            vars: vars.into_iter().collect(),
+            vars,
             ..Self::default()
         }
     }
@@ -141,7 +142,7 @@ impl TaskEnv {
     pub(crate) fn all(&self) -> BTreeMap<String, String> {
         let mut all = self.node.all();
         all.extend(self.secrets.clone());
-        all.extend(self.vars.clone());
+        all.extend(BTreeMap::clone(&self.vars));
         all
     }
 }
@@ -248,6 +249,9 @@ fn meta(source: &Source<'_>, vars: &mut BTreeMap<String, String>, node: &NodeVal
                 merged.insert(key.clone(), String::new());
             }
         }
+    }
+    if merged.is_empty() {
+        return;
     }
     let known = vars.clone();
     for (key, value) in merged {
@@ -375,8 +379,21 @@ pub(crate) fn address(ip: &str, port: i64) -> String {
     }
 }
 
+/// The agent's environment without what tasks never get. Names and values that are no text are left out.
+pub(crate) fn of_host(config: &crate::ClientConfig) -> BTreeMap<String, String> {
+    let denied = config.option_list(&["env.denylist", "env.blacklist"]);
+    let is_denied = |name: &str| match &denied {
+        Some(names) => names.iter().any(|denied| denied == name),
+        None => DENIED.contains(&name),
+    };
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !is_denied(name))
+        .collect()
+}
+
 /// Variables of the agent that tasks never get.
-pub(crate) const DENIED: &[&str] = &[
+const DENIED: &[&str] = &[
     "CONSUL_TOKEN",
     "CONSUL_HTTP_TOKEN",
     "CONSUL_HTTP_TOKEN_FILE",

@@ -25,7 +25,7 @@ const LAST_LINES: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Container {
-    pub(crate) config: TaskConfig,
+    pub(crate) config: Arc<TaskConfig>,
     pub(crate) id: String,
     pub(crate) image: Image,
     pub(crate) started_at: i64,
@@ -37,7 +37,7 @@ impl Container {
     /// Starts to wait; the exit is told after `logs` (if any) took the last line.
     pub(crate) fn follow(
         docker: Docker,
-        config: TaskConfig,
+        config: Arc<TaskConfig>,
         id: String,
         image: Image,
         started_at: i64,

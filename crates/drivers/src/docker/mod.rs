@@ -164,7 +164,7 @@ impl Docker {
     }
 
     /// Follows a container that runs (or ran) for a task.
-    fn adopt(&self, engine: &bollard::Docker, config: TaskConfig, state: &State) {
+    fn adopt(&self, engine: &bollard::Docker, config: Arc<TaskConfig>, state: &State) {
         let collector = (state.logs && !config.logs.disabled).then(|| {
             let collector = logs::Collector::new(&config, &state.container_id, state.tty);
             tokio::spawn(collector.run(engine.clone()))
@@ -444,7 +444,8 @@ impl Driver for Docker {
             tty: task.tty,
             logs: !plugin.disable_log_collection && create::logs_readable(&task, plugin),
         };
-        self.adopt(&engine, config.clone(), &state);
+        let config = Arc::new(config);
+        self.adopt(&engine, Arc::clone(&config), &state);
         let state =
             serde_json::to_value(&state).map_err(|err| DriverError::other(err.to_string()))?;
         let handle = TaskHandle {
@@ -468,7 +469,7 @@ impl Driver for Docker {
             id: state.image_id.clone(),
             pulled: state.image_pulled,
         });
-        self.adopt(&engine, handle.config.clone(), &state);
+        self.adopt(&engine, Arc::clone(&handle.config), &state);
         Ok(())
     }
 

@@ -139,7 +139,7 @@ impl Driver for Mock {
         let handle = TaskHandle {
             version: 1,
             driver: NAME.into(),
-            config,
+            config: Arc::new(config),
             state: json!({"started_at": started_at}),
         };
         Ok(Started { handle, network })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ pub struct Process {
     pub program: PathBuf,
     /// Without the program's own name.
     pub args: Vec<String>,
-    pub env: BTreeMap<String, String>,
+    pub env: Arc<BTreeMap<String, String>>,
     pub cwd: PathBuf,
     /// `None`: as the agent.
     pub user: Option<Credentials>,

@@ -39,7 +39,7 @@ fn env(
         node: &node,
         region: "global",
         dirs: Dirs::default(),
-        host: BTreeMap::from([
+        host: &BTreeMap::from([
             ("PATH".into(), "/bin".into()),
             ("NOMAD_DC".into(), "host".into()),
         ]),
@@ -49,7 +49,7 @@ fn env(
         network,
         cgroup_parent: "",
     };
-    TaskEnv::build(&source).vars.into_iter().collect()
+    BTreeMap::clone(&TaskEnv::build(&source).vars)
 }
 
 fn group_port(value: i64, to: i64, mode: &str) -> AllocatedResources {
