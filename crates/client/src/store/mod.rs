@@ -395,7 +395,8 @@ fn load_jobs(read: &redb::ReadTransaction) -> Result<JobRows, redb::Error> {
 
 /// An allocation, with its job. Earlier agents stored that beside it.
 fn decode_alloc(row: &[u8], jobs: &JobRows) -> Option<Allocation> {
-    let (mut alloc, job) = match caravan_codec::msgpack::unpack::<(Allocation, Option<String>)>(row) {
+    let (mut alloc, job) = match caravan_codec::msgpack::unpack::<(Allocation, Option<String>)>(row)
+    {
         Ok((alloc, key)) => (alloc, key.and_then(|key| jobs.get(&key).cloned())),
         Err(_) => caravan_codec::msgpack::unpack::<(Allocation, Option<Arc<Job>>)>(row).ok()?,
     };
