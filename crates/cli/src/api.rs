@@ -1,5 +1,6 @@
 //! The API as commands call it: one call after the other.
 
+use crate::json::newest_first;
 use caravan_sdk::{Client, Error, Meta, Method, Query};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -37,7 +38,11 @@ impl Api {
 
     /// Reads something and what its headers say.
     pub(crate) fn get_meta(&self, path: &str, query: Query) -> Result<(Value, Meta), Error> {
-        self.wait(self.client.get(path, query))
+        let (value, meta) = self.wait(self.client.get(path, query))?;
+        match lists_by_age(path) {
+            true => Ok((newest_first(value), meta)),
+            false => Ok((value, meta)),
+        }
     }
 
     /// Changes something.
@@ -61,5 +66,49 @@ impl Api {
     /// Removes something.
     pub(crate) fn delete(&self, path: &str, query: Query) -> Result<Value, Error> {
         self.write(Method::DELETE, path, query, &Value::Null)
+    }
+}
+
+/// Whether a route's list is shown with the newest first, whatever order the server has it in.
+fn lists_by_age(path: &str) -> bool {
+    let mut parts = path.trim_start_matches("/v1/").split('/');
+    let whole = (parts.next(), parts.next(), parts.last());
+    match whole {
+        (Some(all), None, None) => {
+            matches!(all, "allocations" | "deployments" | "evaluations" | "nodes")
+        }
+        (Some("job"), Some(_), Some(of)) => {
+            matches!(of, "allocations" | "deployments" | "evaluations")
+        }
+        (Some("node" | "evaluation"), Some(_), Some("allocations")) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_what_comes_and_goes_have_the_newest_first() {
+        for path in [
+            "/v1/nodes",
+            "/v1/deployments",
+            "/v1/job/web/allocations",
+            "/v1/job/a%2Fb/deployments",
+            "/v1/evaluation/x/allocations",
+        ] {
+            assert!(lists_by_age(path), "{path}");
+        }
+        for path in [
+            "/v1/jobs",
+            "/v1/job/web",
+            "/v1/job/web/deployment",
+            "/v1/deployment/allocations/x",
+            "/v1/node/pools",
+            "/v1/volumes",
+        ] {
+            assert!(!lists_by_age(path), "{path}");
+        }
     }
 }

@@ -26,7 +26,7 @@ fn run(context: &mut Context) -> Outcome {
     if context.given.args.is_empty() {
         return job::job_status(context);
     }
-    let id = context.given.arg(0).to_owned();
+    let id = context.given.args.last().cloned().unwrap_or_default();
     let api = context.api()?;
     let kind = match search(&api, &id)? {
         Found::One(kind) => kind,

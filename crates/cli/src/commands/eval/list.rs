@@ -4,7 +4,7 @@ use crate::command::{COMMAND, Command, FILTER, JSON, PAGE_TOKEN, PER_PAGE, TEMPL
 use crate::context::Context;
 use crate::failure::{Doing, Outcome};
 use crate::flags::text;
-use crate::json::{Fields, list, newest_first};
+use crate::json::{Fields, list};
 use crate::render;
 use crate::table::columns;
 use serde_json::Value;
@@ -39,7 +39,6 @@ fn run(context: &mut Context) -> Outcome {
     let (evals, meta) = api
         .get_meta("/v1/evaluations", query)
         .doing("Error querying evaluations")?;
-    let evals = newest_first(evals);
     if wants_data {
         context.data(&evals, "[]*api.Evaluation")?;
         return Ok(0);

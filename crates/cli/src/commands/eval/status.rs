@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::switch;
 use crate::format::{ago, counted, nanos, time};
-use crate::json::{Fields, list, newest_first};
+use crate::json::{Fields, list};
 use crate::monitor::watch_evaluation;
 use crate::render;
 use crate::resolve::{even, long_enough};
@@ -38,7 +38,7 @@ pub(crate) fn status(context: &mut Context) -> Outcome {
         let all = api
             .get("/v1/evaluations", Query::new())
             .doing("Error querying evaluations")?;
-        context.data(&newest_first(all), "[]*api.Evaluation")?;
+        context.data(&all, "[]*api.Evaluation")?;
         return Ok(0);
     }
     context.expect_args(1..=1, "This command takes one argument")?;
@@ -82,7 +82,6 @@ pub(super) fn find(context: &Context, api: &Api, prefix: &str) -> Result<Value, 
     let found = api
         .get("/v1/evaluations", query)
         .doing("Error querying evaluation")?;
-    let found = newest_first(found);
     match list(&found) {
         [] => Err(format!("No evaluation(s) with prefix or id {prefix:?} found").into()),
         [one] => Ok(one.clone()),
