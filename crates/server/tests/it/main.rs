@@ -5,6 +5,7 @@ mod forgotten;
 mod health;
 mod restore;
 mod scale;
+mod statuses;
 mod support;
 
 /// Far longer than anything here takes.

@@ -2,7 +2,7 @@
 
 use super::super::list::Keyed;
 use super::super::{Answered, Call};
-use caravan_http::{ApiError, Method};
+use caravan_http::{ApiError, Method, QueryOptions};
 use caravan_model::*;
 use caravan_state::{JobKey, Table};
 use std::collections::BTreeSet;
@@ -53,6 +53,7 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
     // Newest first is the usual order here, so the request's `reverse` asks for the opposite.
     let mut request = call.request.clone();
     request.options.reverse = !request.options.reverse;
+    request.options.next_token = beginning(&request.options);
     let turned = Call {
         request,
         ..call.clone()
@@ -67,6 +68,15 @@ pub(in super::super) fn statuses(call: &Call) -> Answered {
     answer.head.meta.next_token =
         token.map(|token| token.split('.').next().unwrap_or_default().to_owned());
     Ok(answer)
+}
+
+/// Where the page of a token begins among the rows: the token is an index alone, and all jobs of it are on the page.
+fn beginning(options: &QueryOptions) -> String {
+    match options.next_token.parse::<u64>() {
+        Ok(index) if options.reverse => format!("{index}.{}", char::MAX),
+        Ok(index) => format!("{index}."),
+        Err(_) => options.next_token.clone(),
+    }
 }
 
 /// The jobs that the body picks; none without a body.
