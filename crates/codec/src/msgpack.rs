@@ -8,6 +8,8 @@ mod bytes;
 mod pieces;
 mod read;
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use crate::write::{WriteError, write};
@@ -38,6 +40,16 @@ pub fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, WriteError> {
     let mut packed = pieces::Packed::default();
     write(value, &mut packed)?;
     Ok(packed.into_bytes())
+}
+
+/// Packs a value that is too large to be held as bytes as well: they leave through `out` while they are made.
+///
+/// # Errors
+/// What `out` does not take, and what the value's own way of writing itself refuses.
+pub fn pack_into<T: Serialize + ?Sized>(value: &T, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut packed = pieces::Packed::poured(out);
+    write(value, &mut packed).map_err(io::Error::other)?;
+    packed.finish()
 }
 
 /// Unpacks the value that begins `bytes`, and tells how many bytes follow it.

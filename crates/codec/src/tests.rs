@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::json;
-use crate::msgpack::{pack, unpack, unpack_first};
+use crate::msgpack::{pack, pack_into, unpack, unpack_first};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -184,6 +184,44 @@ fn lists_and_maps_may_be_of_any_length() {
     let back: Back = unpack(&bytes).unwrap();
     assert_eq!(back.list, (0..300).collect::<Vec<_>>());
     assert_eq!(back.inner, inner);
+}
+
+/// Takes so many bytes, and tells how many came at a time.
+struct Narrow {
+    room: usize,
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl std::io::Write for Narrow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.room {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.most = self.most.max(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_large_value_leaves_in_pieces() {
+    let rows: Vec<Vec<String>> = vec![vec!["x".repeat(100); 50]; 400];
+    let narrow = |room| Narrow {
+        room,
+        bytes: Vec::new(),
+        most: 0,
+    };
+    let mut out = narrow(usize::MAX);
+    pack_into(&rows, &mut out).unwrap();
+    assert_eq!(out.bytes, pack(&rows).unwrap());
+    assert!(out.most < out.bytes.len() / 4, "{} at a time", out.most);
+    let full = pack_into(&rows, &mut narrow(1_000_000)).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
 }
 
 #[test]

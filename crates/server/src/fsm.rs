@@ -7,6 +7,7 @@ use caravan_consensus::{Capture, Committed, RestoreError, StateMachine};
 use caravan_state::{Applied, ApplyError, Command, State};
 use caravan_telemetry as telemetry;
 use caravan_wire::{Format, WireError};
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -71,6 +72,24 @@ impl Fsm {
     }
 }
 
+/// Passes bytes on and counts them.
+struct Counted<'o> {
+    out: &'o mut dyn io::Write,
+    bytes: usize,
+}
+
+impl io::Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.out.write(bytes)?;
+        self.bytes += taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 impl StateMachine for Fsm {
     type Reply = Reply;
 
@@ -99,9 +118,10 @@ impl StateMachine for Fsm {
         let (state, log_size) = (self.state.clone(), self.log_size());
         log_size.begin_anew();
         Box::new(move |out| {
-            let dump = state.dump();
-            log_size.saved(dump.len());
-            out.write_all(&dump)
+            let mut counted = Counted { out, bytes: 0 };
+            state.dump_into(&mut counted)?;
+            log_size.saved(counted.bytes);
+            Ok(())
         })
     }
 

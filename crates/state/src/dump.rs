@@ -12,6 +12,7 @@ use crate::txn::insert_into;
 use caravan_model::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 /// Why bytes are no dump of a state.
@@ -101,9 +102,20 @@ impl State {
     /// The state as bytes.
     ///
     /// # Panics
-    /// Never: every table's rows can be encoded.
+    /// Never: every table's rows can be encoded, and memory takes them.
     #[must_use]
     pub fn dump(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.dump_into(&mut bytes)
+            .expect("rows of the state can always be encoded");
+        bytes
+    }
+
+    /// The same without holding all of it: the bytes leave while the rows are read.
+    ///
+    /// # Errors
+    /// What `out` does not take.
+    pub fn dump_into(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let mut job_rows = JobRows::default();
         let jobs = self
             .jobs
@@ -166,7 +178,7 @@ impl State {
             cluster_metadata: self.cluster_metadata.clone(),
             restoring: self.restoring.clone(),
         };
-        caravan_codec::msgpack::pack(&dump).expect("rows of the state can always be encoded")
+        caravan_codec::msgpack::pack_into(&dump, out)
     }
 
     /// The state that was dumped.

@@ -1,16 +1,26 @@
 //! Pieces of values, packed. Nothing here depends on the type that is written.
 
+use std::io::{self, Write};
+
 use rmp::encode;
 
 use crate::write::Sink;
 
-/// Packed bytes that grow.
+/// How many bytes are gathered before they are poured out.
+const POURED: usize = 256 << 10;
+
+/// Packed bytes that grow, or are poured out every now and then.
 #[derive(Default)]
-pub(super) struct Packed {
+pub(super) struct Packed<'o> {
     bytes: Vec<u8>,
     /// The lists and maps that have begun; the head of those whose length is not known yet is put before them when
     /// they end.
     open: Vec<Option<Unknown>>,
+    /// How many of them have no head yet: their bytes cannot leave.
+    unknown: usize,
+    out: Option<&'o mut dyn Write>,
+    /// The first time that pouring failed; what follows is dropped.
+    failed: Option<io::Error>,
 }
 
 /// A list or map whose head is not written yet.
@@ -30,9 +40,32 @@ fn short(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-impl Packed {
+impl<'o> Packed<'o> {
+    /// Bytes that leave while they are made.
+    pub(super) fn poured(out: &'o mut dyn Write) -> Self {
+        Self {
+            out: Some(out),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Pours what is left.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.pour();
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    fn pour(&mut self) {
+        if let Some(out) = &mut self.out {
+            if self.failed.is_none() {
+                self.failed = out.write_all(&self.bytes).err();
+            }
+            self.bytes.clear();
+        }
     }
 
     fn begin(&mut self, length: Option<usize>) -> Option<u32> {
@@ -40,11 +73,15 @@ impl Packed {
             at: self.bytes.len(),
             length: 0,
         };
+        self.unknown += usize::from(length.is_none());
         self.open.push(length.is_none().then_some(unknown));
         length.map(short)
     }
 
     fn count(&mut self) {
+        if self.out.is_some() && self.unknown == 0 && self.bytes.len() >= POURED {
+            self.pour();
+        }
         if let Some(Some(unknown)) = self.open.last_mut() {
             unknown.length += 1;
         }
@@ -52,6 +89,7 @@ impl Packed {
 
     fn end(&mut self, head: fn(&mut Vec<u8>, u32)) {
         if let Some(Some(unknown)) = self.open.pop() {
+            self.unknown -= 1;
             let mut begins = Vec::with_capacity(5);
             head(&mut begins, unknown.length);
             self.bytes.splice(unknown.at..unknown.at, begins);
@@ -67,7 +105,7 @@ fn map_head(bytes: &mut Vec<u8>, length: u32) {
     done(encode::write_map_len(bytes, length));
 }
 
-impl Sink for Packed {
+impl Sink for Packed<'_> {
     fn is_text(&self) -> bool {
         false
     }
