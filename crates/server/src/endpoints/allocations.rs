@@ -78,6 +78,8 @@ struct StopResponse {
 }
 
 pub(super) async fn stop(call: &Call) -> Answered {
+    let no_shutdown_delay = call.request.query.flag("no_shutdown_delay")?;
+    let reschedule = call.request.query.flag("reschedule")?;
     let id: AllocId = call.id("alloc")?;
     let alloc = call
         .state
@@ -86,11 +88,10 @@ pub(super) async fn stop(call: &Call) -> Answered {
     call.permit_in(&alloc.namespace)?;
     let job = alloc.job.as_ref();
     let batch = job.is_some_and(|job| job.is_batch_like());
-    let reschedule = call.request.query.flag("reschedule")?;
     let wish = DesiredTransition {
         migrate: Some(true),
         reschedule: Some(batch || reschedule),
-        no_shutdown_delay: Some(call.request.query.flag("no_shutdown_delay")?),
+        no_shutdown_delay: Some(no_shutdown_delay),
         ..DesiredTransition::default()
     };
     let now = clock::now();

@@ -3,6 +3,7 @@
 mod claims;
 mod forgotten;
 mod health;
+mod parameters;
 mod restore;
 mod scale;
 mod statuses;

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 pub(in super::super) async fn deregister(call: &Call) -> Answered {
     let key = call.job_key();
     let purge = call.request.query.flag("purge")?;
+    // There is one region; whoever asks for all must still ask in words that can be read.
+    call.request.query.flag("global")?;
     let no_shutdown_delay = call.request.query.flag("no_shutdown_delay")?;
     // The route is open to all who may end jobs in one way or the other: each way has its own right.
     let way = if purge {
