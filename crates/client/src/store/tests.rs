@@ -1,5 +1,10 @@
 //! What is written comes back, and a damaged file does not stop the node.
 
+use caravan_model::Job;
+use redb::ReadableDatabase;
+
+use super::rows::create;
+use super::writer::commit;
 use super::*;
 
 fn alloc(bits: u128) -> Allocation {
@@ -101,12 +106,8 @@ async fn what_is_left_of_jobs_goes_and_what_earlier_agents_stored_is_read() {
     let mut bare = alloc(1);
     let job = bare.job.take();
     let rows = [
-        Change::Put(
-            "allocs",
-            alloc_key(bare.id),
-            encode(&(bare, job.as_deref())),
-        ),
-        Change::Put("jobs", b"left".to_vec(), encode(&Job::default())),
+        Change::Put(ALLOCS, alloc_key(bare.id), encode(&(bare, job.as_deref()))),
+        Change::Put(JOBS, b"left".to_vec(), encode(&Job::default())),
     ];
     let database = create(&dir.path().join("state.db")).unwrap();
     commit(&database, &rows).unwrap();
@@ -138,8 +139,8 @@ async fn a_damaged_file_is_put_aside() {
 
 #[test]
 fn a_later_word_on_a_row_takes_the_place_of_an_earlier_one() {
-    let put = |bits: u128| Change::Put("allocs", alloc_key(AllocId::from_u128(bits)), Vec::new());
-    let handle = Change::Put("handles", task_key(AllocId::from_u128(1), "t"), Vec::new());
+    let put = |bits: u128| Change::Put(ALLOCS, alloc_key(AllocId::from_u128(bits)), Vec::new());
+    let handle = Change::Put(HANDLES, task_key(AllocId::from_u128(1), "t"), Vec::new());
     assert!(put(1).replaces(&put(1)) && !put(1).replaces(&put(2)) && !put(1).replaces(&handle));
     let forget = Change::Forget(AllocId::from_u128(1));
     assert!(forget.replaces(&put(1)) && forget.replaces(&handle) && !forget.replaces(&put(2)));
