@@ -1,7 +1,7 @@
 //! `docker`: containers of a Docker engine, with no process of our own beside them.
 //!
 //! A task's handle holds the container's id; output, exit code and image live in the engine. `create` translates,
-//! `container` waits, `logs` collects, `image` pulls; this file is the driver's calls.
+//! `start` starts, `container` waits, `logs` collects, `image` pulls; this file is the driver's calls.
 
 pub(crate) mod auth;
 mod connection;
@@ -18,6 +18,7 @@ mod network;
 pub(crate) mod options;
 mod ports;
 mod privileges;
+mod start;
 mod stats;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,16 +28,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
-use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectNetworkOptions, RemoveContainerOptionsBuilder,
-    StartContainerOptions,
-};
+use bollard::query_parameters::InspectNetworkOptions;
 use caravan_driver::schema::decode_into;
 use caravan_driver::{
-    Capabilities, Driver, DriverError, DriverEvent, DriverNetwork, EventSender, ExecIo, ExecOutput,
-    ExecRequest, ExitResult, Fingerprint, FsIsolation, NetworkIsolation, NetworkMode, Started,
-    TaskConfig, TaskHandle, TaskState, TaskStatus, TaskUsage,
+    Capabilities, Driver, DriverError, DriverEvent, EventSender, ExecIo, ExecOutput, ExecRequest,
+    ExitResult, Fingerprint, FsIsolation, NetworkIsolation, NetworkMode, Started, TaskConfig,
+    TaskHandle, TaskState, TaskStatus, TaskUsage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -212,126 +209,6 @@ impl Docker {
             }
         });
     }
-
-    /// Creates the container; a leftover of the same name is removed first.
-    async fn create(
-        &self,
-        engine: &bollard::Docker,
-        name: &str,
-        body: &ContainerCreateBody,
-        attempts: u32,
-    ) -> Result<String, DriverError> {
-        let mut left = attempts.max(1);
-        loop {
-            left -= 1;
-            let options = CreateContainerOptionsBuilder::new().name(name).build();
-            match engine.create_container(Some(options), body.clone()).await {
-                Ok(created) => return Ok(created.id),
-                Err(Error::DockerResponseServerError {
-                    status_code: 409, ..
-                }) if left > 0 => {
-                    remove(engine, name).await;
-                }
-                Err(err) => {
-                    let message = format!(
-                        "Failed to create container configuration for image: {}",
-                        words(&err)
-                    );
-                    return Err(DriverError::Start {
-                        message,
-                        recoverable: is_transient(&err),
-                    });
-                }
-            }
-        }
-    }
-
-    async fn run(
-        &self,
-        engine: &bollard::Docker,
-        config: &TaskConfig,
-        task: &DockerConfig,
-        image: &Image,
-    ) -> Result<(String, Option<DriverNetwork>), DriverError> {
-        let plugin = &self.0.plugin;
-        let published = create::prepare(config, task, plugin)?;
-        let body = create::body(config, task, plugin, &image.id, &published)?;
-        let attempts = task
-            .container_exists_attempts
-            .unwrap_or(plugin.container_exists_attempts);
-        let id = self
-            .create(engine, &create::container_name(config), &body, attempts)
-            .await?;
-        if let Err(err) = engine
-            .start_container(&id, None::<StartContainerOptions>)
-            .await
-        {
-            remove(engine, &id).await;
-            let message = format!("Failed to start container {id}: {}", words(&err));
-            return Err(DriverError::Start {
-                message,
-                recoverable: is_transient(&err),
-            });
-        }
-        let found = match engine.inspect_container(&id, None).await {
-            Ok(found) => found,
-            Err(err) => {
-                remove(engine, &id).await;
-                return Err(DriverError::recoverable(format!(
-                    "failed to inspect container {id}: {}",
-                    words(&err)
-                )));
-            }
-        };
-        Ok((id, driver_network(&found, task, published.port_map)))
-    }
-}
-
-async fn remove(engine: &bollard::Docker, id: &str) {
-    let options = RemoveContainerOptionsBuilder::new()
-        .force(true)
-        .v(true)
-        .build();
-    match engine.remove_container(id, Some(options)).await {
-        Ok(())
-        | Err(Error::DockerResponseServerError {
-            status_code: 404, ..
-        }) => {}
-        Err(err) => {
-            tracing::warn!(container = %id, err = %words(&err), "the container was not removed")
-        }
-    }
-}
-
-/// The address of the container's first network; services use it by themselves unless it is the engine's own
-/// bridge, which other hosts cannot reach.
-fn driver_network(
-    found: &ContainerInspectResponse,
-    task: &DockerConfig,
-    port_map: BTreeMap<String, u16>,
-) -> Option<DriverNetwork> {
-    let networks = found
-        .network_settings
-        .as_ref()
-        .and_then(|settings| settings.networks.clone())
-        .unwrap_or_default();
-    let mut names: Vec<_> = networks.into_iter().collect();
-    names.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut network = DriverNetwork {
-        port_map,
-        ..DriverNetwork::default()
-    };
-    if let Some((name, endpoint)) = names.into_iter().next() {
-        let address = if task.advertise_ipv6_address {
-            endpoint.global_ipv6_address
-        } else {
-            endpoint.ip_address
-        };
-        network.ip = address.unwrap_or_default();
-        network.auto_advertise = task.advertise_ipv6_address
-            || (name != "bridge" && name != "nat" && !network.ip.is_empty());
-    }
-    (!network.ip.is_empty() || !network.port_map.is_empty()).then_some(network)
 }
 
 #[async_trait]
@@ -422,20 +299,21 @@ impl Driver for Docker {
             )));
         }
         let plugin = &self.0.plugin;
-        create::prepare(&config, &task, plugin)?;
+        let published = create::prepare(&config, &task, plugin)?;
         let engine = self.engine().await?;
         let image = self
             .0
             .images
             .obtain(&engine, &config, &task, plugin, &self.0.events)
             .await?;
-        let (container_id, network) = match self.run(&engine, &config, &task, &image).await {
-            Ok(running) => running,
-            Err(err) => {
-                self.0.images.released(&engine, &image.id, plugin);
-                return Err(err);
-            }
-        };
+        let (container_id, network) =
+            match start::run(&engine, plugin, &config, &task, &image, published).await {
+                Ok(running) => running,
+                Err(err) => {
+                    self.0.images.released(&engine, &image.id, plugin);
+                    return Err(err);
+                }
+            };
         let state = State {
             container_id,
             image_id: image.id,
@@ -503,7 +381,7 @@ impl Driver for Docker {
             task.stop(&engine, Duration::ZERO, None).await?;
         }
         if self.0.plugin.gc.container {
-            remove(&engine, &task.id).await;
+            start::remove(&engine, &task.id).await;
         }
         self.0
             .images

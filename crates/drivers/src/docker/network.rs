@@ -84,7 +84,7 @@ pub(crate) async fn create(
     let found = match started.await {
         Ok(found) => found,
         Err(err) => {
-            super::remove(docker, &name).await;
+            super::start::remove(docker, &name).await;
             return Err(failed(&err));
         }
     };

@@ -1,0 +1,133 @@
+//! From a task to a running container, and what of it can be reached.
+
+use std::collections::BTreeMap;
+
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+};
+use caravan_driver::{DriverError, DriverNetwork, TaskConfig};
+
+use super::image::Image;
+use super::options::{DockerConfig, PluginConfig};
+use super::ports::Published;
+use super::{create, is_transient, words};
+
+/// Creates the container; a leftover of the same name is removed first.
+async fn create(
+    engine: &bollard::Docker,
+    name: &str,
+    body: &ContainerCreateBody,
+    attempts: u32,
+) -> Result<String, DriverError> {
+    let mut left = attempts.max(1);
+    loop {
+        left -= 1;
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        match engine.create_container(Some(options), body.clone()).await {
+            Ok(created) => return Ok(created.id),
+            Err(Error::DockerResponseServerError {
+                status_code: 409, ..
+            }) if left > 0 => {
+                remove(engine, name).await;
+            }
+            Err(err) => {
+                let message = format!(
+                    "Failed to create container configuration for image: {}",
+                    words(&err)
+                );
+                return Err(DriverError::Start {
+                    message,
+                    recoverable: is_transient(&err),
+                });
+            }
+        }
+    }
+}
+
+/// Creates and starts the container of a task; tells its id and where it is reached.
+pub(super) async fn run(
+    engine: &bollard::Docker,
+    plugin: &PluginConfig,
+    config: &TaskConfig,
+    task: &DockerConfig,
+    image: &Image,
+    published: Published,
+) -> Result<(String, Option<DriverNetwork>), DriverError> {
+    let body = create::body(config, task, plugin, &image.id, &published)?;
+    let attempts = task
+        .container_exists_attempts
+        .unwrap_or(plugin.container_exists_attempts);
+    let id = create(engine, &create::container_name(config), &body, attempts).await?;
+    if let Err(err) = engine
+        .start_container(&id, None::<StartContainerOptions>)
+        .await
+    {
+        remove(engine, &id).await;
+        let message = format!("Failed to start container {id}: {}", words(&err));
+        return Err(DriverError::Start {
+            message,
+            recoverable: is_transient(&err),
+        });
+    }
+    let found = match engine.inspect_container(&id, None).await {
+        Ok(found) => found,
+        Err(err) => {
+            remove(engine, &id).await;
+            return Err(DriverError::recoverable(format!(
+                "failed to inspect container {id}: {}",
+                words(&err)
+            )));
+        }
+    };
+    Ok((id, driver_network(&found, task, published.port_map)))
+}
+
+/// Removes a container by force, with its volumes.
+pub(super) async fn remove(engine: &bollard::Docker, id: &str) {
+    let options = RemoveContainerOptionsBuilder::new()
+        .force(true)
+        .v(true)
+        .build();
+    match engine.remove_container(id, Some(options)).await {
+        Ok(())
+        | Err(Error::DockerResponseServerError {
+            status_code: 404, ..
+        }) => {}
+        Err(err) => {
+            tracing::warn!(container = %id, err = %words(&err), "the container was not removed")
+        }
+    }
+}
+
+/// The address of the container's first network; services use it by themselves unless it is the engine's own
+/// bridge, which other hosts cannot reach.
+fn driver_network(
+    found: &ContainerInspectResponse,
+    task: &DockerConfig,
+    port_map: BTreeMap<String, u16>,
+) -> Option<DriverNetwork> {
+    let networks = found
+        .network_settings
+        .as_ref()
+        .and_then(|settings| settings.networks.clone())
+        .unwrap_or_default();
+    let mut names: Vec<_> = networks.into_iter().collect();
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut network = DriverNetwork {
+        port_map,
+        ..DriverNetwork::default()
+    };
+    if let Some((name, endpoint)) = names.into_iter().next() {
+        let address = if task.advertise_ipv6_address {
+            endpoint.global_ipv6_address
+        } else {
+            endpoint.ip_address
+        };
+        network.ip = address.unwrap_or_default();
+        network.auto_advertise = task.advertise_ipv6_address
+            || (name != "bridge" && name != "nat" && !network.ip.is_empty());
+    }
+    (!network.ip.is_empty() || !network.port_map.is_empty()).then_some(network)
+}
