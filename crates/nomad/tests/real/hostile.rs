@@ -1,7 +1,7 @@
 //! A machine that is against the agent: files that are damaged, disks that cannot be written, variables that mean harm, a start
 //! after a reboot. What can run runs, and what cannot says why.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -236,15 +236,7 @@ fn a_disk_that_cannot_be_written_stops_nothing_that_runs() {
         "client {{ alloc_dir = \"{}\" }}",
         disk.0.path().display()
     ));
-    let beats = agent.path("beats");
-    let line = format!(
-        "echo $$ > local/pid; exec 3>>{}; while true; do echo beat >&3; sleep 0.05; done",
-        beats.display()
-    );
-    agent
-        .register(&shell_job("beats", "service", 1, &line))
-        .expect("registered");
-    let alloc = agent.until_allocations("beats", "running", 1).remove(0);
+    let (beats, alloc) = beating(&agent);
     let first = until("its number", || pid(disk.0.path(), &alloc));
     // Nothing is open for writing but logs, which are opened anew; a disk that failed does the same.
     let forced = Command::new("mount")
@@ -287,6 +279,20 @@ fn a_disk_that_cannot_be_written_stops_nothing_that_runs() {
     agent.until_allocations("again", "complete", 1);
 }
 
+/// A task that writes to a file outside again and again; gives the file and the allocation.
+fn beating(agent: &Agent) -> (PathBuf, Value) {
+    let beats = agent.path("beats");
+    let line = format!(
+        "echo $$ > local/pid; exec 3>>{}; while true; do echo beat >&3; sleep 0.05; done",
+        beats.display()
+    );
+    agent
+        .register(&shell_job("beats", "service", 1, &line))
+        .expect("registered");
+    let alloc = agent.until_allocations("beats", "running", 1).remove(0);
+    (beats, alloc)
+}
+
 /// The disk of everything that the agent keeps, filled by a task.
 #[test]
 fn a_disk_that_a_task_filled_costs_nothing_that_was_acknowledged() {
@@ -308,15 +314,7 @@ fn a_disk_that_a_task_filled_costs_nothing_that_was_acknowledged() {
     }
     agent.launch();
     agent.wait_ready();
-    let beats = agent.path("beats");
-    let line = format!(
-        "echo $$ > local/pid; exec 3>>{}; while true; do echo beat >&3; sleep 0.05; done",
-        beats.display()
-    );
-    agent
-        .register(&shell_job("beats", "service", 1, &line))
-        .expect("registered");
-    let alloc = agent.until_allocations("beats", "running", 1).remove(0);
+    let (beats, alloc) = beating(&agent);
     let dir = data.join("alloc");
     let first = until("its number", || pid(&dir, &alloc));
     let full = agent.path("full");
