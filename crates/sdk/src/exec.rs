@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt, StreamExt};
 use http::Method;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -27,6 +28,8 @@ pub enum ExecEvent {
 /// A running command.
 pub struct ExecSession {
     socket: WebSocketStream<Connection>,
+    /// What was read while something was to be sent.
+    read: VecDeque<ExecEvent>,
 }
 
 impl Client {
@@ -52,7 +55,10 @@ impl Client {
             request.headers_mut().insert(name, value);
         }
         match tokio_tungstenite::client_async(request, connection).await {
-            Ok((socket, _)) => Ok(ExecSession { socket }),
+            Ok((socket, _)) => Ok(ExecSession {
+                socket,
+                read: VecDeque::new(),
+            }),
             Err(tungstenite::Error::Http(answer)) => {
                 let code = answer.status().as_u16();
                 let body = answer.into_body().unwrap_or_default();
@@ -67,8 +73,18 @@ impl Client {
 impl ExecSession {
     async fn say(&mut self, value: Value) -> Result<(), Error> {
         let message = Message::text(value.to_string());
-        let sent = self.socket.send(message).await;
-        sent.map_err(|error| Error::Closed(error.to_string()))
+        match self.socket.send(message).await {
+            Ok(()) => Ok(()),
+            // The other end is gone; why, it may have said before, in what is still to be read.
+            Err(error) => match self.receive().await {
+                Ok(None) => Err(Error::Closed(error.to_string())),
+                Ok(Some(event)) => {
+                    self.read.push_back(event);
+                    Ok(())
+                }
+                Err(told) => Err(told),
+            },
+        }
     }
 
     /// Gives the command input.
@@ -95,6 +111,13 @@ impl ExecSession {
 
     /// What happens next; `None` when the other end closed without an exit.
     pub async fn next(&mut self) -> Result<Option<ExecEvent>, Error> {
+        match self.read.pop_front() {
+            Some(event) => Ok(Some(event)),
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Option<ExecEvent>, Error> {
         while let Some(message) = self.socket.next().await {
             let message = message.map_err(|error| Error::Closed(error.to_string()))?;
             let text = match &message {
