@@ -1,7 +1,7 @@
 //! How much of a node an allocation needs at least: what tells, without scheduling, who cannot be helped by a node.
 
 use caravan_model::*;
-use caravan_state::State;
+use caravan_state::{JobKey, State};
 
 /// Room on a node, free or asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,24 @@ impl Room {
                 .memory
                 .saturating_sub(other.memory.saturating_mul(times)),
             disk: self.disk.saturating_sub(other.disk.saturating_mul(times)),
+        }
+    }
+
+    /// What is left to ask for where this much is given back.
+    fn beyond(self, given: Self) -> Self {
+        Self {
+            cpu: (self.cpu - given.cpu).max(0),
+            memory: (self.memory - given.memory).max(0),
+            disk: (self.disk - given.disk).max(0),
+        }
+    }
+
+    /// The larger of each.
+    fn at_least(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            memory: self.memory.max(other.memory),
+            disk: self.disk.max(other.disk),
         }
     }
 
@@ -88,7 +106,8 @@ pub fn room_on(state: &State, node: &Node) -> Option<Room> {
 /// The least that an evaluation needs on one node for each group that it could not place, with how many are wanted.
 ///
 /// It is never more than what the scheduler will ask for, so that whom it rules out would have failed. Where it
-/// cannot be known (the group is gone, lower priorities could be evicted) it is nothing.
+/// cannot be known (the group is gone, lower priorities could be evicted) it is nothing. What is replaced makes room for
+/// what replaces it.
 #[must_use]
 pub fn least_asked(state: &State, eval: &Evaluation) -> Vec<(Room, i64)> {
     let key = crate::follow_up::key_of_eval(eval);
@@ -99,9 +118,10 @@ pub fn least_asked(state: &State, eval: &Evaluation) -> Vec<(Room, i64)> {
         .keys()
         .map(|name| {
             let group = job.and_then(|job| job.lookup_task_group(name));
-            let room = group
-                .filter(|_| !evicts)
-                .map_or_else(Room::default, least_of);
+            let room = job.zip(group).filter(|_| !evicts);
+            let room = room.map_or_else(Room::default, |(job, group)| {
+                least_of(group).beyond(most_given_back(state, job, group, eval.node_id))
+            });
             let wanted = eval.queued_allocations.get(name).copied().unwrap_or(1);
             (room, wanted.max(1))
         })
@@ -127,6 +147,22 @@ fn least_of(group: &TaskGroup) -> Room {
         room.memory += task.resources.memory_mb;
     }
     room
+}
+
+/// The most that a group gives back anywhere, or on the only node that may serve, when an allocation of it that does not
+/// run the job as it is now is replaced.
+fn most_given_back(state: &State, job: &Job, group: &TaskGroup, only: NodeId) -> Room {
+    let key = JobKey::new(job.namespace.clone(), job.id.clone());
+    let replaced = state.allocs_of_job(&key).filter(|alloc| {
+        let current = alloc.job.as_ref().is_some_and(|of| {
+            of.job_modify_index == job.job_modify_index && of.create_index == job.create_index
+        });
+        let here = only.is_nil() || alloc.node_id == only;
+        alloc.task_group == group.name && here && !current && !alloc.client_terminal()
+    });
+    replaced.fold(Room::default(), |most, alloc| {
+        most.at_least(Room::of_alloc(alloc))
+    })
 }
 
 fn may_evict(state: &State, kind: &str) -> bool {

@@ -268,6 +268,39 @@ fn a_job_is_woken_by_its_own_departures() {
     assert_eq!(tracked.blocked.stats().blocked, 1);
 }
 
+/// An allocation that the update replaces makes room itself: whoever waits needs only what the new one asks for beyond
+/// it, on the node where it runs if no other may serve.
+#[test]
+fn what_an_update_replaces_makes_room_for_it() {
+    for (only, asked) in [(NodeId::NIL, 50), (node_id(1), 50), (node_id(2), 150)] {
+        let mut tracked = Tracked::new(0);
+        let old = tracked.cluster.register(asking("a", 100));
+        tracked.cluster.place(7, &old, |alloc| {
+            let task = AllocatedTaskResources {
+                memory: AllocatedMemoryResources {
+                    memory_mb: 100,
+                    ..AllocatedMemoryResources::default()
+                },
+                ..AllocatedTaskResources::default()
+            };
+            alloc.allocated_resources = Some(Arc::new(AllocatedResources {
+                tasks: [("t".to_owned(), task)].into(),
+                ..AllocatedResources::default()
+            }));
+        });
+        let mut eval = waiting(&tracked.cluster, 1, "a");
+        eval.node_id = only;
+        let least = |tracked: &Tracked| least_asked(&tracked.cluster.state, &eval)[0].0.memory;
+        assert_eq!(least(&tracked), 100, "nothing of it is replaced");
+        tracked.cluster.register(asking("a", 150));
+        assert_eq!(least(&tracked), asked, "only on {only}");
+        tracked
+            .cluster
+            .tell(alloc_id(7), ClientStatus::Complete, None);
+        assert_eq!(least(&tracked), 150, "it has given back all it had");
+    }
+}
+
 /// Twenty thousand wait and a hundred nodes come, one by one: each wakes what it can hold and hardly more.
 #[test]
 fn a_crowd_is_woken_in_proportion_to_the_room() {
