@@ -92,6 +92,8 @@ struct Duty {
 
 /// How often those are tried again that lost too many races for room.
 const LOSERS_WAIT: Duration = Duration::from_secs(60);
+/// A duty that is to be done before this has passed is not over.
+const SOON: Duration = Duration::from_secs(2);
 /// How many workers there are.
 const WORKERS: usize = 3;
 /// The longest that a cluster may take to come to rest once the trouble is over.
@@ -366,6 +368,7 @@ impl Simulation {
             && !self.clients.iter().any(Client::is_busy)
             && self.world.state.evals().all(|eval| quiet(eval))
             && self.nothing_is_queued()
+            && self.duties_are_done()
             && !self.a_loser_has_room()
             && self
                 .world
@@ -384,6 +387,15 @@ impl Simulation {
         let (broker, now) = (&self.world.queues.broker, self.world.now.into());
         let queued = |eval: &Evaluation| eval.wait_until <= now && broker.knows(eval.id);
         broker.stats().cancelable == 0 && !self.world.state.evals().any(|eval| queued(eval))
+    }
+
+    /// Whether every duty has looked at the state as it is, and wants nothing of it before long: one that gathers news
+    /// has work to do.
+    fn duties_are_done(&self) -> bool {
+        let soon = self.world.now + SOON;
+        self.duties.iter().all(|duty| {
+            duty.seen == self.world.state.index() && duty.wake_at.is_none_or(|at| at > soon)
+        })
     }
 
     /// Whether an evaluation that lost too many races would find room now: it is tried again within a minute.
