@@ -10,6 +10,7 @@
 
 pub mod cgroup;
 pub mod credentials;
+pub mod held;
 pub mod procs;
 mod supervisor;
 mod sys;

@@ -56,6 +56,13 @@ impl Connection {
         client.await.cloned()
     }
 
+    /// The process behind the engine's socket; `None` where it is not reached by one.
+    pub(crate) async fn pid(&self) -> Option<i32> {
+        let path = self.endpoint.strip_prefix("unix://")?;
+        let stream = tokio::net::UnixStream::connect(path).await.ok()?;
+        stream.peer_cred().ok()?.pid()
+    }
+
     fn connect(&self) -> Result<Docker, DriverError> {
         let endpoint = self.endpoint.as_str();
         let over_network = ["tcp://", "http://", "https://"]

@@ -9,10 +9,11 @@ use bollard::models::{
 use caravan_driver::{DriverError, TaskConfig};
 
 use super::limits::{cpu_quota, cpu_shares, memory, pids_limit, ulimits};
-use super::mounts;
+use super::mounts::{self, Mounts};
 use super::options::{DockerConfig, PluginConfig};
 use super::ports::{self, Published};
 use super::privileges::{check_privileges, dropped_caps, security_opt};
+use super::sources::Sources;
 
 pub(crate) const LABEL_ALLOC: &str = "com.hashicorp.nomad.alloc_id";
 pub(crate) const LABEL_NODE: &str = "com.hashicorp.nomad.node_id";
@@ -30,6 +31,7 @@ pub(crate) fn body(
     plugin: &PluginConfig,
     image_id: &str,
     published: &Published,
+    sources: &Sources,
 ) -> Result<ContainerCreateBody, DriverError> {
     let network_mode = network_mode(config, task);
     let shares_network = network_mode.starts_with("container:");
@@ -65,7 +67,14 @@ pub(crate) fn body(
         working_dir: some(&task.work_dir),
         labels: Some(labels(config, task, plugin)),
         networking_config: networking(task, &network_mode),
-        host_config: Some(host_config(config, task, plugin, published, network_mode)?),
+        host_config: Some(host_config(
+            config,
+            task,
+            plugin,
+            published,
+            network_mode,
+            mounts::mounts(config, task, plugin, sources)?,
+        )?),
         ..ContainerCreateBody::default()
     })
 }
@@ -165,11 +174,11 @@ fn host_config(
     plugin: &PluginConfig,
     published: &Published,
     network_mode: String,
+    mounts: Mounts,
 ) -> Result<HostConfig, DriverError> {
     check_privileges(config, task, plugin)?;
     let shares_network = network_mode.starts_with("container:");
     let (memory, memory_reservation) = memory(config, task)?;
-    let mounts = mounts::mounts(config, task, plugin)?;
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
     let dns = config.dns.as_ref();
@@ -307,7 +316,7 @@ pub(crate) fn prepare(
         return Err(DriverError::fatal("image name required for docker driver"));
     }
     let published = ports::publish(config, task)?;
-    body(config, task, plugin, "", &published)?;
+    body(config, task, plugin, "", &published, &Sources::default())?;
     Ok(published)
 }
 
@@ -335,6 +344,7 @@ mod tests {
             &PluginConfig::default(),
             "sha256:1",
             &Published::default(),
+            &Sources::default(),
         )
         .map(|body| body.host_config.expect("present"))
         .map_err(|err| err.to_string())

@@ -1,5 +1,7 @@
 //! Images from an archive that came with the task.
 
+use std::path::Path;
+
 use bollard::Docker;
 use bollard::query_parameters::ImportImageOptions;
 use caravan_driver::{DriverError, TaskConfig};
@@ -23,24 +25,13 @@ pub(crate) async fn load(
             task.load
         ))
     };
-    let local = config
-        .dirs
-        .local
-        .canonicalize()
+    // No link leads out of it, whenever it is put there.
+    let file = caravan_host::tree::open(&config.dirs.local, Path::new(&task.load))
         .map_err(|err| failed(err.to_string()))?;
-    let path = local
-        .join(&task.load)
-        .canonicalize()
-        .map_err(|err| failed(err.to_string()))?;
-    if !path.starts_with(&local) {
-        return Err(DriverError::fatal(format!(
-            "archive {:?} is outside of the task's directory",
-            task.load
-        )));
+    if !file.metadata().is_ok_and(|found| found.is_file()) {
+        return Err(failed("it is no file".into()));
     }
-    let file = tokio::fs::File::open(&path)
-        .await
-        .map_err(|err| failed(err.to_string()))?;
+    let file = tokio::fs::File::from_std(file);
     let mut steps = Box::pin(docker.import_image_stream(
         ImportImageOptions::default(),
         ReaderStream::new(file),

@@ -18,6 +18,7 @@ mod network;
 pub(crate) mod options;
 mod ports;
 mod privileges;
+mod sources;
 mod start;
 mod stats;
 
@@ -306,14 +307,23 @@ impl Driver for Docker {
             .images
             .obtain(&engine, &config, &task, plugin, &self.0.events)
             .await?;
-        let (container_id, network) =
-            match start::run(&engine, plugin, &config, &task, &image, published).await {
-                Ok(running) => running,
-                Err(err) => {
-                    self.0.images.released(&engine, &image.id, plugin);
-                    return Err(err);
-                }
-            };
+        let (container_id, network) = match start::run(
+            &engine,
+            &self.0.connection,
+            plugin,
+            &config,
+            &task,
+            &image,
+            published,
+        )
+        .await
+        {
+            Ok(running) => running,
+            Err(err) => {
+                self.0.images.released(&engine, &image.id, plugin);
+                return Err(err);
+            }
+        };
         let state = State {
             container_id,
             image_id: image.id,

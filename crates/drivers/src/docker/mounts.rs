@@ -9,6 +9,7 @@ use bollard::models::{
 use caravan_driver::{DriverError, TaskConfig};
 
 use super::options::{DockerConfig, MountBlock, PluginConfig};
+use super::sources::Sources;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mounts {
@@ -20,6 +21,7 @@ pub(crate) fn mounts(
     config: &TaskConfig,
     task: &DockerConfig,
     plugin: &PluginConfig,
+    sources: &Sources,
 ) -> Result<Mounts, DriverError> {
     let mut out = Mounts {
         binds: standard_binds(config, plugin),
@@ -32,10 +34,11 @@ pub(crate) fn mounts(
         )));
     }
     for volume in &task.volumes {
-        out.binds.push(volume_bind(config, task, plugin, volume)?);
+        out.binds
+            .push(volume_bind(config, task, plugin, sources, volume)?);
     }
     for block in task.mount.iter().chain(&task.mounts) {
-        out.mounts.push(mount(config, plugin, block)?);
+        out.mounts.push(mount(config, plugin, sources, block)?);
     }
     for given in &config.mounts {
         let mut bind = format!(
@@ -83,6 +86,7 @@ fn volume_bind(
     config: &TaskConfig,
     task: &DockerConfig,
     plugin: &PluginConfig,
+    sources: &Sources,
     volume: &str,
 ) -> Result<String, DriverError> {
     let mut parts = volume.splitn(3, ':');
@@ -93,9 +97,8 @@ fn volume_bind(
     };
     let mode = parts.next();
     let source = if task.volume_driver.is_empty() {
-        allowed_source(config, plugin, source)?
-            .display()
-            .to_string()
+        let source = allowed_source(config, plugin, source)?;
+        sources.name_of(&source).display().to_string()
     } else {
         source.to_owned()
     };
@@ -108,6 +111,31 @@ fn volume_bind(
     })
 }
 
+/// What the task mounts of its own allocation, by path, and whether it is made where it is not there. Operators who allow
+/// every path of the host are asked for none.
+pub(super) fn own_sources(
+    config: &TaskConfig,
+    task: &DockerConfig,
+    plugin: &PluginConfig,
+) -> Result<Vec<(PathBuf, bool)>, DriverError> {
+    if plugin.volumes.enabled {
+        return Ok(Vec::new());
+    }
+    let volumes = task
+        .volumes
+        .iter()
+        .filter(|_| task.volume_driver.is_empty())
+        .map(|volume| (volume.split(':').next().unwrap_or_default(), true));
+    let binds = task.mount.iter().chain(&task.mounts);
+    let binds = binds
+        .filter(|block| block.kind == "bind")
+        .map(|block| (block.source.as_str(), false));
+    volumes
+        .chain(binds)
+        .map(|(source, make)| Ok((allowed_source(config, plugin, source)?, make)))
+        .collect()
+}
+
 /// A path of the host that this task may see: below its allocation, or any when volumes are enabled.
 fn allowed_source(
     config: &TaskConfig,
@@ -116,13 +144,26 @@ fn allowed_source(
 ) -> Result<PathBuf, DriverError> {
     let path = normal(&config.dirs.task.join(source));
     if plugin.volumes.enabled
-        || path.starts_with(&config.dirs.alloc_root) && stays(&path, &config.dirs.alloc_root)
+        || is_tasks(&path, &config.dirs.alloc_root) && stays(&path, &config.dirs.alloc_root)
     {
         return Ok(path);
     }
-    Err(DriverError::fatal(format!(
+    Err(refused(source))
+}
+
+pub(super) fn refused(source: &str) -> DriverError {
+    DriverError::fatal(format!(
         "volumes are not enabled; cannot mount host path: {source:?}"
-    )))
+    ))
+}
+
+/// Whether it is a directory of tasks, or in one: what the agent keeps lies beside those, under names with a dot.
+fn is_tasks(path: &Path, root: &Path) -> bool {
+    let first = path
+        .strip_prefix(root)
+        .ok()
+        .and_then(|below| below.components().next());
+    first.is_some_and(|name| !name.as_os_str().as_encoded_bytes().starts_with(b"."))
 }
 
 /// Links inside the allocation must not lead out of it.
@@ -157,6 +198,7 @@ fn normal(path: &Path) -> PathBuf {
 fn mount(
     config: &TaskConfig,
     plugin: &PluginConfig,
+    sources: &Sources,
     block: &MountBlock,
 ) -> Result<Mount, DriverError> {
     let mut mount = Mount {
@@ -167,10 +209,13 @@ fn mount(
     match block.kind.as_str() {
         "" | "volume" => {
             let options = &block.volume_options;
-            if !options.driver_config.name.is_empty() && !plugin.volumes.enabled {
+            let driver = &options.driver_config;
+            // Without a name it is the engine's own, whose options reach any directory of the host.
+            let asked = !driver.name.is_empty() || !driver.options.is_empty();
+            if asked && !plugin.volumes.enabled {
                 return Err(DriverError::fatal(format!(
                     "volumes are not enabled; cannot use volume driver {:?}",
-                    options.driver_config.name
+                    driver.name
                 )));
             }
             mount.typ = Some(MountType::VOLUME);
@@ -179,11 +224,8 @@ fn mount(
         }
         "bind" => {
             mount.typ = Some(MountType::BIND);
-            mount.source = Some(
-                allowed_source(config, plugin, &block.source)?
-                    .display()
-                    .to_string(),
-            );
+            let source = allowed_source(config, plugin, &block.source)?;
+            mount.source = Some(sources.name_of(&source).display().to_string());
             mount.bind_options = propagation(&block.bind_options.propagation)?;
         }
         "tmpfs" => {
@@ -268,6 +310,7 @@ mod tests {
                 &config,
                 &DockerConfig::default(),
                 plugin,
+                &Sources::default(),
                 &format!("{source}:/x:ro"),
             )
         };
@@ -280,6 +323,8 @@ mod tests {
             "local/../../../etc",
             "local/etc",
             "local/etc/ssl",
+            "..",
+            "../.kept/web",
         ] {
             let err = bind(source, &closed).expect_err(source).to_string();
             assert_eq!(
@@ -287,6 +332,16 @@ mod tests {
                 format!("volumes are not enabled; cannot mount host path: {source:?}")
             );
         }
+        let mut block = MountBlock {
+            source: "data".into(),
+            ..MountBlock::default()
+        };
+        let by_engine =
+            |block: &MountBlock| mount(&config, &closed, &Sources::default(), block).is_ok();
+        assert!(by_engine(&block));
+        let device = ("device".to_owned(), "/etc".to_owned());
+        block.volume_options.driver_config.options.extend([device]);
+        assert!(!by_engine(&block), "the engine's own driver can bind, too");
         let mut open = closed.clone();
         open.volumes.enabled = true;
         assert_eq!(bind("/etc", &open).expect("allowed"), "/etc:/x:ro");

@@ -9,9 +9,11 @@ use bollard::query_parameters::{
 };
 use caravan_driver::{DriverError, DriverNetwork, TaskConfig};
 
+use super::connection::Connection;
 use super::image::Image;
 use super::options::{DockerConfig, PluginConfig};
 use super::ports::Published;
+use super::sources::Sources;
 use super::{create, is_transient, words};
 
 /// Creates the container; a leftover of the same name is removed first.
@@ -49,13 +51,16 @@ async fn create(
 /// Creates and starts the container of a task; tells its id and where it is reached.
 pub(super) async fn run(
     engine: &bollard::Docker,
+    connection: &Connection,
     plugin: &PluginConfig,
     config: &TaskConfig,
     task: &DockerConfig,
     image: &Image,
     published: Published,
 ) -> Result<(String, Option<DriverNetwork>), DriverError> {
-    let body = create::body(config, task, plugin, &image.id, &published)?;
+    // Let go when the container has them.
+    let sources = Sources::hold(connection, config, task, plugin).await?;
+    let body = create::body(config, task, plugin, &image.id, &published, &sources)?;
     let attempts = task
         .container_exists_attempts
         .unwrap_or(plugin.container_exists_attempts);

@@ -1,0 +1,172 @@
+//! Files and directories that others may move away at any moment, held fast for who opens them by name only.
+//!
+//! What is found at a path is opened below its root, where neither `..` nor a link leads out, and mounted below a
+//! directory that nobody else can write to: whatever is put at the path later, the name there stays what was found.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+const NONE: Option<&str> = None;
+/// How often a path is looked up that changes while it is.
+const TRIES: usize = 16;
+
+/// What is held, until this is dropped. Who has mounted it elsewhere meanwhile keeps it.
+#[derive(Debug)]
+pub struct Held {
+    dir: PathBuf,
+    count: usize,
+}
+
+impl Held {
+    /// Begins to hold things below `dir`, in whose parent nobody else can write. What is left there of an earlier process
+    /// is let go.
+    ///
+    /// # Errors
+    /// What the system has against it: mounting is for root only.
+    pub fn below(dir: &Path) -> io::Result<Self> {
+        let _ = umount2(dir, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        // Everything that is held goes with this one mount.
+        mount(
+            Some("tmpfs"),
+            dir,
+            Some("tmpfs"),
+            flags,
+            Some("size=64k,mode=700"),
+        )?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            count: 0,
+        })
+    }
+
+    /// Holds what is at `path` below `root`; the name that it has from now on. With `make`, a directory is made where
+    /// nothing is.
+    ///
+    /// # Errors
+    /// What the system has against it; `CrossesDevices`: the path leads out of `root`.
+    pub fn hold(&mut self, root: &Path, path: &Path, make: bool) -> io::Result<PathBuf> {
+        let found = find(root, path, make)?;
+        let name = self.dir.join(self.count.to_string());
+        if File::from(found.try_clone()?).metadata()?.is_dir() {
+            std::fs::create_dir(&name)?;
+        } else {
+            File::create(&name)?;
+        }
+        let source = format!("/proc/self/fd/{}", found.as_raw_fd());
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+        mount(Some(source.as_str()), &name, NONE, flags, NONE)?;
+        self.count += 1;
+        Ok(name)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = umount2(&self.dir, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        let _ = std::fs::remove_dir(&self.dir);
+    }
+}
+
+/// Whether a process sees what this one mounts.
+#[must_use]
+pub fn sees_our_mounts(pid: i32) -> bool {
+    let space = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let ours = space("self");
+    ours.is_some() && ours == space(&pid.to_string())
+}
+
+fn find(root: &Path, path: &Path, make: bool) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
+    match below(&root, path) {
+        Err(Errno::NOENT) if make => make_dirs(&root, path),
+        other => Ok(other?),
+    }
+}
+
+fn below(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let path = match path.as_os_str().is_empty() {
+        true => Path::new(OsStr::new(".")),
+        false => path,
+    };
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN) if tries < TRIES => {}
+            other => return other,
+        }
+    }
+}
+
+fn make_dirs(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+    let mut so_far = PathBuf::new();
+    let mut at = below(root, &so_far)?;
+    for name in path.components() {
+        match rustix::fs::mkdirat(&at, name.as_os_str(), Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        so_far.push(name);
+        at = below(root, &so_far)?;
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_stays_whatever_takes_its_place() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIPPED: what_is_held_stays_whatever_takes_its_place: mounts need root");
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let (root, outside) = (temp.path().join("root"), temp.path().join("outside"));
+        fs::create_dir_all(root.join("data")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(root.join("data/f"), "fine").unwrap();
+        fs::write(outside.join("f"), "secret").unwrap();
+        symlink("data", root.join("inside")).unwrap();
+        symlink(&outside, root.join("out")).unwrap();
+        let place = temp.path().join("held");
+        let mut held = Held::below(&place).unwrap();
+        let data = held.hold(&root, Path::new("data"), false).unwrap();
+        let file = held.hold(&root, Path::new("inside/f"), false).unwrap();
+        let new = held.hold(&root, Path::new("new/deep"), true).unwrap();
+        for path in ["out", "out/f", "out/new", "../outside"] {
+            let refused = held.hold(&root, Path::new(path), true).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::CrossesDevices, "{path}");
+        }
+        let missing = held.hold(&root, Path::new("nothing"), false);
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::rename(root.join("data"), root.join("old")).unwrap();
+        symlink(&outside, root.join("data")).unwrap();
+        assert_eq!(fs::read_to_string(data.join("f")).unwrap(), "fine");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "fine");
+        fs::write(new.join("x"), "").unwrap();
+        assert!(root.join("new/deep/x").exists());
+        // As after a crash: the next one starts afresh.
+        std::mem::forget(held);
+        drop(Held::below(&place).unwrap());
+        assert!(!place.exists() && root.join("old/f").exists());
+        assert!(!outside.join("new").exists());
+    }
+}
