@@ -14,7 +14,7 @@ use crate::archive::Archive;
 use crate::checksum::{self, Wanted};
 use crate::objects::{self, Store};
 use crate::source::{Kind, Source};
-use crate::{FetchError, Mode, Request, git, http, place, sandbox, unpack};
+use crate::{FetchError, Mode, Request, git, http, merge, place, sandbox, unpack};
 
 /// The program that fetches, and what of the agent's environment it gets.
 #[derive(Clone, Debug)]
@@ -167,7 +167,7 @@ fn carry_out(request: &Request) -> Result<(), FetchError> {
     }
     sandbox::bound(request)?;
     sandbox::close(request)?;
-    let scratch = Scratch::new(&request.root)?;
+    let scratch = Scratch::new(request.scratch())?;
     let tree = scratch.0.join("tree");
     match source.kind {
         Kind::Git | Kind::Hg if wanted.is_some() => {
@@ -366,23 +366,15 @@ fn settle(request: &Request, source: &Source, tree: &Path) -> Result<(), FetchEr
         place::inspect(&from, &request.destination, &request.root)?;
     }
     place::hand_over(&from, request.owner)?;
-    let parents = if from.is_dir() {
-        Some(request.destination.as_path())
-    } else {
-        request.destination.parent()
-    };
-    if let Some(parents) = parents {
-        place::make_parents(&request.root, parents)?;
-    }
-    place::merge(&from, &request.destination)
+    merge::merge(&from, &request.root, &request.destination)
 }
 
-/// A folder inside the root that only this process uses, and that goes with it.
+/// A folder that only this process uses, and that goes with it.
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(root: &Path) -> Result<Self, FetchError> {
-        let path = root.join(format!(".artifact-{}", std::process::id()));
+    fn new(below: &Path) -> Result<Self, FetchError> {
+        let path = below.join(format!(".artifact-{}", std::process::id()));
         // One of an earlier process with the same number.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).map_err(FetchError::io(path.display().to_string()))?;

@@ -17,6 +17,7 @@ mod gcs;
 mod git;
 mod http;
 mod machine;
+mod merge;
 mod objects;
 mod place;
 mod request;

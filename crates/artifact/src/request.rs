@@ -1,7 +1,7 @@
 //! What is to be fetched, and how much it may take.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -36,15 +36,26 @@ pub struct Request {
     pub root: PathBuf,
     /// Below `root`.
     pub destination: PathBuf,
+    /// Where things are put together, in a folder of `root`'s file system that no task can write to. Empty: in `root`.
+    pub scratch: PathBuf,
     /// User and group that everything is given to.
     pub owner: Option<(u32, u32)>,
     pub limits: Limits,
-    /// Whether the kernel keeps the process inside `root`.
+    /// Whether the kernel keeps the process inside `root` and `scratch`.
     pub sandboxed: bool,
     /// What else it may use, as `<d|f>:<r|w|x|c…>:<path>`.
     pub extra_paths: Vec<String>,
     /// Links in what was fetched are not looked at.
     pub links_unchecked: bool,
+}
+
+impl Request {
+    pub(crate) fn scratch(&self) -> &Path {
+        match self.scratch.as_os_str().is_empty() {
+            true => &self.root,
+            false => &self.scratch,
+        }
+    }
 }
 
 /// How much an artifact may take.

@@ -94,6 +94,7 @@ pub(crate) fn close(request: &Request) -> Result<(), FetchError> {
         .map_err(|error| fail(&error))?;
     let mut rules: Vec<(PathBuf, BitFlags<AccessFs>)> = vec![
         (request.root.clone(), all & !AccessFs::Execute),
+        (request.scratch().to_path_buf(), all & !AccessFs::Execute),
         ("/dev/null".into(), AccessFs::ReadFile | AccessFs::WriteFile),
     ];
     rules.extend(

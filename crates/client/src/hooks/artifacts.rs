@@ -129,6 +129,7 @@ fn request(context: &Context, env: &TaskEnv, artifact: &Artifact) -> Result<Requ
         mode,
         insecure: artifact.getter_insecure,
         root,
+        scratch: context.dir.kept(&context.task.name),
         destination: context.dir.root.join(place),
         owner,
         limits: Limits {
