@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,8 @@ use caravan_driver::TaskDirs;
 use nix::mount::{MntFlags, MsFlags};
 use rustix::fs::{AtFlags, CWD, FileType, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
+
+use crate::api::contained;
 
 /// Where the files of one allocation are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +70,20 @@ impl AllocDir {
             (_, Ok(shared)) => Path::new("alloc").join(shared),
             _ => Path::new(task).join(given.strip_prefix("/").unwrap_or(given)),
         };
-        let clean = crate::api::contained::relative(&below)?;
+        let clean = contained::relative(&below)?;
         let secret = clean.starts_with(Path::new(task).join("private"));
         let own = clean.starts_with(task) || clean.starts_with("alloc");
         (own && !secret).then_some(clean)
+    }
+
+    /// Such a place as the directory that it lies in, the task's or the shared one, and the way below that. No link of
+    /// one leads into the other.
+    pub(crate) fn split(&self, place: &Path) -> (PathBuf, PathBuf) {
+        let mut parts = place.components();
+        let first = parts
+            .next()
+            .map_or(Path::new(""), |part| Path::new(part.as_os_str()));
+        (self.root.join(first), parts.as_path().to_path_buf())
     }
 
     pub(crate) fn task(&self, task: &str) -> TaskDirs {
@@ -186,7 +198,7 @@ pub(crate) fn make(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 /// The same; says whether it is new.
-fn make_new(path: &Path, mode: u32) -> io::Result<bool> {
+fn make_new(path: &Path, mode: u32) -> io::Result<(bool, OwnedFd)> {
     let fail = |error: io::Error| {
         io::Error::new(error.kind(), format!("mkdir {}: {error}", path.display()))
     };
@@ -206,7 +218,7 @@ fn make_new(path: &Path, mode: u32) -> io::Result<bool> {
     if found.st_mode & 0o7777 != mode {
         rustix::fs::fchmod(&opened, Mode::from_raw_mode(mode))?;
     }
-    Ok(new)
+    Ok((new, opened))
 }
 
 fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -216,18 +228,27 @@ fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
 
 /// A directory in memory where that is possible, so that secrets never reach a disk.
 fn make_secret(path: &Path, megabytes: i64) -> io::Result<()> {
-    let new = make_new(path, 0o777)?;
+    let (new, made) = make_new(path, 0o777)?;
     if !nix::unistd::geteuid().is_root() || (!new && is_mount(path)) {
         return Ok(());
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let mount =
-        |options: &str| nix::mount::mount(Some("tmpfs"), path, Some("tmpfs"), flags, Some(options));
+    // Over what was made, and not over what somebody puts in its place.
+    let over = format!("/proc/self/fd/{}", made.as_raw_fd());
+    let mount = |options: &str| {
+        nix::mount::mount(
+            Some("tmpfs"),
+            over.as_str(),
+            Some("tmpfs"),
+            flags,
+            Some(options),
+        )
+    };
     let options = format!("size={megabytes}m,mode=777");
     // Kernels before 6.4 do not know noswap; without the right to mount a plain directory has to do.
     let mounted = mount(&format!("{options},noswap")).or_else(|_| mount(&options));
     if mounted.is_ok() {
-        fs::write(path.join(".nomad-mount"), "")?;
+        contained::write(path, Path::new(".nomad-mount"), b"", 0o644).map_err(io::Error::other)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use caravan_http::{CancellationToken, Listener};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use tokio::net::UnixListener;
 
 use super::Context;
@@ -47,18 +48,21 @@ pub(super) fn bind(context: &Context) -> Option<TaskApi> {
 /// Binds by a short name: the path of an allocation is often longer than an address may be.
 fn listen(secrets: &Path) -> io::Result<UnixListener> {
     use std::os::fd::AsRawFd;
-    let flags = rustix::fs::OFlags::PATH
-        | rustix::fs::OFlags::DIRECTORY
-        | rustix::fs::OFlags::NOFOLLOW
-        | rustix::fs::OFlags::CLOEXEC;
-    let folder = Arc::new(rustix::fs::open(secrets, flags, rustix::fs::Mode::empty())?);
-    match rustix::fs::unlinkat(&*folder, NAME, rustix::fs::AtFlags::empty()) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = Arc::new(rustix::fs::open(secrets, flags, Mode::empty())?);
+    match rustix::fs::unlinkat(&*folder, NAME, AtFlags::empty()) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => {}
         Err(error) => return Err(error.into()),
     }
     let short = format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd());
     let listener = UnixListener::bind(&short)?;
-    // Whoever the task runs as may connect; a token is asked for.
-    std::fs::set_permissions(&short, std::fs::Permissions::from_mode(0o666))?;
+    // A task that runs may put something else there at once: only what is looked at is changed.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let bound = rustix::fs::openat(&*folder, NAME, flags, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&bound)?.st_mode) == FileType::Socket {
+        // Whoever the task runs as may connect; a token is asked for.
+        let itself = format!("/proc/self/fd/{}", bound.as_raw_fd());
+        std::fs::set_permissions(itself, std::fs::Permissions::from_mode(0o666))?;
+    }
     Ok(listener)
 }

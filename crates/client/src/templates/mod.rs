@@ -177,18 +177,14 @@ impl Templates {
             return std::fs::read_to_string(&path)
                 .map_err(|error| fail(format!("{}: {error}", path.display())));
         }
-        let place = self.place(&template.source_path)?;
-        let mut text = String::new();
-        let file = contained::open(&self.dir.root, &place, rustix::fs::OFlags::RDONLY);
-        let mut file = file.map_err(|error| fail(error.to_string()))?;
-        std::io::Read::read_to_string(&mut file, &mut text)
-            .map_err(|error| fail(error.to_string()))?;
-        Ok(text)
+        let (root, place) = self.place(&template.source_path)?;
+        contained::read_text(&root, &place).map_err(|error| fail(error.to_string()))
     }
 
-    /// Where a path of the task lies below the allocation's directory.
-    fn place(&self, path: &str) -> Result<PathBuf, TemplateFailure> {
-        self.dir.place(&self.task.name, path).ok_or_else(|| {
+    /// The directory that a path of the task must not leave, and where it lies below that.
+    fn place(&self, path: &str) -> Result<(PathBuf, PathBuf), TemplateFailure> {
+        let place = self.dir.place(&self.task.name, path);
+        place.map(|place| self.dir.split(&place)).ok_or_else(|| {
             TemplateFailure(format!("template path {path:?} escapes the task directory"))
         })
     }
@@ -204,10 +200,10 @@ impl Templates {
             if before.is_some_and(|before| before.texts.get(number) == Some(text)) {
                 continue;
             }
-            let place = self.place(&template.dest_path)?;
+            let (root, place) = self.place(&template.dest_path)?;
             let mode = u32::from_str_radix(&template.perms, 8).unwrap_or(0o644);
             let owner = (owner_id(template.uid), owner_id(template.gid));
-            contained::write_owned(&self.dir.root, &place, text.as_bytes(), mode, owner)
+            contained::write_owned(&root, &place, text.as_bytes(), mode, owner)
                 .map_err(|error| TemplateFailure(format!("Template failed: {error}")))?;
             changed.push(number);
         }
@@ -232,14 +228,12 @@ impl Templates {
     fn on_disk(&self) -> Rendered {
         let mut out = Rendered::default();
         for template in &self.replaced {
-            let mut text = String::new();
-            let opened = self.place(&template.dest_path).ok().and_then(|place| {
-                contained::open(&self.dir.root, &place, rustix::fs::OFlags::RDONLY).ok()
-            });
-            if let Some(mut file) = opened {
-                // What cannot be read differs from what will be rendered.
-                let _ = std::io::Read::read_to_string(&mut file, &mut text);
-            }
+            let read = self
+                .place(&template.dest_path)
+                .ok()
+                .and_then(|(root, place)| contained::read_text(&root, &place).ok());
+            // What cannot be read differs from what will be rendered.
+            let text = read.unwrap_or_default();
             if template.envvars {
                 out.vars.extend(envfile::parse(&text).unwrap_or_default());
             }

@@ -115,11 +115,11 @@ fn write_to_file(pass: &Pass, args: &[Value]) -> Answer {
         Path::new("/")
     };
     let place = Path::new(path.trim_start_matches('/'));
-    let mut content = Vec::new();
-    if append && let Ok(mut before) = contained::open(root, place, rustix::fs::OFlags::RDONLY) {
-        let read = before.read_to_end(&mut content);
-        read.map_err(|error| fail(error.to_string()))?;
-    }
+    let mut content = match append.then(|| contained::read(root, place)) {
+        Some(Err(error)) if !error.is_not_found() => return Err(fail(error.to_string())),
+        Some(Ok(before)) => before,
+        _ => Vec::new(),
+    };
     content.extend(text(args, args.len() - 1)?.into_bytes());
     if newline {
         content.push(b'\n');

@@ -358,12 +358,8 @@ fn file(pass: &Pass, args: &[Value]) -> Answer {
             .map(string)
             .map_err(|error| fail(format!("{path}: {error}")));
     }
-    let opened = contained::open(&pass.files, path.as_ref(), rustix::fs::OFlags::RDONLY);
-    let mut opened = opened.map_err(|error| fail(error.to_string()))?;
-    let mut content = String::new();
-    std::io::Read::read_to_string(&mut opened, &mut content)
-        .map_err(|error| fail(format!("{path}: {error}")))?;
-    Ok(string(content))
+    let content = contained::read_text(&pass.files, path.as_ref());
+    content.map(string).map_err(|error| fail(error.to_string()))
 }
 
 fn from_json(value: &serde_json::Value) -> Value {
