@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Agent, no_agent, no_docker, shell_job, skipped, until};
 
-const SECRET: &str = "what no task may see";
+pub(crate) const SECRET: &str = "what no task may see";
 
-fn id(alloc: &Value) -> String {
+pub(crate) fn id(alloc: &Value) -> String {
     alloc["ID"].as_str().expect("an id").to_owned()
 }
 
 /// An agent whose node offers the driver `exec`; `None` says why the test is skipped.
-fn isolating(test: &str, extra: &str, before: &str) -> Option<Agent> {
+pub(crate) fn isolating(test: &str, extra: &str, before: &str) -> Option<Agent> {
     if skipped(test, no_agent()) {
         return None;
     }
@@ -35,7 +35,7 @@ fn isolating(test: &str, extra: &str, before: &str) -> Option<Agent> {
     .then_some(agent)
 }
 
-fn exec_job(id: &str, kind: &str, line: &str) -> Value {
+pub(crate) fn exec_job(id: &str, kind: &str, line: &str) -> Value {
     let mut job = shell_job(id, kind, 1, line);
     let task = &mut job["TaskGroups"][0]["Tasks"][0];
     task["Driver"] = json!("exec");
@@ -44,7 +44,7 @@ fn exec_job(id: &str, kind: &str, line: &str) -> Value {
 }
 
 /// A folder of the host with a file that is nobody's business.
-fn outside(agent: &Agent) -> PathBuf {
+pub(crate) fn outside(agent: &Agent) -> PathBuf {
     let outside = agent.path("outside");
     std::fs::create_dir(&outside).expect("made");
     std::fs::write(outside.join("f"), SECRET).expect("written");
@@ -54,7 +54,7 @@ fn outside(agent: &Agent) -> PathBuf {
 }
 
 /// Names and modes of all that is there.
-fn seen(folder: &Path) -> BTreeMap<String, (u32, u64)> {
+pub(crate) fn seen(folder: &Path) -> BTreeMap<String, (u32, u64)> {
     let entries = std::fs::read_dir(folder).expect("listed").flatten();
     let entries = entries.map(|entry| {
         let found = entry.metadata().expect("looked at");
@@ -66,7 +66,7 @@ fn seen(folder: &Path) -> BTreeMap<String, (u32, u64)> {
     entries.chain([own]).collect()
 }
 
-fn ask(agent: &Agent, path: &str) -> String {
+pub(crate) fn ask(agent: &Agent, path: &str) -> String {
     let (_, body) = agent.http("GET", path, b"").expect("an answer");
     String::from_utf8_lossy(&body).into_owned()
 }
@@ -287,7 +287,7 @@ fn entry(kind: tar::EntryType, name: &str, link: &str, content: &[u8]) -> Vec<u8
 }
 
 /// Serves files over HTTP, one request after another.
-fn serve(pages: BTreeMap<String, Vec<u8>>) -> String {
+pub(crate) fn serve(pages: BTreeMap<String, Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     std::thread::spawn(move || {
@@ -597,6 +597,19 @@ fn containers_do_not_get_what_is_the_hosts() {
         ),
         (
             json!({"volume_driver": "local", "volumes": ["x:/x"]}),
+            "volumes are not enabled",
+        ),
+        (
+            json!({"mount": [{"type": "volume", "source": "host-etc", "target": "/x", "volume_options": [{"driver_config":
+                [{"options": [{"type": "none", "o": "bind", "device": "/etc"}]}]}]}]}),
+            "volumes are not enabled",
+        ),
+        (
+            json!({"volumes": ["..:/x"]}),
+            "volumes are not enabled",
+        ),
+        (
+            json!({"volumes": ["../.kept:/x"]}),
             "volumes are not enabled",
         ),
         (json!({"runtime": "other"}), "runtime"),

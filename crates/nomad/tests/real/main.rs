@@ -22,5 +22,6 @@ mod registry;
 mod separate;
 mod support;
 mod survival;
+mod swaps;
 mod unified;
 mod volumes;
