@@ -20,7 +20,7 @@ job "template" {
         change_mode   = "signal"
         change_signal = "SIGHUP"
         data          = <<-END
-          {{ with nomadVar "nomad/jobs/template" }}hello {{ .who }}{{ end }} on {{ env "node.unique.name" }}
+          {{ with nomadVar "nomad/jobs/template" }}hello {{ or .who.Value "nobody" }}{{ end }} on {{ env "node.unique.name" }}
         END
       }
 

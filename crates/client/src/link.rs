@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use caravan_http::ByteStream;
 use caravan_model::{
     AllocId, Allocation, Eligibility, NamespaceName, Node, NodeEvent, NodeId, NodeStatus,
-    ServiceRegistration, Variable,
+    ServiceRegistration, Variable, VariableMetadata,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,13 +163,13 @@ pub enum What {
     },
     /// The services of a namespace and their tags.
     ServiceTags { namespace: NamespaceName },
-    /// A variable that the task of an allocation may read.
+    /// A variable that the task of an allocation may read: its path, and `@namespace` where that is another one.
     Variable {
         alloc: AllocId,
         task: String,
         path: String,
     },
-    /// Paths of variables below a prefix that the task of an allocation may read.
+    /// Variables below such a path that the task of an allocation may read.
     Variables {
         alloc: AllocId,
         task: String,
@@ -200,7 +200,7 @@ pub enum Found {
     ServiceTags(BTreeMap<String, BTreeSet<String>>),
     /// Decrypted.
     Variable(Option<Box<Variable>>),
-    Variables(Vec<String>),
+    Variables(Vec<VariableMetadata>),
     Identities(Vec<SignedIdentity>),
     NodeIdentity {
         token: String,

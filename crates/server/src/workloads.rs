@@ -5,6 +5,7 @@
 use crate::clock;
 use crate::keyring::KeyringError;
 use crate::nodes::{NodeError, NodeService};
+use caravan_acl::{Access, AclView, Target, VariableCapability, Workload};
 use caravan_identity::{Claims, IdentityOf, NodeClaims};
 use caravan_model::*;
 use caravan_state::{EncryptedVariable, ScopedKey, State};
@@ -38,27 +39,37 @@ fn running(state: &State, node: NodeId, id: AllocId) -> Result<&Arc<Allocation>,
     own.ok_or_else(|| invalid(format!("allocation {id} does not run on this node")))
 }
 
-/// Whether a task may read a path without any policy: what is named after its job, group or itself.
-fn is_own_path(alloc: &Allocation, task: &str, path: &str) -> bool {
+/// The task as policies know it.
+fn workload(alloc: &Allocation, task: &str) -> Workload {
     let parent = alloc
         .job
         .as_ref()
         .map(|job| job.parent_id.to_string())
         .filter(|parent| !parent.is_empty());
-    let job = parent.unwrap_or_else(|| alloc.job_id.to_string());
-    let group = &alloc.task_group;
-    let own = [
-        "nomad/jobs".to_owned(),
-        format!("nomad/jobs/{job}"),
-        format!("nomad/jobs/{job}/{group}"),
-        format!("nomad/jobs/{job}/{group}/{task}"),
-    ];
-    own.iter().any(|own| own == path)
+    Workload {
+        namespace: alloc.namespace.to_string(),
+        job: parent.unwrap_or_else(|| alloc.job_id.to_string()),
+        group: alloc.task_group.to_string(),
+        task: task.to_owned(),
+    }
+}
+
+/// A path as templates name it, `path@namespace` or of the allocation's own: the namespace, and the path in it.
+fn in_namespace<'a>(alloc: &'a Allocation, named: &'a str) -> (&'a str, &'a str) {
+    match named.rsplit_once('@') {
+        Some((path, namespace)) => (namespace, path),
+        None => (alloc.namespace.as_str(), named),
+    }
 }
 
 impl NodeService {
-    fn may_read(&self, alloc: &Allocation, task: &str, path: &str) -> bool {
-        !self.shared().config.acl_enabled || is_own_path(alloc, task, path)
+    /// What a task may do: what is its own, and what policies of its job, its group or itself say.
+    fn view(&self, state: &State, alloc: &Allocation, task: &str) -> AclView {
+        let shared = self.shared();
+        match shared.config.acl_enabled {
+            false => AclView::off(),
+            true => shared.rules.workload_view(state, workload(alloc, task)),
+        }
     }
 
     fn items(
@@ -75,7 +86,7 @@ impl NodeService {
             .map_err(|error| invalid(format!("the variable cannot be read: {error}")))
     }
 
-    /// A variable of the allocation's namespace that a task of it may read, decrypted.
+    /// A variable that a task of the allocation may read, decrypted.
     ///
     /// # Errors
     /// See [`NodeError`]; one the task may not read is refused.
@@ -88,35 +99,41 @@ impl NodeService {
     ) -> Result<Option<Variable>, NodeError> {
         let state = self.shared().store.snapshot();
         let alloc = running(&state, node, alloc)?;
-        if !self.may_read(alloc, task, path) {
+        let (namespace, path) = in_namespace(alloc, path);
+        if !reads(&self.view(&state, alloc, task), namespace, path) {
             return Err(invalid("Permission denied"));
         }
-        let Some(found) = state.variable(&ScopedKey::new(alloc.namespace.clone(), path)) else {
+        let Some(found) = state.variable(&ScopedKey::new(NamespaceName::from(namespace), path))
+        else {
             return Ok(None);
         };
         let items = self.items(&state, found)?;
         Ok(Some(found.metadata.clone().with_items(Some(items))))
     }
 
-    /// The paths below a prefix that a task may read.
+    /// The variables below a prefix that a task may read, without what is in them.
     ///
     /// # Errors
     /// See [`NodeError`].
-    pub fn variable_paths(
+    pub fn variables(
         &self,
         node: NodeId,
         alloc: AllocId,
         task: &str,
         prefix: &str,
-    ) -> Result<Vec<String>, NodeError> {
+    ) -> Result<Vec<VariableMetadata>, NodeError> {
         let state = self.shared().store.snapshot();
         let alloc = running(&state, node, alloc)?;
+        let (namespace, prefix) = in_namespace(alloc, prefix);
+        let view = self.view(&state, alloc, task);
         let rows = state.variables().map(|row| &row.metadata);
-        let seen =
-            rows.filter(|row| row.namespace == alloc.namespace && row.path.starts_with(prefix));
-        Ok(seen
-            .map(|row| row.path.clone())
-            .filter(|path| self.may_read(alloc, task, path))
+        let below = rows.filter(|row| row.namespace == *namespace && row.path.starts_with(prefix));
+        Ok(below
+            .filter(|row| reads(&view, namespace, &row.path))
+            .map(|row| VariableMetadata {
+                lock: None,
+                ..row.clone()
+            })
             .collect())
     }
 
@@ -190,6 +207,15 @@ impl NodeService {
     }
 }
 
+fn reads(view: &AclView, namespace: &str, path: &str) -> bool {
+    let target = Target {
+        namespace,
+        variable: path,
+        ..Target::default()
+    };
+    view.allows(Access::Variable(VariableCapability::Read), target)
+}
+
 /// How long the identities of a pool's nodes last, in seconds.
 fn identity_seconds(state: &State, pool: &String) -> i64 {
     let of_pool = state
@@ -242,27 +268,40 @@ mod tests {
             ..Job::default()
         };
         let alloc = Allocation {
+            namespace: "default".into(),
             job_id: "web/dispatch-1".into(),
             task_group: "g".into(),
             job: Some(Arc::new(job)),
             ..Allocation::default()
+        };
+        let own = workload(&alloc, "t");
+        assert_eq!((own.job.as_str(), own.group.as_str()), ("web", "g"));
+        let view = AclView::Client(Box::new(caravan_acl::Grants {
+            workload: Some(own),
+            ..Default::default()
+        }));
+        let reads = |named: &str| {
+            let (namespace, path) = in_namespace(&alloc, named);
+            reads(&view, namespace, path)
         };
         for path in [
             "nomad/jobs",
             "nomad/jobs/web",
             "nomad/jobs/web/g",
             "nomad/jobs/web/g/t",
+            "nomad/jobs/web@default",
         ] {
-            assert!(is_own_path(&alloc, "t", path), "{path}");
+            assert!(reads(path), "{path}");
         }
         for path in [
             "nomad/jobs/web2",
             "nomad/jobs/web/g/other",
+            "nomad/jobs/web@other",
             "secret",
             "nomad/jobs/web/",
             "",
         ] {
-            assert!(!is_own_path(&alloc, "t", path), "{path}");
+            assert!(!reads(path), "{path}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use caravan_model::ServiceRegistration;
+use caravan_model::{ServiceRegistration, Variable, VariableMetadata};
 use serde::{Deserialize, Serialize};
 
 /// Something a template asks for.
@@ -38,9 +38,14 @@ pub(super) enum Need {
 impl Need {
     /// As the reference names it in events.
     pub(super) fn name(&self, namespace: &str, region: &str) -> String {
+        // The path may name another namespace.
+        let place = |path: &str| match path.contains('@') {
+            true => format!("{path}.{region}"),
+            false => format!("{path}@{namespace}.{region}"),
+        };
         match self {
-            Self::Variable { path, .. } => format!("nomad.var.block({path}@{namespace}.{region})"),
-            Self::Variables(prefix) => format!("nomad.var.list({prefix}@{namespace}.{region})"),
+            Self::Variable { path, .. } => format!("nomad.var.block({})", place(path)),
+            Self::Variables(prefix) => format!("nomad.var.list({})", place(prefix)),
             Self::Service(name) => format!("nomad.service({name})"),
             Self::ServiceTags => "nomad.services".to_owned(),
             Self::Consul { name, .. } => name.clone(),
@@ -64,7 +69,9 @@ impl Need {
 pub(super) enum Value {
     /// It is known not to exist.
     Absent,
-    Items(BTreeMap<String, String>),
+    Variable(Arc<Variable>),
+    /// Without what is in them.
+    Variables(Vec<VariableMetadata>),
     Names(Vec<String>),
     Services(Vec<Arc<ServiceRegistration>>),
     /// Of services.

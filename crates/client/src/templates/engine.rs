@@ -20,6 +20,7 @@ pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
         files: Path::new(""),
         sandboxed: true,
         addresses: |_| Err("no addresses are expanded here".to_owned()),
+        strict: false,
     };
     functions::with_sprig(engine, &Arc::new(Pass::new(&nothing)))
 }

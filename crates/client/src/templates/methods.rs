@@ -1,4 +1,4 @@
-//! Methods in templates: `scratch.Set "a" 1`, `.Tags.Contains "x"`, `.Tuples`.
+//! Methods in templates: `scratch.Set "a" 1`, `.Tags.Contains "x"`, `.port.Value`.
 //!
 //! The engine calls functions only. Before a template is executed, calls of methods are made calls of functions: of those of
 //! the scratchpad, whose names have the dot in them, and of those that take the value as their first argument.
@@ -9,14 +9,17 @@ use std::sync::Arc;
 use gotmpl::parse::{CommandNode, Expr, ListNode, Node, Parser, PipeNode};
 use gotmpl::{Template, TemplateError, Value};
 
+use super::functions::variables::METHODS;
+
 /// What has methods.
 const OBJECT: &str = "scratch";
 /// Methods of values that have arguments, and the functions that do the same.
 const WITH_ARGUMENTS: [(&str, &str); 1] = [("Contains", "in")];
-/// Those that have none.
-const ALONE: [(&str, &str); 1] = [("Tuples", TUPLES)];
-/// The function behind `.Tuples`; no template can name it.
-pub(super) const TUPLES: &str = "variable.Tuples";
+/// The function behind a method without arguments ([`METHODS`]); no template can name it.
+pub(super) fn function(method: &str) -> String {
+    format!("variable.{method}")
+}
+
 /// The name that the text outside of all definitions is kept by.
 const BODY: &str = "";
 
@@ -95,20 +98,45 @@ fn in_expression(expression: &mut Expr) {
         }
         _ => {}
     }
-    if let Some(function) = take_method(expression, &ALONE) {
-        let (pos, value) = (expression.pos(), expression.clone());
-        let call = CommandNode {
-            pos,
-            args: vec![function, value],
-        };
-        let call = PipeNode {
-            pos,
-            decl: Vec::new(),
-            commands: vec![call],
-            is_assign: false,
-        };
-        *expression = Expr::Pipe(pos, call);
+    while let Some(called) = call_of_method(expression) {
+        *expression = called;
     }
+}
+
+/// The first method in a row of names made a call of its function; what comes after it is asked of what that gives.
+fn call_of_method(expression: &Expr) -> Option<Expr> {
+    let (Expr::Field(pos, fields) | Expr::Variable(pos, _, fields) | Expr::Chain(pos, _, fields)) =
+        expression
+    else {
+        return None;
+    };
+    let at = fields
+        .iter()
+        .position(|name| METHODS.contains(&name.as_str()))?;
+    let (before, after) = (fields[..at].to_vec(), fields[at + 1..].to_vec());
+    let value = match expression {
+        Expr::Variable(_, name, _) => Expr::Variable(*pos, name.clone(), before),
+        Expr::Chain(_, inner, _) if before.is_empty() => inner.as_ref().clone(),
+        Expr::Chain(_, inner, _) => Expr::Chain(*pos, inner.clone(), before),
+        _ if before.is_empty() => Expr::Dot(*pos),
+        _ => Expr::Field(*pos, before),
+    };
+    let function = Expr::Identifier(*pos, function(&fields[at]).into());
+    let call = CommandNode {
+        pos: *pos,
+        args: vec![function, value],
+    };
+    let call = PipeNode {
+        pos: *pos,
+        decl: Vec::new(),
+        commands: vec![call],
+        is_assign: false,
+    };
+    let call = Expr::Pipe(*pos, call);
+    Some(match after.is_empty() {
+        true => call,
+        false => Expr::Chain(*pos, Box::new(call), after),
+    })
 }
 
 /// Takes the method that ends an expression away; the function that does the same.

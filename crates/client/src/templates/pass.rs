@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gotmpl::Value;
 
 use super::data::{self, Data, Need};
+use super::functions::variables::Known;
 
 /// What a template can see.
 pub(super) struct Context<'a> {
@@ -19,6 +20,8 @@ pub(super) struct Context<'a> {
     pub(super) sandboxed: bool,
     /// Expands templates of addresses.
     pub(super) addresses: Addresses,
+    /// A name that a map does not have is an error.
+    pub(super) strict: bool,
 }
 
 /// Makes an address of a template of one.
@@ -37,7 +40,10 @@ pub(super) struct Pass {
     pub(super) engine: Mutex<Option<Arc<gotmpl::Template>>>,
     /// How many of these are being executed.
     pub(super) depth: AtomicUsize,
+    pub(super) strict: bool,
     missing: Mutex<Vec<Need>>,
+    /// By address; each is kept, so that nothing else comes to lie there.
+    known: Mutex<BTreeMap<usize, (Value, Known)>>,
 }
 
 impl Pass {
@@ -51,7 +57,9 @@ impl Pass {
             noted: Mutex::default(),
             engine: Mutex::default(),
             depth: AtomicUsize::new(0),
+            strict: context.strict,
             missing: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -69,11 +77,40 @@ impl Pass {
             Some(_) => false,
         };
         if absent {
-            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-            if !missing.contains(&need) {
-                missing.push(need);
-            }
+            self.miss(need);
         }
         found
+    }
+
+    /// Nothing is rendered before there is more of this.
+    pub(super) fn miss(&self, need: Need) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !missing.contains(&need) {
+            missing.push(need);
+        }
+    }
+
+    /// Notes what a value is of, and gives it back.
+    pub(super) fn remember(&self, value: Value, what: Known) -> Value {
+        if let Some(address) = address(&value) {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(address, (value.clone(), what));
+        }
+        value
+    }
+
+    /// What this very value is of.
+    pub(super) fn known(&self, value: &Value) -> Option<Known> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&address(value)?).map(|(_, what)| what.clone())
+    }
+}
+
+/// Where a text or map lies.
+fn address(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => Some(Arc::as_ptr(text).cast::<u8>().addr()),
+        Value::Map(map) => Some(Arc::as_ptr(map).addr()),
+        _ => None,
     }
 }

@@ -69,8 +69,8 @@ impl Source for Servers {
         };
         match self.shared.link.lookup(request).await {
             Ok(Found::Variable(None)) => Some(Value::Absent),
-            Ok(Found::Variable(Some(found))) => Some(Value::Items(found.items.unwrap_or_default())),
-            Ok(Found::Variables(names)) => Some(Value::Names(names)),
+            Ok(Found::Variable(Some(found))) => Some(Value::Variable(Arc::from(found))),
+            Ok(Found::Variables(found)) => Some(Value::Variables(found)),
             Ok(Found::ServiceTags(tags)) => Some(Value::Tags(tags)),
             Ok(Found::Services(services)) => Some(Value::Services(services)),
             Ok(_) => None,

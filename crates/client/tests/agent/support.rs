@@ -17,7 +17,7 @@ use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, ByteStream, Op};
 use caravan_model::{
     AllocId, AllocatedCpuResources, AllocatedMemoryResources, AllocatedResources,
     AllocatedTaskResources, Allocation, ClientStatus, DesiredStatus, Job, Node, NodeStatus,
-    RestartPolicy, Task, TaskGroup, Variable,
+    RestartPolicy, Task, TaskGroup, Variable, VariableMetadata,
 };
 use futures::StreamExt;
 use serde_json::json;
@@ -251,7 +251,12 @@ impl ServerLink for Servers {
             }
             What::Variables { prefix, .. } => {
                 let paths = self.known().variables.into_keys();
-                Found::Variables(paths.filter(|path| path.starts_with(&prefix)).collect())
+                let paths = paths.filter(|path| path.starts_with(&prefix));
+                let row = |path| VariableMetadata {
+                    path,
+                    ..VariableMetadata::default()
+                };
+                Found::Variables(paths.map(row).collect())
             }
             What::Identities { wanted, .. } => {
                 let all = wanted.into_iter().map(|wanted| self.sign(wanted));

@@ -163,7 +163,7 @@ impl ServerLink for InProcess {
                 prefix,
             } => self
                 .service
-                .variable_paths(node, alloc, &task, &prefix)
+                .variables(node, alloc, &task, &prefix)
                 .map(Found::Variables)
                 .map_err(link_error),
             What::Identities { alloc, wanted } => {

@@ -53,6 +53,22 @@ fn token(agent: &Agent, root: &str, name: &str, rules: &str) -> String {
     body["SecretID"].as_str().expect("a secret").to_owned()
 }
 
+/// An agent with access control that is ready, and its first token.
+fn bootstrapped() -> (Agent, String) {
+    let mut agent = Agent::prepare("acl { enabled = true }");
+    agent.launch();
+    let root = until("access control can be bootstrapped", || {
+        TcpStream::connect(("127.0.0.1", agent.ports[0])).ok()?;
+        let (status, body) = ask(&agent, "", "PUT", "/v1/acl/bootstrap", &Value::Null);
+        (status == 200).then(|| body["SecretID"].as_str().expect("a secret").to_owned())
+    });
+    until("the node is ready", || {
+        let (_, nodes) = ask(&agent, &root, "GET", "/v1/nodes", &Value::Null);
+        (nodes[0]["Status"] == "ready").then_some(())
+    });
+    (agent, root)
+}
+
 fn ids(list: &Value) -> Vec<&str> {
     list.as_array()
         .into_iter()
@@ -69,17 +85,7 @@ fn each_namespace_is_for_those_who_have_a_rule_on_it() {
     ) {
         return;
     }
-    let mut agent = Agent::prepare("acl { enabled = true }");
-    agent.launch();
-    let root = until("access control can be bootstrapped", || {
-        TcpStream::connect(("127.0.0.1", agent.ports[0])).ok()?;
-        let (status, body) = ask(&agent, "", "PUT", "/v1/acl/bootstrap", &Value::Null);
-        (status == 200).then(|| body["SecretID"].as_str().expect("a secret").to_owned())
-    });
-    until("the node is ready", || {
-        let (_, nodes) = ask(&agent, &root, "GET", "/v1/nodes", &Value::Null);
-        (nodes[0]["Status"] == "ready").then_some(())
-    });
+    let (agent, root) = bootstrapped();
     let (status, body) = ask(
         &agent,
         &root,
@@ -167,4 +173,59 @@ fn each_namespace_is_for_those_who_have_a_rule_on_it() {
         200
     );
     assert_eq!(get(&prod, "/v1/jobs?namespace=prod").0, 403);
+}
+
+/// What a policy of a job lets it read, of other namespaces too, its templates read; those of other jobs wait for ever.
+#[test]
+fn templates_read_what_policies_of_their_job_allow() {
+    if skipped(
+        "templates_read_what_policies_of_their_job_allow",
+        no_agent(),
+    ) {
+        return;
+    }
+    let (agent, root) = bootstrapped();
+    let put = |path: &str, body: &Value| {
+        let (status, answer) = ask(&agent, &root, "PUT", path, body);
+        assert_eq!(status, 200, "{path}: {answer}");
+    };
+    put("/v1/namespace/prod", &json!({"Name": "prod"}));
+    put("/v1/var/shared/db", &json!({"Items": {"host": "db1"}}));
+    put("/v1/var/hidden", &json!({"Items": {"x": "y"}}));
+    put(
+        "/v1/var/x?namespace=prod",
+        &json!({"Items": {"of": "prod"}}),
+    );
+    let rules = "namespace \"default\" { variables { path \"shared/*\" { capabilities = [\"read\", \"list\"] } } } \
+        namespace \"prod\" { variables { path \"x\" { capabilities = [\"read\"] } } }";
+    put(
+        "/v1/acl/policy/of-reader",
+        &json!({"Name": "of-reader", "Rules": rules, "JobACL": {"Namespace": "default", "JobID": "reader"}}),
+    );
+    let text = "{{ with nomadVar \"shared/db\" }}{{ .host.Value }} {{ .Metadata.Path }}{{ end }} \
+        {{ with nomadVar \"x@prod\" }}{{ .of }} {{ .Metadata.Namespace }}{{ end }} {{ range nomadVarList }}<{{ . }}>{{ end }}";
+    for name in ["reader", "other"] {
+        let mut job = shell_job(name, "batch", 1, "cat local/out; sleep 600");
+        job["TaskGroups"][0]["Tasks"][0]["Templates"] =
+            json!([{"EmbeddedTmpl": text, "DestPath": "local/out"}]);
+        put("/v1/jobs", &json!({"Job": job}));
+    }
+    let get = |path: &str| ask(&agent, &root, "GET", path, &Value::Null).1;
+    let alloc = until("the reader runs", || {
+        let found = get("/v1/job/reader/allocations");
+        (found[0]["ClientStatus"] == "running").then(|| found[0]["ID"].clone())
+    });
+    let logs = format!(
+        "/v1/client/fs/logs/{}?task=t&type=stdout&plain=true",
+        alloc.as_str().expect("an id")
+    );
+    until("it says what it read", || {
+        (get(&logs) == "db1 shared/db prod prod <shared/db>").then_some(())
+    });
+    until("the other waits", || {
+        let found = get("/v1/job/other/allocations").to_string();
+        found
+            .contains("Missing: nomad.var.block(shared/db@default.global), nomad.var.block(x@prod.global)")
+            .then_some(())
+    });
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use gotmpl::Value;
 
-use super::super::methods;
 use super::{Answer, Function, fail, items, list, map, string, text};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
@@ -86,16 +85,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     }),
     ("mergeMap", |_, args| merged(args, false)),
     ("mergeMapWithOverride", |_, args| merged(args, true)),
-    // What is called so in a value that is no variable is that.
-    (methods::TUPLES, |_, args| {
-        if let Some(found) = args.first().and_then(|value| field(value, "Tuples")) {
-            return Ok(found.clone());
-        }
-        let pairs = members(args.first()).into_iter();
-        Ok(list(pairs.map(|(key, value)| {
-            map([("K".to_owned(), string(key)), ("V".to_owned(), value)])
-        })))
-    }),
     ("splitToMap", |_, args| {
         let (between, inside, whole) = (text(args, 0)?, text(args, 1)?, text(args, 2)?);
         let pairs = whole

@@ -1,4 +1,4 @@
-//! Functions that read data from elsewhere: variables and services of the cluster, secrets of Vault.
+//! Functions that read data from elsewhere: services of the cluster, secrets of Vault.
 
 use std::sync::Arc;
 
@@ -11,28 +11,6 @@ use super::super::pass::Pass;
 use super::{Answer, Function, fail, from_json, list, map, number, string, text};
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
-    ("nomadVar", |pass, args| {
-        let path = text(args, 0)?;
-        items(
-            pass,
-            Need::Variable {
-                path,
-                optional: false,
-            },
-        )
-    }),
-    ("nomadVarExists", |pass, args| {
-        let path = text(args, 0)?;
-        Ok(Value::Bool(is_there(
-            pass,
-            Need::Variable {
-                path,
-                optional: true,
-            },
-        )))
-    }),
-    ("nomadVarList", variables),
-    ("nomadVarListSafe", variables),
     ("nomadService", services),
     ("nomadServices", |pass, _| {
         let found = match pass.ask(Need::ServiceTags) {
@@ -78,38 +56,11 @@ fn json_of(value: &data::Value) -> Value {
     }
 }
 
-fn is_there(pass: &Pass, need: Need) -> bool {
-    !matches!(pass.ask(need), None | Some(data::Value::Absent))
-}
-
 fn names(pass: &Pass, need: Need) -> Vec<String> {
     match pass.ask(need) {
         Some(data::Value::Names(found)) => found.clone(),
         _ => Vec::new(),
     }
-}
-
-fn items(pass: &Pass, need: Need) -> Answer {
-    match pass.ask(need) {
-        Some(data::Value::Items(items)) => Ok(map(items
-            .iter()
-            .map(|(key, value)| (key.clone(), string(value))))),
-        _ => Ok(Value::Nil),
-    }
-}
-
-fn variables(pass: &Pass, args: &[Value]) -> Answer {
-    let prefix = if args.is_empty() {
-        String::new()
-    } else {
-        text(args, 0)?
-    };
-    let found = names(pass, Need::Variables(prefix));
-    Ok(list(
-        found
-            .iter()
-            .map(|path| map([("Path".to_owned(), string(path))])),
-    ))
 }
 
 /// A path of Vault and what is written to it, as `name=value`; nothing: it is read.

@@ -9,6 +9,7 @@ use caravan_model::regexp;
 use gotmpl::{Template, TemplateError, Value};
 use sha2::{Digest, Sha256};
 
+use super::methods;
 use super::pass::Pass;
 use crate::api::contained;
 
@@ -19,6 +20,7 @@ mod formats;
 mod lookups;
 mod scratch;
 mod sprig;
+pub(super) mod variables;
 mod yaml;
 
 type Answer = Result<Value, TemplateError>;
@@ -258,6 +260,7 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
     let all = [
         FUNCTIONS,
         lookups::FUNCTIONS,
+        variables::FUNCTIONS,
         collections::FUNCTIONS,
         formats::FUNCTIONS,
         consul::FUNCTIONS,
@@ -267,6 +270,12 @@ pub(super) fn register(mut engine: Template, pass: &Arc<Pass>, denied: &[String]
     ];
     let all = all.into_iter().flatten().copied();
     engine = with_sprig(given(engine, all, pass), pass);
+    for name in variables::METHODS {
+        let pass = Arc::clone(pass);
+        engine = engine.func(&methods::function(name), move |args: &[Value]| {
+            variables::member(&pass, args.first().unwrap_or(&Value::Nil), name)
+        });
+    }
     for name in denied {
         engine = engine.func(name, |_: &[Value]| Err(fail("function is disabled")));
     }

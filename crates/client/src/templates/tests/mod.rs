@@ -3,9 +3,10 @@
 use super::data::{Data, Need, Value};
 use super::engine::render;
 use super::pass::Context;
-use caravan_model::Template;
+use caravan_model::{Template, UnixNanos, Variable, VariableMetadata};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 mod consul;
 mod sprig;
@@ -20,6 +21,7 @@ fn run(source: &str, data: &Data) -> Result<(String, Vec<Need>), String> {
         files: Path::new("/nonexistent"),
         sandboxed: true,
         addresses: |text| Ok(format!("address of {text}")),
+        strict: false,
     };
     render(&Template::default(), source, &context)
 }
@@ -173,6 +175,7 @@ fn what_is_denied_works_where_it_is_allowed() {
             files: dir.path(),
             sandboxed: true,
             addresses: |_| Err(String::new()),
+            strict: false,
         };
         render(&Template::default(), source, &context).map(|(text, _)| text)
     };
@@ -258,11 +261,130 @@ fn what_is_missing_is_asked_for_and_then_used() {
     assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
     data.put(need.clone(), Value::Absent);
     assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
-    data.put(
-        need,
-        Value::Items(BTreeMap::from([("key".into(), "v".into())])),
-    );
+    data.put(need, variable("nomad/jobs/web", &[("key", "v")]));
     assert_eq!(run(source, &data).unwrap(), ("v".to_owned(), Vec::new()));
+}
+
+fn variable(path: &str, items: &[(&str, &str)]) -> Value {
+    let items = items
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()));
+    Value::Variable(Arc::new(Variable {
+        namespace: "default".into(),
+        path: path.to_owned(),
+        create_index: 7,
+        modify_index: u64::MAX,
+        create_time: UnixNanos(1_700_000_000_500_000_000),
+        modify_time: UnixNanos(1_700_000_001_000_000_000),
+        items: Some(items.collect()),
+        ..Variable::default()
+    }))
+}
+
+#[test]
+fn variables_and_their_items_say_what_they_are_of() {
+    let need = |path: &str| Need::Variable {
+        path: path.to_owned(),
+        optional: false,
+    };
+    let mut data = Data::default();
+    data.put(
+        need("a"),
+        variable(
+            "a",
+            &[
+                ("Key", "k"),
+                ("host", "db"),
+                ("port", "5432"),
+                ("twin", "db"),
+            ],
+        ),
+    );
+    let row = |path: &str| VariableMetadata {
+        path: path.to_owned(),
+        namespace: "default".into(),
+        modify_index: 9,
+        ..VariableMetadata::default()
+    };
+    let all = Value::Variables(vec![row("a"), row("a/b")]);
+    data.put(Need::Variables("a".into()), all);
+    data.put(Need::Variables("none".into()), Value::Variables(Vec::new()));
+    for (template, expected) in [
+        (
+            "{{ with nomadVar \"a\" }}{{ .host }}:{{ .port.Value }}{{ end }}",
+            "db:5432",
+        ),
+        (
+            "{{ range nomadVar \"a\" }}{{ .Key }}={{ .Value }};{{ end }}",
+            "Key=k;host=db;port=5432;twin=db;",
+        ),
+        (
+            "{{ range $name, $item := nomadVar \"a\" }}{{ if eq $item.Key \"port\" }}{{ $name }}={{ $item.Value | parseInt | add 1 }}{{ end }}{{ end }}",
+            "port=5433",
+        ),
+        (
+            "{{ with nomadVar \"a\" }}{{ or .none.Value \"otherwise\" }} {{ or .host.Value \"otherwise\" }}{{ end }}",
+            "otherwise db",
+        ),
+        (
+            "{{ with nomadVar \"a\" }}{{ .Keys | join \",\" }} {{ .Values | join \",\" }}{{ end }}",
+            "Key,host,port,twin k,db,5432,db",
+        ),
+        (
+            "{{ with nomadVar \"a\" }}{{ if .Keys | contains \"host\" }}yes{{ end }}{{ end }}",
+            "yes",
+        ),
+        (
+            "{{ range (nomadVar \"a\").Tuples }}{{ .K }}={{ .V }},{{ end }}",
+            "Key=k,host=db,port=5432,twin=db,",
+        ),
+        (
+            "{{ with (nomadVar \"a\").Metadata }}{{ . }} {{ .Path }}@{{ .Namespace }} {{ .CreateIndex }} {{ .ModifyIndex }} {{ .CreateTime }}{{ end }}",
+            "a a@default 7 18446744073709551615 2023-11-14 22:13:20.5 +0000 UTC",
+        ),
+        (
+            "{{ with nomadVar \"a\" }}{{ .ModifyTime }}{{ .Metadata.ModifyTime.Time }}{{ end }}",
+            "<no value>2023-11-14 22:13:21 +0000 UTC",
+        ),
+        (
+            "{{ with nomadVar \"a\" }}{{ .port.Parent.Items.host }} {{ .Parent.Path }} {{ .twin.Metadata.Path }}{{ end }}",
+            "db a a",
+        ),
+        (
+            "{{ with nomadVar \"a\" }}{{ with $up := .host.Parent }}{{ $up.Namespace }} {{ $up.Metadata }}{{ end }}{{ end }}",
+            "default a",
+        ),
+        (
+            "{{ range nomadVarList \"a\" }}{{ . }} {{ .Path }} {{ .ModifyIndex }};{{ end }}",
+            "a a 9;a/b a/b 9;",
+        ),
+        (
+            "{{ range nomadVarList \"a\" }}{{ .Path | trimPrefix \"a\" }}{{ end }}{{ len (nomadVarList \"none\") }}",
+            "/b0",
+        ),
+        // What only looks like one is what it is.
+        (
+            "{{ with parseJSON `{\"Key\": \"k\", \"Value\": {\"Path\": [1]}}` }}{{ .Key }}{{ index .Value.Path 0 }}{{ .Parent }}{{ end }}",
+            "k1<no value>",
+        ),
+    ] {
+        let rendered = run(template, &data);
+        assert_eq!(
+            rendered,
+            Ok((expected.to_owned(), Vec::new())),
+            "{template}"
+        );
+    }
+    let none = Need::Variables("none".into());
+    assert_eq!(
+        run("{{ nomadVarListSafe \"none\" }}", &data).unwrap().1,
+        [none]
+    );
+    let error = run(
+        "{{ \"text\".Value }}{{ with \"x\" }}{{ .Value }}{{ end }}",
+        &data,
+    );
+    assert!(error.is_err(), "{error:?}");
 }
 
 #[test]

@@ -42,6 +42,13 @@ pub(super) fn now_in_utc(example: &str) -> String {
     }
 }
 
+/// A time as Go prints one, in UTC.
+pub(super) fn printed_in_utc(time: caravan_model::UnixNanos) -> String {
+    let at = jiff::Timestamp::from_nanosecond(i128::from(time.0)).unwrap_or_default();
+    let there = jiff::ZonedDateTime::new(at, jiff::tz::TimeZone::UTC);
+    layout::format(&there, layout::DEFAULT)
+}
+
 /// A template must not fill the memory.
 const MOST: usize = 1_000_000;
 
