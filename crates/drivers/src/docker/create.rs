@@ -145,6 +145,16 @@ fn labels(
 fn networking(task: &DockerConfig, network_mode: &str) -> Option<NetworkingConfig> {
     let special = ["", "default", "bridge", "host", "none"].contains(&network_mode);
     let none = |text: &str| text.is_empty();
+    if ["", "default", "bridge"].contains(&network_mode) && !none(&task.mac_address) {
+        // All that the engine's own network takes; engines before 25 pass it over.
+        let endpoint = EndpointSettings {
+            mac_address: Some(task.mac_address.clone()),
+            ..EndpointSettings::default()
+        };
+        return Some(NetworkingConfig {
+            endpoints_config: Some(HashMap::from([("bridge".to_owned(), endpoint)])),
+        });
+    }
     let asked = !none(&task.ipv4_address)
         || !none(&task.ipv6_address)
         || !none(&task.mac_address)
@@ -438,6 +448,31 @@ mod tests {
         ] {
             let err = host(&task).expect_err(name);
             assert!(err.contains(name), "{err}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_of_the_network_that_the_container_is_in() {
+        let task = DockerConfig {
+            mac_address: "02:42:ac:11:00:99".into(),
+            ipv4_address: "10.1.2.3".into(),
+            ..DockerConfig::default()
+        };
+        let endpoint = |mode: &str| {
+            let all = networking(&task, mode)?.endpoints_config?;
+            all.into_iter().next()
+        };
+        for mode in ["default", "bridge"] {
+            let (name, found) = endpoint(mode).expect(mode);
+            assert_eq!((name.as_str(), found.ipam_config), ("bridge", None));
+            assert_eq!(found.mac_address.as_deref(), Some("02:42:ac:11:00:99"));
+        }
+        let (name, found) = endpoint("mine").expect("one");
+        assert_eq!(name, "mine");
+        let given = found.ipam_config.and_then(|config| config.ipv4_address);
+        assert_eq!(given.as_deref(), Some("10.1.2.3"));
+        for mode in ["host", "none", "container:x"] {
+            assert_eq!(endpoint(mode), None, "{mode}");
         }
     }
 
