@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,6 +115,49 @@ async fn exec_shares_the_tasks_world_and_capabilities_are_checked() {
         err,
         "driver does not allow the following capabilities: sys_admin"
     );
+}
+
+/// A task that is not root has what it is given, its commands too, and nothing else.
+#[tokio::test]
+async fn added_capabilities_are_those_of_whoever_runs_it() {
+    let test = "added_capabilities_are_those_of_whoever_runs_it";
+    let Some(driver) = exec(test, json!({})).await else {
+        return;
+    };
+    let look = "touch /local/$0; chown root /local/$0 2>/dev/null; stat -c %U /local/$0; grep CapEff /proc/self/status";
+    for (options, owner, held) in [
+        (json!({}), "nobody", "0000000000000000"),
+        (json!({"cap_add": ["chown"]}), "root", "0000000000000001"),
+        (
+            json!({"cap_add": ["chown", "kill"], "cap_drop": ["kill"]}),
+            "root",
+            "0000000000000001",
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let everybodys = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(scratch.task_dir().join("local"), everybodys).expect("set");
+        let script = format!("{look}; exec sleep 600");
+        let mut options = options.clone();
+        options["command"] = json!("/bin/sh");
+        options["args"] = json!(["-c", script, "task"]);
+        let config = scratch.config(options);
+        let id = config.task_id.clone();
+        driver.start_task(config).await.expect("starts");
+        let expected = format!("{owner}\nCapEff:\t{held}\n");
+        until("it has looked", || {
+            scratch.log("stdout").lines().count() == 2
+        })
+        .await;
+        assert_eq!(scratch.log("stdout"), expected);
+        let command = ["/bin/sh", "-c", look, "beside"].map(String::from).to_vec();
+        let output = driver
+            .exec_task(&id, &command, Duration::from_secs(10))
+            .await
+            .expect("runs");
+        assert_eq!(String::from_utf8_lossy(&output.output), expected);
+        driver.destroy_task(&id, true).await.expect("destroyed");
+    }
 }
 
 async fn finish(driver: &Arc<dyn Driver>, config: caravan_driver::TaskConfig) -> i32 {

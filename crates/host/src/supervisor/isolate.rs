@@ -378,17 +378,32 @@ pub(super) fn bound_privileges(isolation: &Isolation) -> Step {
     Ok(())
 }
 
+/// Before the user changes: what is kept is not lost to that.
+pub(super) fn keep_privileges(isolation: &Isolation) -> Step {
+    if kept(isolation).is_empty() {
+        return Ok(());
+    }
+    rustix::thread::set_keep_capabilities(true)
+        .map_err(|err| ("keeping capabilities".into(), err.into()))
+}
+
 /// After the user changed: what this process has now. Nothing it executes gains more.
 pub(super) fn drop_privileges(isolation: &Isolation) -> Step {
-    if nix::unistd::geteuid().is_root() {
-        let keep = kept(isolation);
-        let sets = CapabilitySets {
-            effective: keep,
-            permitted: keep,
-            inheritable: CapabilitySet::empty(),
-        };
+    let keep = kept(isolation);
+    let root = nix::unistd::geteuid().is_root();
+    let sets = CapabilitySets {
+        effective: keep,
+        permitted: keep,
+        // What it executes has nothing else to have them from; root's programs have them anyway.
+        inheritable: if root { CapabilitySet::empty() } else { keep },
+    };
+    if root || !keep.is_empty() {
         rustix::thread::set_capabilities(None, sets)
             .map_err(|err| ("setting capabilities".into(), err.into()))?;
+    }
+    for capability in keep.iter().filter(|_| !root) {
+        rustix::thread::configure_capability_in_ambient_set(capability, true)
+            .map_err(|err| ("passing capabilities on".into(), err.into()))?;
     }
     nix::sys::prctl::set_no_new_privs().map_err(at("no_new_privs"))?;
     if isolation.unfiltered {

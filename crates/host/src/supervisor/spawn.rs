@@ -196,6 +196,9 @@ impl Setup<'_> {
     }
 
     fn user(&self) -> Step {
+        if let Some(isolation) = &self.process.isolation {
+            isolate::keep_privileges(isolation)?;
+        }
         if let Some(user) = &self.process.user {
             become_user(user)
                 .map_err(|err| (format!("failed to become user {}", user.name), err))?;
