@@ -1,5 +1,6 @@
 //! Images of a real registry that asks for a password: Debian's `docker-registry`, started by the test.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -142,4 +143,76 @@ fn the_private_image_example() {
             .ok()?;
         (found.status.success() && found.stdout.is_empty()).then_some(())
     });
+}
+
+/// A program as the engine's client runs them, which knows one login.
+const HELPER: &str = r#"#!/bin/sh
+read registry
+case "$1 $registry" in
+"get ADDRESS") echo '{"ServerURL":"ADDRESS","Username":"ada","Secret":"lovelace"}';;
+*) echo "credentials not found in native keychain"; exit 1;;
+esac
+"#;
+
+/// Logins that the operator gave the agent: in a file, by a program for one registry, by one for all, by one named without any
+/// file.
+#[test]
+fn an_image_behind_the_agents_own_login() {
+    let test = "an_image_behind_the_agents_own_login";
+    if skipped(test, no_agent().or_else(no_docker)) {
+        return;
+    }
+    let Some(registry) = Registry::start() else {
+        skipped(test, Some("there is no docker-registry"));
+        return;
+    };
+    let (address, _) = registry.image.split_once('/').expect("an address");
+    let programs = registry.dir.path().join("programs");
+    std::fs::create_dir(&programs).expect("made");
+    let program = programs.join("docker-credential-tested");
+    std::fs::write(&program, HELPER.replace("ADDRESS", address)).expect("written");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&program, mode).expect("set");
+    let path = format!("export PATH={}:$PATH", programs.display());
+    let file = registry.dir.path().join("logins.json");
+    let of_file = format!("config = \"{}\"", file.display());
+    for (name, auth, logins) in [
+        ("nobody", of_file.as_str(), json!({})),
+        (
+            "auths",
+            &of_file,
+            json!({"auths": {address: {"auth": LOGIN}}}),
+        ),
+        (
+            "cred-helpers",
+            &of_file,
+            json!({"credHelpers": {address: "tested"}}),
+        ),
+        ("creds-store", &of_file, json!({"credsStore": "tested"})),
+        ("helper", "helper = \"tested\"", json!({})),
+    ] {
+        std::fs::write(&file, logins.to_string()).expect("written");
+        let mut agent = Agent::prepare(&format!(
+            "plugin \"docker\" {{ config {{ auth {{ {auth} }} gc {{ image = false }} }} }}"
+        ));
+        agent.launch_after(&path);
+        agent.wait_ready();
+        let mut job = shell_job(name, "batch", 1, "");
+        let task = &mut job["TaskGroups"][0]["Tasks"][0];
+        task["Driver"] = json!("docker");
+        task["Config"] =
+            json!({"image": registry.image, "command": "echo", "args": ["it is here"]});
+        agent.register(&job).expect("registered");
+        if name == "nobody" {
+            agent.until_allocations(name, "failed", 1);
+            continue;
+        }
+        let alloc = agent.until_allocations(name, "complete", 1).remove(0);
+        let id = alloc["ID"].as_str().expect("an id");
+        assert_eq!(agent.ok(&["alloc", "logs", id]), "it is here\n", "{name}");
+        agent.ok(&["job", "stop", "-purge", "-detach", name]);
+        until("the image is let go", || {
+            docker(&["rmi", &registry.image]).then_some(())
+        });
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -404,6 +405,15 @@ fn logs_of_containers_are_not_led_elsewhere() {
     }
     goes_on(&agent, "next");
     assert_eq!(seen(&outside), before);
+    agent.ok(&["job", "stop", "-purge", "-detach", "logs"]);
+    until("its container is gone", || {
+        let label = format!("label=com.hashicorp.nomad.alloc_id={alloc}");
+        let found = Command::new("docker")
+            .args(["ps", "-aq", "--filter", &label])
+            .output()
+            .ok()?;
+        (found.status.success() && found.stdout.is_empty()).then_some(())
+    });
 }
 
 /// Reads while the directory of logs is exchanged for another one, again and again.
