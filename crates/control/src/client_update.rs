@@ -243,4 +243,25 @@ mod tests {
         }
         assert_eq!(follow(&mut cluster, &updates), ["alloc-failure"]);
     }
+
+    #[test]
+    fn one_that_comes_back_is_the_reason_whatever_else_of_its_job_failed() {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let job = cluster.register(service("web", 2));
+        let failed = cluster.place(1, &job, |_| {});
+        let back = cluster.place(2, &job, |alloc| {
+            alloc.client_status = ClientStatus::Unknown;
+        });
+        let update = |id: AllocId, status| Allocation {
+            id,
+            client_status: status,
+            ..Allocation::default()
+        };
+        let updates = [
+            update(failed, ClientStatus::Failed),
+            update(back, ClientStatus::Running),
+        ];
+        assert_eq!(follow(&mut cluster, &updates), ["reconnect"]);
+    }
 }

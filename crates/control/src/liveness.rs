@@ -291,6 +291,16 @@ mod tests {
     }
 
     #[test]
+    fn a_node_with_work_that_never_told_of_any_is_not_yet_ready() {
+        let mut cluster = Cluster::new();
+        let node = cluster.add_node(1);
+        let job = cluster.register(service("web", 1));
+        cluster.place(1, &job, |alloc| alloc.node_id = node);
+        set(&mut cluster, NodeStatus::Initializing);
+        assert_eq!(beats(&mut cluster), NodeStatus::Initializing);
+    }
+
+    #[test]
     fn a_node_without_work_is_ready_as_soon_as_it_may_be() {
         let mut cluster = Cluster::new();
         cluster.add_node(1);

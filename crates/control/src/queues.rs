@@ -9,6 +9,9 @@ use caravan_model::*;
 use caravan_state::{Applied, Change, JobKey, State};
 use std::sync::Arc;
 
+#[cfg(test)]
+mod tests;
+
 /// A leader's evaluations. Empty and off until [`Queues::establish`].
 #[derive(Debug, Default)]
 pub struct Queues {

@@ -268,6 +268,84 @@ fn a_job_is_woken_by_its_own_departures() {
     assert_eq!(tracked.blocked.stats().blocked, 1);
 }
 
+#[test]
+fn what_came_free_before_an_evaluation_looked_is_nothing_new_to_it() {
+    let mut tracked = Tracked::new(100);
+    tracked.cluster.register(asking("a", 100));
+    let eval = waiting(&tracked.cluster, 1, "a");
+    let seen = eval.snapshot_index;
+    tracked.block(eval);
+    // The queues hear of it late.
+    let now = tracked.cluster.now;
+    tracked.blocked.freed(node_id(1), seen, now);
+    assert_eq!(tracked.wake(), [0_u128; 0]);
+    tracked.blocked.freed(node_id(1), seen + 1, now);
+    assert_eq!(tracked.wake(), [1]);
+}
+
+#[test]
+fn an_older_event_does_not_hide_a_newer_one() {
+    let mut tracked = Tracked::new(100);
+    tracked.cluster.register(asking("a", 100));
+    let eval = waiting(&tracked.cluster, 1, "a");
+    let (seen, now) = (eval.snapshot_index, tracked.cluster.now);
+    tracked.block(eval);
+    tracked.blocked.freed(node_id(1), seen + 1, now);
+    tracked.blocked.freed(node_id(1), seen, now);
+    assert_eq!(tracked.wake(), [1]);
+}
+
+#[test]
+fn what_a_node_keeps_for_itself_is_no_room() {
+    let mut cluster = with_room(1000);
+    let mut node = Node::clone(cluster.state.node(&node_id(1)).expect("a node"));
+    let reserved = node.reserved_resources.get_or_insert_default();
+    reserved.cpu.cpu_shares = 10;
+    reserved.memory.memory_mb = 20;
+    reserved.disk.disk_mb = 30;
+    let now = cluster.now;
+    cluster.apply(caravan_state::Command::RegisterNode {
+        node: Box::new(node),
+        create_pool: false,
+        evals: Vec::new(),
+        now,
+    });
+    let node = cluster.state.node(&node_id(1)).expect("a node");
+    let room = Room {
+        cpu: 999_990,
+        memory: 980,
+        disk: 999_970,
+    };
+    assert_eq!(room_on(&cluster.state, node), Some(room));
+}
+
+/// What runs before or after the others may use what they use, and cores are worth what the node's are worth.
+#[test]
+fn no_more_is_said_to_be_needed_than_surely_is() {
+    let mut cluster = with_room(0);
+    let mut job = asking("a", 100);
+    let main = job.task_groups[0].tasks[0].clone();
+    let mut before = main.clone();
+    before.name = "before".to_owned();
+    before.lifecycle = Some(Lifecycle {
+        hook: "prestart".to_owned(),
+        sidecar: false,
+    });
+    let mut pinned = main.clone();
+    pinned.name = "pinned".to_owned();
+    pinned.resources.cores = 2;
+    job.task_groups[0].tasks = vec![main, before, pinned];
+    job.task_groups[0].ephemeral_disk.size_mb = 7;
+    cluster.register(job);
+    let least = Room {
+        cpu: 100,
+        memory: 200,
+        disk: 7,
+    };
+    let eval = waiting(&cluster, 1, "a");
+    assert_eq!(least_asked(&cluster.state, &eval), [(least, 1)]);
+}
+
 /// An allocation that the update replaces makes room itself: whoever waits needs only what the new one asks for beyond
 /// it, on the node where it runs if no other may serve.
 #[test]

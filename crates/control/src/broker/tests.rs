@@ -141,3 +141,36 @@ fn switched_off_it_is_empty_and_takes_nothing() {
     broker.enqueue(eval(2, "b", 50), None, at(0));
     assert_eq!(broker.stats(), BrokerStats::default());
 }
+
+#[test]
+fn requeued_by_a_holder_that_gives_up_is_forgotten() {
+    let mut broker = broker();
+    broker.enqueue(eval(1, "a", 50), None, at(0));
+    broker.dequeue(TYPES, "t".into(), at(0)).unwrap();
+    broker.enqueue(eval(1, "a", 50), Some("t"), at(0));
+    broker.nack(EvalId::from_u128(1), "t", at(0)).unwrap();
+    broker.tick(at(1));
+    let again = broker.dequeue(TYPES, "u".into(), at(1)).unwrap();
+    broker.ack(again.id, "u", at(1)).unwrap();
+    assert_eq!(broker.stats(), BrokerStats::default());
+}
+
+#[test]
+fn dropping_one_that_waits_lets_nothing_overtake_what_is_in_flight() {
+    let mut broker = broker();
+    let later = Evaluation {
+        wait_until: Timestamp::from(at(10)),
+        ..Evaluation::clone(&eval(2, "a", 50))
+    };
+    broker.enqueue(eval(1, "a", 50), None, at(0));
+    broker.enqueue(Arc::new(later), None, at(0));
+    broker.dequeue(TYPES, "t".into(), at(0)).unwrap();
+    assert!(broker.drop_waiting(EvalId::from_u128(2)));
+    broker.enqueue(eval(3, "a", 50), None, at(0));
+    assert!(
+        broker.dequeue(TYPES, "u".into(), at(0)).is_none(),
+        "the first is still out"
+    );
+    broker.ack(EvalId::from_u128(1), "t", at(0)).unwrap();
+    assert!(broker.dequeue(TYPES, "u".into(), at(0)).is_some());
+}

@@ -124,11 +124,16 @@ fn verdicts_on_what_is_placed_whole_have_the_job_looked_at_once_for_all() {
         cluster.tell(*alloc, ClientStatus::Running, Some(true));
         assert_eq!(settle(&mut cluster).0, [], "the third is not yet judged");
     }
+    let mut patient = DeploymentWatcher::default();
+    for _ in 0..2 {
+        assert_eq!(cluster.settle(&mut patient).0, [], "however long it takes");
+        cluster.pass(5);
+    }
     cluster.tell(allocs[2], ClientStatus::Running, Some(true));
     let mut watcher = DeploymentWatcher::default();
     assert_eq!(
         cluster.settle(&mut watcher),
-        (vec![], Some(at(11))),
+        (vec![], Some(at(21))),
         "that it is done is said a moment later"
     );
     cluster.pass(1);

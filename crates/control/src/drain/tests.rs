@@ -393,3 +393,43 @@ fn an_allocation_that_was_never_judged_is_not_missed() {
     settle(&mut cluster);
     assert_eq!(told(&cluster), [1, 4, 5].map(alloc_id));
 }
+
+#[test]
+fn a_node_that_is_empty_at_its_deadline_was_not_stopped_by_it() {
+    let mut cluster = batch_and_system(false);
+    cluster.tell(alloc_id(1), ClientStatus::Complete, None);
+    cluster.pass(3600);
+    settle(&mut cluster);
+    let event = node(&cluster, 1).events.last().expect("an event");
+    assert_eq!(event.message, "Node drain complete");
+    assert!(event.details.is_empty());
+}
+
+/// A volume is let go by its plugin: that stays until all others are gone.
+#[test]
+fn plugins_of_volumes_go_last() {
+    let mut cluster = Cluster::new();
+    cluster.add_node(1);
+    let mut plugin = service("plugin", 1);
+    plugin.task_groups[0].migrate = None;
+    plugin.task_groups[0].tasks = vec![Task {
+        csi_plugin_config: Some(CsiPluginConfig::default()),
+        ..Task::default()
+    }];
+    let plugin = cluster.register(plugin);
+    let mut sum = Job {
+        r#type: job_type::BATCH.to_owned(),
+        ..service("sum", 1)
+    };
+    sum.task_groups[0].migrate = None;
+    let sum = cluster.register(sum);
+    cluster.place(1, &plugin, |_| {});
+    cluster.place(2, &sum, |_| {});
+    drain(&mut cluster, 1, Some(hour()), false);
+    settle(&mut cluster);
+    assert_eq!(told(&cluster), []);
+    cluster.tell(alloc_id(2), ClientStatus::Complete, None);
+    settle(&mut cluster);
+    assert_eq!(told(&cluster), [alloc_id(1)]);
+    assert!(node(&cluster, 1).drain_strategy.is_none());
+}

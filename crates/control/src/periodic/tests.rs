@@ -121,6 +121,20 @@ fn of_several_missed_launches_one_is_made_up() {
 }
 
 #[test]
+fn when_the_next_launch_is_due_as_well_only_that_is_made() {
+    let mut cluster = Cluster::new();
+    let mut launcher = PeriodicLauncher::default();
+    cluster.register(minutely());
+    cluster.settle(&mut launcher);
+    cluster.pass(120);
+    let (commands, wake) = cluster.settle(&mut launcher);
+    assert_eq!(
+        (launched(&commands), wake),
+        (vec![child_id(120)], Some(at(180)))
+    );
+}
+
+#[test]
 fn a_new_leader_makes_up_for_what_was_missed() {
     let mut cluster = Cluster::new();
     cluster.register(minutely());

@@ -1,0 +1,162 @@
+//! Tests of what the queues hear of: which change moves which evaluation.
+
+use super::*;
+use crate::cluster::*;
+use caravan_state::Command;
+
+/// A cluster with one node, and queues that have heard all of it.
+struct Led {
+    cluster: Cluster,
+    queues: Queues,
+}
+
+impl Led {
+    fn new() -> Self {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let mut node = Node::clone(cluster.state.node(&node_id(1)).expect("a node"));
+        let mut resources = NodeResources::default();
+        resources.cpu.cpu_shares = 1000;
+        resources.memory.memory_mb = 1000;
+        resources.disk.disk_mb = 1000;
+        node.node_resources = Some(resources);
+        let now = cluster.now;
+        cluster.apply(Command::RegisterNode {
+            node: Box::new(node),
+            create_pool: false,
+            evals: Vec::new(),
+            now,
+        });
+        let mut queues = Queues::default();
+        queues.establish(&cluster.state, cluster.now);
+        Self { cluster, queues }
+    }
+
+    /// Applies a command that the queues hear of at once.
+    fn apply(&mut self, command: Command) {
+        let applied = self.cluster.apply(command);
+        let now = self.cluster.now;
+        self.queues.observe(&[applied], &self.cluster.state, now);
+    }
+
+    fn write(&mut self, eval: Evaluation) {
+        let now = self.cluster.now;
+        self.apply(Command::UpsertEvals {
+            evals: vec![eval],
+            now,
+        });
+    }
+
+    /// An evaluation of `web` that found no room in the state of now, or `with` that changed.
+    fn block(&mut self, number: u128, with: impl FnOnce(&mut Evaluation)) {
+        let mut eval = Evaluation {
+            status: EvalStatus::Blocked,
+            failed_tg_allocs: [("web".to_owned(), AllocMetric::default())].into(),
+            snapshot_index: self.cluster.state.index(),
+            ..self.evaluation(number)
+        };
+        with(&mut eval);
+        self.write(eval);
+    }
+
+    fn evaluation(&self, number: u128) -> Evaluation {
+        Evaluation {
+            id: EvalId::from_u128(number),
+            namespace: "default".into(),
+            job_id: "web".into(),
+            r#type: job_type::SERVICE.to_owned(),
+            priority: 50,
+            create_time: self.cluster.now,
+            ..Evaluation::default()
+        }
+    }
+
+    /// The number of the evaluation that is handed out next.
+    fn next(&mut self) -> Option<u128> {
+        let now = self.cluster.now;
+        let types = &[job_type::SERVICE];
+        let eval = self.queues.broker.dequeue(types, "t".to_owned(), now)?;
+        Some(eval.id.0.as_u128())
+    }
+}
+
+#[test]
+fn what_could_not_place_all_does_not_forget_what_waits_for_the_rest() {
+    let mut led = Led::new();
+    led.cluster.register(service("web", 1));
+    led.block(1, |_| {});
+    let done = Evaluation {
+        status: EvalStatus::Complete,
+        failed_tg_allocs: [("web".to_owned(), AllocMetric::default())].into(),
+        ..led.evaluation(2)
+    };
+    led.write(done);
+    assert!(led.queues.blocked.knows(EvalId::from_u128(1)));
+    let done = Evaluation {
+        status: EvalStatus::Complete,
+        ..led.evaluation(3)
+    };
+    led.write(done);
+    assert!(
+        !led.queues.blocked.knows(EvalId::from_u128(1)),
+        "all is placed"
+    );
+}
+
+#[test]
+fn a_new_leader_offers_what_came_free_since_the_last_look() {
+    for (missed, woken) in [(true, Some(1)), (false, None)] {
+        let mut led = Led::new();
+        let job = led.cluster.register(service("web", 1));
+        let alloc = led.cluster.place(1, &job, |_| {});
+        let before = led.cluster.state.index();
+        led.cluster.tell(alloc, ClientStatus::Complete, None);
+        led.block(1, |eval| {
+            if missed {
+                eval.snapshot_index = before;
+            }
+        });
+        led.queues.revoke();
+        led.queues.establish(&led.cluster.state, led.cluster.now);
+        assert_eq!(led.next(), woken, "missed: {missed}");
+    }
+}
+
+/// What the job's own allocation forbade, such as two on one host, may be allowed now: that is no matter of room.
+#[test]
+fn a_job_is_looked_at_again_when_an_allocation_of_its_own_is_gone() {
+    let mut led = Led::new();
+    let job = led.cluster.register(service("web", 2));
+    let alloc = led.cluster.place(1, &job, |_| {});
+    led.block(1, |eval| {
+        eval.class_eligibility = [(String::new(), false)].into()
+    });
+    assert_eq!(led.next(), None);
+    let mut over = Allocation::clone(led.cluster.state.alloc(&alloc).expect("placed"));
+    over.client_status = ClientStatus::Complete;
+    let now = led.cluster.now;
+    led.apply(Command::UpdateAllocsFromClient {
+        allocs: vec![over],
+        evals: Vec::new(),
+        now,
+    });
+    assert_eq!(led.next(), Some(1));
+}
+
+#[test]
+fn a_volume_that_comes_up_on_a_node_wakes_who_waits() {
+    let mut led = Led::new();
+    led.cluster.register(service("web", 1));
+    led.block(1, |_| {});
+    assert_eq!(led.next(), None);
+    led.apply(Command::UpsertHostVolumes {
+        volumes: vec![HostVolume {
+            namespace: "default".into(),
+            id: "volume".to_owned(),
+            name: "data".to_owned(),
+            node_id: node_id(1),
+            ..HostVolume::default()
+        }],
+    });
+    assert_eq!(led.next(), Some(1));
+}
