@@ -3,6 +3,8 @@
 mod support;
 
 use caravan_model::*;
+use caravan_scheduler::{EvalRun, Settings, Step, schedule};
+use std::sync::Arc;
 use support::{World, job, node, rolling};
 
 fn service(count: i64) -> Job {
@@ -499,4 +501,150 @@ fn an_evaluation_says_on_which_state_it_was_decided() {
         eval.snapshot_index < placed,
         "what came with its plan is news to it"
     );
+}
+
+/// A service that fell silent on a large node, was replaced on one that it fills better, and came back while its
+/// replacement is as given: what runs then.
+fn after_reconnecting(replacement: ClientStatus) -> Vec<Arc<Allocation>> {
+    let mut world = World::new(1);
+    let mut web = service(1);
+    web.task_groups[0].disconnect = Some(DisconnectStrategy {
+        lost_after: Duration::from_secs(3600),
+        ..DisconnectStrategy::default()
+    });
+    web.task_groups[0].reschedule_policy = Some(ReschedulePolicy {
+        unlimited: true,
+        delay: Duration::from_secs(5),
+        ..ReschedulePolicy::default()
+    });
+    world.register(web);
+    world.clients("web", ClientStatus::Running);
+    let original = world.live("web")[0].clone();
+    let mut small = node(1);
+    let resources = small.node_resources.as_mut().expect("resources");
+    resources.cpu.cpu_shares = 600;
+    resources.memory.memory_mb = 300;
+    world.add_node(small);
+    world.set_node_status(original.node_id, NodeStatus::Disconnected);
+    world.evaluate("web", trigger::NODE_UPDATE);
+    world.pass(6);
+    for alloc in world.live("web") {
+        let mut alloc = Allocation::clone(&alloc);
+        alloc.client_status = if alloc.id == original.id {
+            ClientStatus::Running
+        } else {
+            replacement
+        };
+        let now = world.now;
+        world.apply(caravan_state::Command::UpdateAllocsFromClient {
+            allocs: vec![alloc],
+            evals: vec![],
+            now,
+        });
+    }
+    world.set_node_status(original.node_id, NodeStatus::Ready);
+    world.evaluate("web", trigger::RECONNECT);
+    world.live("web")
+}
+
+#[test]
+fn of_two_the_better_placed_stays_but_for_one_that_does_not_run_yet() {
+    let stays = after_reconnecting(ClientStatus::Running);
+    assert_eq!((stays.len(), stays[0].node_id), (1, node(1).id));
+    let stays = after_reconnecting(ClientStatus::Pending);
+    assert_eq!((stays.len(), stays[0].node_id), (1, node(0).id));
+}
+
+/// A job may be registered with another priority for its evaluations than its own.
+#[test]
+fn a_deployment_keeps_the_priority_of_the_evaluation_that_began_it() {
+    let mut world = World::new(1);
+    let mut web = service(1);
+    web.task_groups[0].update = Some(rolling(1, 0));
+    let before = world.state.clone();
+    world.register(web.clone());
+    let eval = Evaluation {
+        priority: 77,
+        ..Evaluation::clone(&world.last_eval("web"))
+    };
+    world.state = before;
+    world.apply(caravan_state::Command::RegisterJob {
+        job: Arc::new(web),
+        submission: None,
+        eval: None,
+        policy_ids: vec![String::from("p")],
+        now: world.now,
+    });
+    let settings = Settings {
+        now: world.now,
+        seed: 1,
+        ..Settings::default()
+    };
+    let plan = schedule(&world.state, &eval, &settings).plan;
+    let deployment = plan.deployment.expect("a deployment");
+    assert_eq!(deployment.eval_priority, 77);
+}
+
+/// `alloc stop` tells a batch allocation to leave and to be rescheduled: its policy says whether it runs again.
+#[test]
+fn a_batch_allocation_that_is_stopped_does_not_merely_move() {
+    let mut world = World::new(2);
+    world.register(job("sum", job_type::BATCH, 1));
+    world.clients("sum", ClientStatus::Running);
+    let stopped = world.live("sum")[0].id;
+    let wish = DesiredTransition {
+        migrate: Some(true),
+        reschedule: Some(true),
+        ..DesiredTransition::default()
+    };
+    let now = world.now;
+    world.apply(caravan_state::Command::UpdateDesiredTransitions {
+        transitions: [(stopped, wish)].into(),
+        evals: vec![],
+        now,
+    });
+    world.evaluate("sum", trigger::ALLOC_STOP);
+    assert_eq!(world.allocs("sum").len(), 1, "nothing in its place");
+    assert!(world.live("sum").is_empty());
+}
+
+/// A plan that was refused in part is tried again as long as each try gets something done, and a few times more.
+#[test]
+fn attempts_are_counted_from_the_last_progress() {
+    let mut world = World::new(2);
+    world.register(service(0));
+    let register = caravan_state::Command::RegisterJob {
+        job: Arc::new(service(3)),
+        submission: None,
+        eval: None,
+        policy_ids: vec![String::from("p")],
+        now: world.now,
+    };
+    world.apply(register);
+    let mut run = EvalRun::new(world.last_eval("web"));
+    let settings = Settings {
+        now: world.now,
+        seed: 1,
+        ..Settings::default()
+    };
+    let mut answer = |progress: bool| {
+        let Step::Submit { plan, .. } = run.step(&world.state, &settings) else {
+            return false;
+        };
+        let mut result = PlanResult {
+            refresh_index: 1,
+            ..PlanResult::default()
+        };
+        if progress {
+            let (node, allocs) = plan.node_allocation.iter().next().expect("a node");
+            result.node_allocation.insert(*node, allocs[..1].to_vec());
+        }
+        run.submitted(&result);
+        true
+    };
+    for _ in 0..9 {
+        assert!(answer(true), "something was done");
+    }
+    let more = (0..9).take_while(|_| answer(false)).count();
+    assert_eq!(more, 5);
 }

@@ -71,3 +71,34 @@ fn a_sysbatch_job_runs_once_a_node() {
     assert_eq!(world.allocs("once").len(), 2);
     assert!(world.live("once").is_empty());
 }
+
+#[test]
+fn a_node_that_joins_after_the_deployment_was_forgotten_gets_no_other() {
+    let mut world = World::new(1);
+    let mut sys = job("sys", job_type::SYSTEM, 1);
+    sys.task_groups[0].update = Some(support::rolling(1, 0));
+    world.register(sys);
+    world.clients("sys", ClientStatus::Running);
+    world.healthy("sys");
+    let deployment = world.state.latest_deployment(&World::key("sys"));
+    let deployment = deployment.expect("a deployment");
+    assert_eq!(deployment.status, DeploymentStatus::Successful);
+    let deployments = vec![deployment.id];
+    world.apply(caravan_state::Command::DeleteDeployments { deployments });
+    world.add_node(node(5));
+    world.evaluate("sys", trigger::NODE_UPDATE);
+    assert_eq!(world.live("sys").len(), 2);
+    assert!(world.state.latest_deployment(&World::key("sys")).is_none());
+}
+
+#[test]
+fn what_is_placed_again_follows_the_last_that_was_there() {
+    let mut world = World::new(1);
+    world.register(job("sys", job_type::SYSTEM, 1));
+    for _ in 0..3 {
+        let last = world.live("sys")[0].id;
+        world.clients("sys", ClientStatus::Failed);
+        world.evaluate("sys", trigger::NODE_UPDATE);
+        assert_eq!(world.live("sys")[0].previous_allocation, last);
+    }
+}

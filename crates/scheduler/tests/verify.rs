@@ -218,3 +218,86 @@ fn a_canary_that_is_not_stopped_after_all_has_no_second_one_beside_it() {
     let left = without(&world.state, &plan, &[canary.node_id].into());
     assert_eq!(canaries(&left), Vec::<String>::new());
 }
+
+/// What is to stay on a silent node may be noted as unknown on one that is down, and nothing else.
+#[test]
+fn a_node_that_is_down_refuses_what_is_new_whatever_its_group_says_of_silence() {
+    let mut web = spread_out(3);
+    web.task_groups[0].disconnect = Some(DisconnectStrategy {
+        lost_after: Duration::from_secs(3600),
+        replace: Some(false),
+        ..DisconnectStrategy::default()
+    });
+    let down = |world: &mut World, node| world.set_node_status(node, NodeStatus::Down);
+    assert_eq!(after(web, down), (2, 1));
+}
+
+#[test]
+fn what_is_said_to_be_elsewhere_is_not_as_it_was() {
+    let mut world = World::new(2);
+    let mut web = job("web", job_type::SERVICE, 1);
+    world.register(web.clone());
+    let here = world.live("web")[0].node_id;
+    let there = [node(0).id, node(1).id].into_iter().find(|id| *id != here);
+    let there = there.expect("another node");
+    web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
+    let mut plan = plan_of(&mut world, web);
+    let mut allocs = plan.node_allocation.remove(&here).expect("told in place");
+    for alloc in &mut allocs {
+        std::sync::Arc::make_mut(alloc).node_id = there;
+    }
+    plan.node_allocation.insert(there, allocs);
+    world.drain(there);
+    assert_eq!(verify(&world.state, &plan).rejected_nodes, [there]);
+}
+
+#[test]
+fn nobody_is_evicted_for_what_is_not_placed_after_all() {
+    let mut world = World::new(1);
+    let mut config = SchedulerConfiguration::initial();
+    config.preemption_config.service_scheduler_enabled = true;
+    world.apply(caravan_state::Command::SetSchedulerConfig {
+        config: Box::new(config),
+        check_index: None,
+    });
+    let mut web = job("web", job_type::SERVICE, 1);
+    web.priority = 80;
+    world.register(web.clone());
+    world.add_node(node(1));
+    let only = |name: &str| Constraint {
+        l_target: "${node.unique.name}".into(),
+        operand: "=".into(),
+        r_target: name.into(),
+    };
+    let mut low = job("low", job_type::SERVICE, 8);
+    low.priority = 20;
+    low.constraints = vec![only("n1")];
+    world.register(low);
+    web.task_groups[0].tasks[0].user = "other".into();
+    web.constraints = vec![only("n1")];
+    let plan = plan_of(&mut world, web);
+    let evicted = |plan: &Plan| plan.node_preemptions.values().flatten().count();
+    assert_eq!(evicted(&plan), 1);
+    let left = without(&world.state, &plan, &[node(0).id].into());
+    assert_eq!((left.node_allocation.len(), evicted(&left)), (0, 0));
+}
+
+#[test]
+fn canaries_that_are_not_placed_are_not_told_of() {
+    let mut world = World::new(1);
+    let mut web = job("web", job_type::SERVICE, 1);
+    web.task_groups[0].update = Some(rolling(1, 1));
+    world.register(web.clone());
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    web.task_groups[0].tasks[0].user = "other".into();
+    let mut plan = plan_of(&mut world, web);
+    let canary = plan.node_allocation[&node(0).id][0].id;
+    let before = AllocId::from_u128(7);
+    let deployment = plan.deployment.as_mut().expect("a deployment");
+    let group = deployment.task_groups.get_mut("g").expect("its group");
+    group.placed_canaries = vec![before, canary];
+    let left = without(&world.state, &plan, &[node(0).id].into());
+    let told = left.deployment.expect("it is still made");
+    assert_eq!(told.task_groups["g"].placed_canaries, [before]);
+}

@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn of_names_that_two_have_each_is_given_a_free_one_once() {
+        let allocs = [alloc(0), alloc(0), alloc(1), alloc(1)];
+        let mut index = NameIndex::new("j", "g", 4, &allocs);
+        assert_eq!(index.resolve_duplicate(0).as_deref(), Some("j.g[2]"));
+        assert_eq!(index.resolve_duplicate(0), None, "it is single now");
+        assert_eq!(index.resolve_duplicate(1).as_deref(), Some("j.g[3]"));
+    }
+
+    #[test]
     fn canaries_share_a_name_with_one_that_stays_only_when_no_other_is_left() {
         let (old, stays) = ([alloc(0), alloc(1)], alloc(0));
         let mut index = NameIndex::new("j", "g", 3, old.iter().chain([&stays]));

@@ -153,3 +153,120 @@ fn service_connect_differs(old: &Service, new: &Service) -> bool {
         || old.port_label != new.port_label
         || old.cluster != new.cluster
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a group with one network and one task must be replaced after this change of it.
+    fn replaces(change: impl FnOnce(&mut TaskGroup)) -> bool {
+        let task = Task {
+            name: "t".to_owned(),
+            ..Task::default()
+        };
+        let group = TaskGroup {
+            name: "g".to_owned(),
+            networks: vec![NetworkResource {
+                dynamic_ports: vec![Port::default()],
+                reserved_ports: vec![Port::default()],
+                ..NetworkResource::default()
+            }],
+            services: vec![Service::default()],
+            tasks: vec![task],
+            ..TaskGroup::default()
+        };
+        let old = Job {
+            task_groups: vec![group],
+            ..Job::default()
+        };
+        let mut new = old.clone();
+        change(&mut new.task_groups[0]);
+        is_destructive(&old, &new, "g")
+    }
+
+    #[test]
+    fn a_network_is_what_an_allocation_was_given() {
+        let network = |change: fn(&mut NetworkResource)| {
+            let of_task = replaces(|group| {
+                let mut network = NetworkResource::default();
+                change(&mut network);
+                group.tasks[0].resources.networks = vec![network];
+            });
+            assert!(of_task, "a task that had none");
+            replaces(|group| change(&mut group.networks[0]))
+        };
+        assert!(network(|network| network.mode = "bridge".to_owned()));
+        assert!(network(|network| network.m_bits = 5));
+        assert!(network(|network| network.hostname = "h".to_owned()));
+        assert!(network(|network| network.dns = Some(DnsConfig::default())));
+        assert!(network(|network| network.cni = Some(CniConfig::default())));
+        assert!(network(|network| network.dynamic_ports.clear()));
+        assert!(network(|network| {
+            network.reserved_ports.push(Port::default());
+        }));
+        assert!(!network(|network| network.ip = "10.0.0.1".to_owned()));
+        assert!(!network(|network| network.device = "eth0".to_owned()));
+        assert!(replaces(|group| group.networks.clear()));
+    }
+
+    #[test]
+    fn a_port_is_its_label_its_target_its_network_and_its_number_if_it_has_one() {
+        let port = |change: fn(&mut Port)| {
+            let fixed = replaces(|group| change(&mut group.networks[0].reserved_ports[0]));
+            let dynamic = replaces(|group| change(&mut group.networks[0].dynamic_ports[0]));
+            (fixed, dynamic)
+        };
+        assert_eq!(port(|port| port.label = "http".to_owned()), (true, true));
+        assert_eq!(port(|port| port.to = 80), (true, true));
+        assert_eq!(
+            port(|port| port.host_network = "private".to_owned()),
+            (true, true)
+        );
+        assert_eq!(port(|port| port.value = 8080), (true, false));
+    }
+
+    #[test]
+    fn rendering_templates_anew_at_restarts_is_decided_at_the_start() {
+        assert!(replaces(
+            |group| group.restart_policy.render_templates = true
+        ));
+        assert!(replaces(|group| {
+            group.tasks[0].restart_policy.render_templates = true;
+        }));
+        assert!(!replaces(|group| group.restart_policy.attempts = 7));
+    }
+
+    #[test]
+    fn sidecars_are_made_from_what_their_service_says() {
+        let connect = || Connect {
+            sidecar_service: Some(SidecarService::default()),
+            ..Connect::default()
+        };
+        let changed = |change: fn(&mut Service)| {
+            let mut with = service_with(connect());
+            change(&mut with);
+            service_connect_differs(&service_with(connect()), &with)
+        };
+        fn service_with(connect: Connect) -> Service {
+            Service {
+                connect: Some(connect),
+                ..Service::default()
+            }
+        }
+        assert!(changed(|service| service.connect = None));
+        assert!(changed(|service| service.port_label = "http".to_owned()));
+        assert!(changed(|service| service.cluster = "other".to_owned()));
+        assert!(changed(|service| {
+            service.connect.get_or_insert_default().native = true;
+        }));
+        assert!(changed(|service| {
+            service.connect.get_or_insert_default().sidecar_service = None;
+        }));
+        assert!(!changed(|service| service.tags = vec!["a".to_owned()]));
+        assert!(replaces(|group| group.services[0].connect = Some(connect())));
+        assert!(
+            !replaces(|group| group.services.clear()),
+            "a service that goes away is only told"
+        );
+    }
+}
