@@ -117,6 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_that_would_wait_as_long_as_the_interval_is_none() {
+        let after = |delay: i64| {
+            let policy = ReschedulePolicy {
+                attempts: 5,
+                interval: secs(15),
+                delay: secs(delay),
+                delay_function: delay_function::EXPONENTIAL.to_owned(),
+                ..ReschedulePolicy::default()
+            };
+            let alloc = tried(&[(0, delay)]);
+            may_reschedule(&policy, &alloc, UnixNanos(0) + secs(1))
+        };
+        assert!(after(7), "the next one waits 14 s");
+        assert!(!after(8));
+    }
+
+    #[test]
     fn delays_grow_as_the_function_says() {
         let policy = |function: &str| ReschedulePolicy {
             delay: secs(5),

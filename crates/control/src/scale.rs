@@ -176,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn the_bounds_of_a_policy_are_allowed() {
+        for count in [1, 3] {
+            let request = request("a", Some(count));
+            assert!(apply(&job(), &request, false, UnixNanos(9)).is_ok());
+        }
+    }
+
+    #[test]
     fn what_changes_nothing_leaves_only_a_record() {
         for count in [Some(1), None] {
             let scaled = apply(&job(), &request("a", count), false, UnixNanos(9)).expect("allowed");

@@ -160,3 +160,23 @@ fn a_volume_that_comes_up_on_a_node_wakes_who_waits() {
     });
     assert_eq!(led.next(), Some(1));
 }
+
+#[test]
+fn a_node_that_takes_work_again_wakes_who_waits() {
+    let mut led = Led::new();
+    led.cluster.register(service("web", 1));
+    led.block(1, |_| {});
+    let now = led.cluster.now;
+    let mut became = |status| {
+        led.apply(Command::UpdateNodeStatus {
+            node: node_id(1),
+            status,
+            event: None,
+            evals: Vec::new(),
+            now,
+        });
+        led.next()
+    };
+    assert_eq!(became(NodeStatus::Down), None);
+    assert_eq!(became(NodeStatus::Ready), Some(1));
+}
