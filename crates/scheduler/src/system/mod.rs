@@ -86,6 +86,16 @@ struct SystemRun<'a> {
     destructive: BTreeMap<(u64, u64, String), bool>,
 }
 
+/// What becomes of an allocation that runs another version.
+enum InPlace {
+    /// It is told of the new one.
+    Told(Box<Allocation>),
+    /// There is nothing to tell.
+    AsItIs,
+    /// It must be replaced.
+    Impossible,
+}
+
 /// What happened to a group's placements.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -132,17 +142,19 @@ impl SystemRun<'_> {
             ignored: desired.ignore,
             ..Outcome::default()
         };
-        let mut destructive = Vec::new();
+        let (mut told, mut destructive) = (Vec::new(), Vec::new());
         for alloc in buckets.update.iter().chain(&buckets.reconnecting) {
             let returned = buckets
                 .reconnecting
                 .iter()
                 .any(|other| other.id == alloc.id);
             match self.in_place(alloc, job, group, returned) {
-                true => outcome.in_place += 1,
-                false => destructive.push(Arc::clone(alloc)),
+                InPlace::Told(updated) => told.push(*updated),
+                InPlace::AsItIs => outcome.in_place += 1,
+                InPlace::Impossible => destructive.push(Arc::clone(alloc)),
             }
         }
+        outcome.in_place += told.len() as u64;
         desired.in_place_update = outcome.in_place;
         outcome.destructive = destructive.len() as u64;
         outcome.updating = !destructive.is_empty() || outcome.in_place > 0;
@@ -160,6 +172,9 @@ impl SystemRun<'_> {
         let unchanged = outcome.ignored + outcome.in_place > 0;
         let mut failures = Failures::default();
         self.prepare_deployment(job, group, &outcome);
+        for updated in told {
+            self.tell(group, updated);
+        }
         for alloc in &destructive[..allowed] {
             let wanted = Wanted {
                 node: alloc.node_id,
@@ -222,7 +237,7 @@ impl SystemRun<'_> {
         job: &Arc<Job>,
         group: &TaskGroup,
         returned: bool,
-    ) -> bool {
+    ) -> InPlace {
         let mut current = Allocation::clone(alloc);
         if returned {
             current.push_client_state(alloc.client_status, self.now.into());
@@ -234,43 +249,55 @@ impl SystemRun<'_> {
             if returned {
                 self.draft.write(current);
             }
-            return true;
+            return InPlace::AsItIs;
         }
-        let Some(old) = &alloc.job else { return false };
+        let Some(old) = &alloc.job else {
+            return InPlace::Impossible;
+        };
         let key = (old.create_index, old.version, group.name.clone());
         let destructive = *self
             .destructive
             .entry(key)
             .or_insert_with(|| update::is_destructive(old, job, &group.name));
         if destructive {
-            return false;
+            return InPlace::Impossible;
         }
         if alloc.terminal_status() {
-            return true;
+            return InPlace::AsItIs;
         }
         let node = self.state.node(&alloc.node_id);
         if !node.is_some_and(|node| in_pool(job, node) && in_datacenters(job, node)) {
-            return false;
+            return InPlace::Impossible;
         }
         let Some(stack) = &mut self.stack else {
-            return false;
+            return InPlace::Impossible;
         };
         if !stack.fits_in_place(&mut self.draft.planned, group, alloc) {
-            return false;
+            return InPlace::Impossible;
         }
         let template = stack.template(&self.draft.planned, group);
-        let mut updated = in_place(&current, &template, self.eval.id);
-        let id = self
-            .deployment
-            .as_ref()
-            .map(|deployment| deployment.id)
-            .unwrap_or_default();
+        InPlace::Told(Box::new(in_place(&current, &template, self.eval.id)))
+    }
+
+    /// Tells an allocation of the new version. It joins the deployment, which may have been made for it, and is judged
+    /// anew.
+    fn tell(&mut self, group: &TaskGroup, mut updated: Allocation) {
+        let id = self.joined(group);
         if updated.deployment_id != id {
             updated.deployment_id = id;
             updated.deployment_status = None;
         }
-        self.draft.update(alloc, updated);
-        true
+        if let Some(old) = self.state.alloc(&updated.id) {
+            self.draft.update(old, updated);
+        }
+    }
+
+    /// The deployment that allocations of a group are part of from now on.
+    fn joined(&self, group: &TaskGroup) -> DeploymentId {
+        let active = self.deployment.as_ref().filter(|deployment| {
+            deployment.is_active() && deployment.task_groups.contains_key(&group.name)
+        });
+        active.map(|deployment| deployment.id).unwrap_or_default()
     }
 
     fn place(
@@ -340,9 +367,6 @@ impl SystemRun<'_> {
         metric: AllocMetric,
         canary: bool,
     ) {
-        let deployment = self.deployment.as_ref().filter(|deployment| {
-            deployment.is_active() && deployment.task_groups.contains_key(&group.name)
-        });
         let mut alloc = Allocation {
             id: AllocId(self.rng.uuid()),
             namespace: self.key.namespace.clone(),
@@ -351,9 +375,7 @@ impl SystemRun<'_> {
             job_id: self.key.id.clone(),
             task_group: group.name.clone(),
             metrics: Some(Arc::new(metric)),
-            deployment_id: deployment
-                .map(|deployment| deployment.id)
-                .unwrap_or_default(),
+            deployment_id: self.joined(group),
             desired_status: DesiredStatus::Run,
             client_status: ClientStatus::Pending,
             signing_key_id: self.signing_key,
