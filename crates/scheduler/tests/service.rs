@@ -115,6 +115,90 @@ fn a_constraint_that_no_node_satisfies_is_told() {
 }
 
 #[test]
+fn of_what_escapes_the_classes_nothing_is_said_of_them() {
+    let mut world = World::new(2);
+    let mut web = service(1);
+    web.constraints.push(Constraint {
+        l_target: "${node.unique.name}".into(),
+        operand: "=".into(),
+        r_target: "nowhere".into(),
+    });
+    world.register(web);
+    let blocked = &world.blocked[&World::key("web")];
+    assert!(blocked.escaped_computed_class);
+    assert!(blocked.class_eligibility.is_empty());
+}
+
+/// Jobs of one name in two namespaces have nothing to do with each other.
+#[test]
+fn what_another_namespace_calls_the_same_repels_nothing() {
+    let mut world = World::new(1);
+    let namespace = Namespace {
+        name: "other".into(),
+        ..Namespace::default()
+    };
+    world.apply(caravan_state::Command::UpsertNamespaces {
+        namespaces: vec![namespace],
+    });
+    let register = |world: &mut World, namespace: &str| {
+        let mut web = service(1);
+        web.namespace = namespace.into();
+        web.constraints = vec![Constraint {
+            operand: operand::DISTINCT_HOSTS.into(),
+            ..Constraint::default()
+        }];
+        world.apply(caravan_state::Command::RegisterJob {
+            job: Arc::new(web),
+            submission: None,
+            eval: None,
+            policy_ids: vec![String::from("p")],
+            now: world.now,
+        });
+        let eval = Evaluation {
+            id: EvalId::from_u128(7),
+            namespace: namespace.into(),
+            job_id: "web".into(),
+            r#type: job_type::SERVICE.to_owned(),
+            priority: 50,
+            triggered_by: trigger::JOB_REGISTER.to_owned(),
+            ..Evaluation::default()
+        };
+        world.evaluate_all(vec![eval]);
+    };
+    register(&mut world, "default");
+    register(&mut world, "other");
+    assert_eq!(world.state.alloc_count(), 2);
+}
+
+#[test]
+fn cores_that_the_machine_has_switched_off_are_not_given() {
+    let mut world = World::new(0);
+    let mut only = node(0);
+    let resources = only.node_resources.as_mut().expect("resources");
+    let core = |id: u16, disable: bool| CpuCore {
+        id,
+        disable,
+        base_speed: 1000,
+        ..CpuCore::default()
+    };
+    resources.processors.topology = Some(CpuTopology {
+        cores: vec![core(0, true), core(1, false), core(2, false)],
+        ..CpuTopology::default()
+    });
+    world.add_node(only);
+    let mut web = service(1);
+    (
+        web.task_groups[0].tasks[0].resources.cores,
+        web.task_groups[0].tasks[0].resources.cpu,
+    ) = (1, 0);
+    world.register(web);
+    let live = world.live("web");
+    let given = live[0].allocated_resources.as_ref().expect("resources");
+    let cpu = &given.tasks["t"].cpu;
+    assert_eq!((&cpu.reserved_cores[..], cpu.cpu_shares), (&[1][..], 1000));
+}
+
+#[test]
 fn a_count_change_is_in_place_and_an_environment_change_is_not() {
     let mut world = World::new(2);
     world.register(service(2));

@@ -3,7 +3,7 @@
 mod support;
 
 use caravan_model::*;
-use caravan_scheduler::{Settings, schedule, verify, without};
+use caravan_scheduler::{Settings, schedule, to_command, verify, without};
 use support::{World, job, node, rolling};
 
 /// A plan for `web` on a cluster of three nodes.
@@ -300,4 +300,124 @@ fn canaries_that_are_not_placed_are_not_told_of() {
     let left = without(&world.state, &plan, &[node(0).id].into());
     let told = left.deployment.expect("it is still made");
     assert_eq!(told.task_groups["g"].placed_canaries, [before]);
+}
+
+#[test]
+fn what_runs_on_is_no_longer_told_of_a_node_that_is_gone() {
+    let mut world = World::new(1);
+    let mut web = job("web", job_type::SERVICE, 1);
+    world.register(web.clone());
+    web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
+    let plan = plan_of(&mut world, web);
+    assert_eq!(plan.node_allocation.len(), 1, "it is told in place");
+    world.apply(caravan_state::Command::DeregisterNodes {
+        nodes: vec![node(0).id],
+        evals: vec![],
+    });
+    assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
+
+#[test]
+fn what_was_forgotten_meanwhile_is_not_revived_by_an_update_in_place() {
+    let mut world = World::new(1);
+    let mut web = job("web", job_type::SERVICE, 1);
+    world.register(web.clone());
+    let alloc = world.live("web")[0].id;
+    web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
+    let plan = plan_of(&mut world, web);
+    world.apply(caravan_state::Command::DeleteEvals {
+        evals: vec![],
+        allocs: vec![alloc],
+        user_initiated: false,
+    });
+    assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
+
+/// Where the client has ended an allocation meanwhile, its replacement has its name for itself.
+#[test]
+fn what_has_ended_by_itself_is_replaced_though_its_stop_is_left_out() {
+    let mut world = World::new(1);
+    world.register(job("web", job_type::SERVICE, 2));
+    world.add_node(node(1));
+    let mut web = job("web", job_type::SERVICE, 2);
+    web.task_groups[0].tasks[0].user = "other".into();
+    let plan = plan_of(&mut world, web);
+    let elsewhere = plan.node_allocation[&node(1).id].len();
+    world.clients("web", ClientStatus::Complete);
+    let left = without(&world.state, &plan, &[node(0).id].into());
+    assert_eq!(left.node_allocation[&node(1).id].len(), elsewhere);
+}
+
+#[test]
+fn a_node_that_keeps_a_port_for_itself_by_now_refuses_its_part() {
+    let mut web = spread_out(3);
+    web.task_groups[0].networks = vec![NetworkResource {
+        reserved_ports: vec![Port {
+            label: "http".into(),
+            value: 8080,
+            ..Port::default()
+        }],
+        ..NetworkResource::default()
+    }];
+    let keeps = |world: &mut World, id| {
+        let mut node = Node::clone(world.state.node(&id).expect("a node"));
+        let reserved = node.reserved_resources.get_or_insert_default();
+        reserved.networks.reserved_host_ports = "8000-8100".to_owned();
+        world.add_node(node);
+    };
+    assert_eq!(after(web, keeps), (2, 1));
+}
+
+#[test]
+fn a_device_that_was_given_away_refuses_its_part() {
+    let mut world = World::new(0);
+    let mut only = node(0);
+    only.node_resources.as_mut().expect("resources").devices = vec![NodeDeviceResource {
+        vendor: "nvidia".into(),
+        r#type: "gpu".into(),
+        name: "t4".into(),
+        instances: vec![NodeDevice {
+            id: "a".into(),
+            healthy: true,
+            ..NodeDevice::default()
+        }],
+        ..NodeDeviceResource::default()
+    }];
+    world.add_node(only);
+    let wanting = |id: &str| {
+        let mut job = job(id, job_type::SERVICE, 1);
+        job.task_groups[0].tasks[0].resources.devices = vec![RequestedDevice {
+            name: "gpu".into(),
+            count: 1,
+            ..RequestedDevice::default()
+        }];
+        job
+    };
+    let plan = planned(&mut world, wanting("web"));
+    assert!(verify(&world.state, &plan).rejected_nodes.is_empty());
+    world.register(wanting("other"));
+    assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
+
+/// What is to stop has given its room away, though its client may take a moment.
+#[test]
+fn what_is_stopping_is_not_in_the_way() {
+    let comes_and_goes = |world: &mut World, _| {
+        world.register(job("other", job_type::SERVICE, 24));
+        world.deregister("other");
+    };
+    assert_eq!(after(spread_out(3), comes_and_goes), (3, 0));
+}
+
+/// What is stopped says nothing of its client, who may have said something newer; only what servers conclude.
+#[test]
+fn a_stop_does_not_take_the_word_of_the_client_back() {
+    let mut world = World::new(1);
+    world.register(job("web", job_type::SERVICE, 1));
+    let plan = plan_of(&mut world, job("web", job_type::SERVICE, 0));
+    world.clients("web", ClientStatus::Running);
+    let result = verify(&world.state, &plan);
+    let command = to_command(&plan, &result, &world.state, 1, world.now);
+    assert_eq!(command.stops.len(), 1);
+    assert_eq!(command.stops[0].client_status, None);
 }

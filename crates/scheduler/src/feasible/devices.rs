@@ -311,3 +311,117 @@ fn text(attribute: &Attribute) -> Option<String> {
     }
     attribute.bool.map(|truth| truth.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str, instances: &[(&str, bool)], memory: &str) -> NodeDeviceResource {
+        let instance = |(id, healthy): &(&str, bool)| NodeDevice {
+            id: (*id).to_owned(),
+            healthy: *healthy,
+            ..NodeDevice::default()
+        };
+        NodeDeviceResource {
+            vendor: "nvidia".to_owned(),
+            r#type: "gpu".to_owned(),
+            name: name.to_owned(),
+            instances: instances.iter().map(instance).collect(),
+            attributes: [("memory".to_owned(), parse(memory))].into(),
+        }
+    }
+
+    fn node(devices: Vec<NodeDeviceResource>) -> Node {
+        Node {
+            node_resources: Some(NodeResources {
+                devices,
+                ..NodeResources::default()
+            }),
+            ..Node::default()
+        }
+    }
+
+    fn asks(count: u64, affinities: &[(&str, i64)]) -> (String, RequestedDevice) {
+        let affinity = |(model, weight): &(&str, i64)| Affinity {
+            l_target: "${device.model}".to_owned(),
+            operand: operand::EQUAL.to_owned(),
+            r_target: (*model).to_owned(),
+            weight: *weight,
+        };
+        let request = RequestedDevice {
+            name: "gpu".to_owned(),
+            count,
+            affinities: affinities.iter().map(affinity).collect(),
+            ..RequestedDevice::default()
+        };
+        ("t".to_owned(), request)
+    }
+
+    fn given(node: &Node, requests: &[(String, RequestedDevice)]) -> Result<Vec<String>, String> {
+        let offer = offer(node, None, requests)?;
+        let ids = offer.devices.into_iter().flat_map(|(_, d)| d.device_ids);
+        Ok(ids.collect())
+    }
+
+    #[test]
+    fn only_healthy_instances_are_given_and_each_once() {
+        let node = node(vec![group(
+            "t4",
+            &[("a", false), ("b", true), ("c", true)],
+            "16",
+        )]);
+        let two = given(&node, &[asks(1, &[]), asks(1, &[])]);
+        assert_eq!(two.expect("there are two"), ["b", "c"]);
+        let three = given(&node, &[asks(1, &[]), asks(2, &[])]);
+        assert_eq!(three.unwrap_err(), "no devices match request");
+    }
+
+    #[test]
+    fn the_best_liked_group_with_enough_is_taken_the_first_of_equals() {
+        let node = node(vec![
+            group("t4", &[("a", true), ("b", true)], "16"),
+            group("a100", &[("c", true)], "80"),
+        ]);
+        let first = |requests| given(&node, &[requests]).expect("there is one")[0].clone();
+        assert_eq!(first(asks(1, &[])), "a");
+        assert_eq!(first(asks(1, &[("a100", 50)])), "c");
+        assert_eq!(first(asks(1, &[("t4", -50)])), "c");
+        assert_eq!(first(asks(2, &[("a100", 50)])), "a", "there is but one c");
+    }
+
+    #[test]
+    fn the_score_is_the_share_of_the_weights_that_are_matched_whatever_their_sign() {
+        let node = node(vec![group("t4", &[("a", true), ("b", true)], "16")]);
+        let score = |requests: &[(String, RequestedDevice)]| {
+            offer(&node, None, requests).expect("there is one").score
+        };
+        assert_eq!(score(&[asks(1, &[])]), None);
+        assert_eq!(score(&[asks(1, &[("t4", -30), ("a100", 10)])]), Some(-0.75));
+        let both = [asks(1, &[("t4", 30)]), asks(1, &[("a100", -10)])];
+        assert_eq!(score(&both), Some(0.75), "of all devices");
+    }
+
+    #[test]
+    fn numbers_are_compared_in_their_units_and_only_with_their_like() {
+        let group = group("t4", &[], "16 GiB");
+        for (operand, right, expected) in [
+            (">", "16000 MiB", true),
+            (">", "17000 MiB", false),
+            ("=", "16384 MiB", true),
+            (">", "1 MHz", false),
+            ("<", "1 EHz", false),
+            ("!=", "16384 MiB", false),
+            ("!=", "1 MiB", true),
+        ] {
+            let found = holds(&group, "${device.attr.memory}", operand, right);
+            assert_eq!(found, expected, "16 GiB {operand} {right}");
+        }
+        assert!(!holds(
+            &group,
+            "${device.attr.no}",
+            "!=",
+            "${device.attr.x}"
+        ));
+        assert!(holds(&group, "${device.attr.no}", "!=", "1"));
+    }
+}

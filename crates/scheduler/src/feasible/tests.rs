@@ -1,7 +1,8 @@
 //! Every operator on every kind of value, as a table.
 
+use super::drivers;
 use super::predicate::Predicate;
-use caravan_model::{Constraint, Node};
+use caravan_model::{Constraint, DriverInfo, Node};
 
 fn node() -> Node {
     let mut node = Node {
@@ -19,6 +20,37 @@ fn node() -> Node {
     }
     node.meta.insert("tags".into(), "a, b,c".into());
     node
+}
+
+#[test]
+fn a_driver_must_be_found_and_well_or_else_be_told_of_by_an_attribute() {
+    let wants = ["exec".to_owned()].into();
+    for (detected, healthy, expected) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+    ] {
+        let mut node = node();
+        node.attributes.insert("driver.exec".into(), "1".into());
+        let info = DriverInfo {
+            detected,
+            healthy,
+            ..DriverInfo::default()
+        };
+        node.drivers.insert("exec".to_owned(), info);
+        assert_eq!(
+            drivers::has(&node, &wants),
+            expected,
+            "{detected} {healthy}"
+        );
+    }
+    for (attribute, expected) in [("1", true), ("true", true), ("0", false), ("yes", false)] {
+        let mut node = node();
+        node.attributes
+            .insert("driver.exec".into(), attribute.into());
+        assert_eq!(drivers::has(&node, &wants), expected, "{attribute}");
+    }
+    assert!(!drivers::has(&node(), &wants));
 }
 
 #[test]

@@ -204,3 +204,49 @@ impl Conditions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_conditions() {
+        let table = "
+            1.2.3     = 1.2.3      : yes yes
+            1.2       = 1.2.0      : yes yes
+            v1.2.3    >= 1.2       : yes yes
+            1.2.3.4   > 1.2.3      : yes no
+            1.02.3    >= 1.2       : yes no
+            1.2.3rc1  != 1.2.3     : yes no
+            1.2.3-rc1 < 1.2.3      : no  yes
+            1.2.3-rc1 >= 1.2.0     : no  yes
+            1.2.3-rc2 > 1.2.3-rc1  : yes yes
+            1.2.4-rc2 > 1.2.3-rc1  : no  yes
+            1.2.3     > 1.2.3-rc1  : yes yes
+            1.2.3-a   > 1.2.3-1    : yes yes
+            1.2.3-1   < 1.2.3-a    : yes yes
+            1.2.3-10  > 1.2.3-9    : yes yes
+            1.2.3-a.1 > 1.2.3-a    : yes yes
+            1.2.3-a   < 1.2.3-a.1  : yes yes
+            1.2.3+b   = 1.2.3      : yes yes
+            1.2.9     ~> 1.2.3     : yes no
+            1.3.0     ~> 1.2.3     : no  no
+            1.3.0     ~> 1.2       : yes no
+            1.2.3     ~> 1.2.3-rc1 : no  no
+            1.2.3-rc2 ~> 1.2.3-rc1 : yes no
+            x         = 1          : no  no
+        ";
+        for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (rule, expected) = line.split_once(" : ").expect("a rule and verdicts");
+            let (version, condition) = rule.split_once(' ').expect("a version and a condition");
+            let verdict = |strict| {
+                let conditions = Conditions::parse(condition.trim(), strict);
+                conditions.is_some_and(|conditions| conditions.admit(version))
+            };
+            let word = |holds: bool| if holds { "yes" } else { "no" };
+            let found = [word(verdict(false)), word(verdict(true))];
+            let expected: Vec<&str> = expected.split_whitespace().collect();
+            assert_eq!(found[..], expected[..], "{line}");
+        }
+    }
+}

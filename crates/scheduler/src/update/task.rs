@@ -82,3 +82,67 @@ fn resources_differ(old: &Resources, new: &Resources) -> bool {
         || *numa != old.numa
         || *secrets_mb != old.secrets_mb
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replaced(change: fn(&mut Task)) -> bool {
+        let mut new = Task::default();
+        change(&mut new);
+        differs(&Task::default(), &new)
+    }
+
+    #[test]
+    fn what_a_task_was_started_with_replaces_it() {
+        let changes: &[fn(&mut Task)] = &[
+            |task| task.name = "other".to_owned(),
+            |task| task.driver = "exec".to_owned(),
+            |task| task.user = "nobody".to_owned(),
+            |task| drop(task.config.insert("command".to_owned(), "ls".into())),
+            |task| drop(task.env.insert("A".into(), "b".into())),
+            |task| task.vault = Some(Vault::default()),
+            |task| task.secrets.push(Secret::default()),
+            |task| task.templates.push(Template::default()),
+            |task| task.artifacts.push(Artifact::default()),
+            |task| task.volume_mounts.push(VolumeMount::default()),
+            |task| task.csi_plugin_config = Some(CsiPluginConfig::default()),
+            |task| task.identity = Some(Identity::default()),
+            |task| task.identities.push(Identity::default()),
+            |task| task.log_config.disabled = true,
+            |task| task.restart_policy.render_templates = true,
+            |task| task.resources.cpu = 1,
+            |task| task.resources.cores = 1,
+            |task| task.resources.memory_mb = 1,
+            |task| task.resources.memory_max_mb = 1,
+            |task| task.resources.secrets_mb = 1,
+            |task| task.resources.numa = Some(Numa::default()),
+            |task| task.resources.devices.push(RequestedDevice::default()),
+            |task| task.resources.networks.push(NetworkResource::default()),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            assert!(replaced(*change), "the change number {number}");
+        }
+    }
+
+    #[test]
+    fn what_its_agent_can_be_told_does_not() {
+        let changes: &[fn(&mut Task)] = &[
+            |_| {},
+            |task| task.services.push(Service::default()),
+            |task| task.constraints.push(Constraint::default()),
+            |task| task.affinities.push(Affinity::default()),
+            |task| task.lifecycle = Some(Lifecycle::default()),
+            |task| task.kill_timeout = Duration::from_secs(9),
+            |task| task.kill_signal = "SIGINT".to_owned(),
+            |task| task.log_config.max_files = 9,
+            |task| task.leader = true,
+            |task| task.shutdown_delay = Duration::from_secs(9),
+            |task| task.restart_policy.attempts = 9,
+            |task| task.resources.disk_mb = 9,
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            assert!(!replaced(*change), "the change number {number}");
+        }
+    }
+}
