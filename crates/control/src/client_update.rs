@@ -186,6 +186,8 @@ mod tests {
         assert_eq!(told(unlimited(), tried, failed), ["alloc-failure"]);
         assert_eq!(told(None, |_| {}, failed), none, "there is no policy");
         assert_eq!(told(unlimited(), waits, failed), none, "one waits already");
+        let again = |alloc: &mut Allocation| alloc.client_status = failed;
+        assert_eq!(told(unlimited(), again, failed), none, "it was told before");
         assert_eq!(told(unlimited(), |_| {}, ClientStatus::Complete), none);
         assert_eq!(told(unlimited(), |_| {}, ClientStatus::Running), none);
     }
@@ -226,6 +228,33 @@ mod tests {
             now: cluster.now,
         });
         // With its job an allocation is forgotten, too: there is nothing to look at.
+        assert_eq!(follow(&mut cluster, &[update]), Vec::<String>::new());
+    }
+
+    /// Attempts are counted back from the failure, however late the servers hear of it.
+    #[test]
+    fn a_failure_counts_when_it_happened() {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let mut job = service("web", 1);
+        job.task_groups[0].reschedule_policy = once();
+        let job = cluster.register(job);
+        let id = cluster.place(1, &job, |alloc| {
+            alloc.reschedule_tracker.get_or_insert_default().events = vec![RescheduleEvent {
+                reschedule_time: at(0),
+                ..RescheduleEvent::default()
+            }];
+        });
+        let mut update = Allocation::clone(cluster.state.alloc(&id).expect("placed"));
+        update.client_status = ClientStatus::Failed;
+        let task = TaskState {
+            state: TaskPhase::Dead,
+            failed: true,
+            finished_at: at(10).into(),
+            ..TaskState::default()
+        };
+        update.task_states.insert("t".to_owned(), task);
+        cluster.pass(4000);
         assert_eq!(follow(&mut cluster, &[update]), Vec::<String>::new());
     }
 

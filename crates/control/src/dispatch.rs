@@ -310,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_payload_and_the_highest_priority_are_allowed() {
+        let largest = JobDispatchRequest {
+            payload: vec![7; MAX_PAYLOAD],
+            priority: 100,
+            ..request(&["scene"])
+        };
+        let child = derive(&parent(), &largest, "", UnixNanos(0), "0", 100).expect("allowed");
+        assert_eq!(child.priority, 100);
+    }
+
+    #[test]
     fn payloads_survive_storage() {
         for payload in [Vec::new(), b"x".to_vec(), vec![3; MAX_PAYLOAD]] {
             assert_eq!(decompress(&compress(&payload)).expect("a block"), payload);

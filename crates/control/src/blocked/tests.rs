@@ -346,6 +346,50 @@ fn no_more_is_said_to_be_needed_than_surely_is() {
     assert_eq!(least_asked(&cluster.state, &eval), [(least, 1)]);
 }
 
+#[test]
+fn an_event_is_remembered_for_a_quarter_of_an_hour() {
+    for (minutes, woken) in [(15, true), (16, false)] {
+        let mut tracked = Tracked::new(100);
+        tracked.cluster.register(asking("a", 100));
+        let eval = waiting(&tracked.cluster, 1, "a");
+        tracked.freed(node_id(1));
+        assert_eq!(tracked.wake(), [0_u128; 0], "nobody waits yet");
+        tracked.cluster.pass(minutes * 60);
+        tracked.blocked.tick(tracked.cluster.now);
+        tracked.block(eval);
+        assert_eq!(!tracked.wake().is_empty(), woken, "after {minutes} min");
+    }
+}
+
+#[test]
+fn room_for_everybody_wakes_not_everybody_at_once() {
+    let mut tracked = Tracked::new(1_000_000);
+    for number in 1..=100 {
+        tracked.wait_for(number, &format!("job-{number}"), 1);
+    }
+    tracked.freed(node_id(1));
+    assert_eq!(tracked.wake().len(), MOST_AT_ONCE);
+    for number in 1..=100 {
+        tracked.blocked.done(EvalId::from_u128(number));
+    }
+    assert_eq!(tracked.wake().len(), 100 - MOST_AT_ONCE);
+}
+
+#[test]
+fn only_who_lost_too_many_races_is_tried_again_now_and_then() {
+    let mut tracked = Tracked::new(0);
+    for (number, why) in [(1, trigger::QUEUED_ALLOCS), (2, trigger::MAX_PLANS)] {
+        let job = format!("job-{number}");
+        tracked.cluster.register(asking(&job, 100));
+        let mut eval = waiting(&tracked.cluster, number, &job);
+        eval.triggered_by = why.to_owned();
+        tracked.block(eval);
+    }
+    let again = tracked.blocked.unblock_failed();
+    let again: Vec<u128> = again.iter().map(|eval| eval.id.0.as_u128()).collect();
+    assert_eq!(again, [2]);
+}
+
 /// An allocation that the update replaces makes room itself: whoever waits needs only what the new one asks for beyond
 /// it, on the node where it runs if no other may serve.
 #[test]

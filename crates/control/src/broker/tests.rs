@@ -174,3 +174,35 @@ fn dropping_one_that_waits_lets_nothing_overtake_what_is_in_flight() {
     broker.ack(EvalId::from_u128(1), "t", at(0)).unwrap();
     assert!(broker.dequeue(TYPES, "u".into(), at(0)).is_some());
 }
+
+#[test]
+fn deliveries_are_counted_from_the_last_one_that_was_done() {
+    let mut broker = broker();
+    let mut now = 0;
+    for _ in 0..2 {
+        broker.enqueue(eval(1, "a", 50), None, at(now));
+        for pause in [1, 20] {
+            let held = broker.dequeue(TYPES, "t".into(), at(now)).unwrap();
+            broker.nack(held.id, "t", at(now)).unwrap();
+            now += pause;
+            broker.tick(at(now));
+        }
+        let held = broker.dequeue(TYPES, "t".into(), at(now)).unwrap();
+        broker.ack(held.id, "t", at(now)).unwrap();
+    }
+    assert_eq!(broker.stats(), BrokerStats::default());
+}
+
+#[test]
+fn one_that_is_to_wait_for_a_while_does() {
+    let mut broker = broker();
+    let later = Evaluation {
+        wait: Duration::from_secs(30),
+        ..Evaluation::clone(&eval(1, "a", 50))
+    };
+    broker.enqueue(Arc::new(later), None, at(5));
+    assert!(broker.dequeue(TYPES, "t".into(), at(5)).is_none());
+    assert_eq!(broker.tick(at(34)), Some(at(35)));
+    broker.tick(at(35));
+    assert!(broker.dequeue(TYPES, "t".into(), at(35)).is_some());
+}

@@ -322,6 +322,16 @@ fn zones() {
 }
 
 #[test]
+fn a_range_may_be_of_one() {
+    check(
+        "0 5-5 * * *",
+        "UTC",
+        "2024-01-10T12:00:00Z",
+        &["2024-01-11T05:00:00Z"],
+    );
+}
+
+#[test]
 fn what_is_not_understood() {
     for text in [
         "",

@@ -104,6 +104,7 @@ fn a_healthy_verdict_has_the_job_looked_at_once() {
         (evals[0].deployment_id, evals[0].priority),
         (deployment_id(WATCHED), 60)
     );
+    assert_eq!(evals[0].job_modify_index, 0, "whatever the job's version");
     assert_eq!(
         wake,
         Some(at(605)),
@@ -586,4 +587,48 @@ fn the_progress_deadline_lies_on_what_replaces_a_healthy_one() {
         row(&cluster).status_description,
         deployment_description::PROGRESS_DEADLINE
     );
+}
+
+/// A job that was purged and registered anew begins with version 0 again: a deployment from before is none of its.
+#[test]
+fn a_rollout_of_a_job_of_the_same_name_is_left_alone() {
+    let mut cluster = rollout(|_| {});
+    place(&mut cluster, 1, |_| {});
+    let mut stale = row(&cluster).clone();
+    stale.job_create_index += 1;
+    cluster.plan(PlanApply {
+        deployment: Some(Box::new(stale)),
+        ..PlanApply::default()
+    });
+    cluster.pass(10_000);
+    assert_eq!(settle(&mut cluster), (vec![], None));
+}
+
+#[test]
+fn a_verdict_on_an_older_rollout_takes_no_job_back() {
+    let mut cluster = rollout(|group| group.auto_revert = true);
+    let alloc = place(&mut cluster, 1, |_| {});
+    let mut newer = cluster.job("web").clone();
+    newer.priority = 70;
+    let newer = cluster.register(newer);
+    let id = deployment_id(WATCHED);
+    let command =
+        cluster.with_ids(|state, now, ids| set_health(state, id, vec![], vec![alloc], now, ids));
+    cluster.apply(command.expect("its own"));
+    assert_eq!(row(&cluster).status, DeploymentStatus::Failed);
+    assert_eq!(cluster.job("web").version, newer.version);
+}
+
+#[test]
+fn canaries_that_were_healthy_and_are_gone_are_not_promoted() {
+    let promoting = |group: &mut DeploymentState| {
+        group.auto_promote = true;
+        group.desired_canaries = 1;
+    };
+    let mut cluster = rollout(promoting);
+    let alloc = place(&mut cluster, 1, canary);
+    cluster.tell(alloc, ClientStatus::Running, Some(true));
+    cluster.tell(alloc, ClientStatus::Complete, Some(true));
+    settle(&mut cluster);
+    assert!(!row(&cluster).task_groups["web"].promoted);
 }

@@ -433,3 +433,28 @@ fn plugins_of_volumes_go_last() {
     assert_eq!(told(&cluster), [alloc_id(1)]);
     assert!(node(&cluster, 1).drain_strategy.is_none());
 }
+
+#[test]
+fn a_drain_remembers_nothing_of_one_that_is_over() {
+    let mut cluster = Cluster::new();
+    cluster.add_node(1);
+    let begin = |cluster: &mut Cluster, meta: StringMap| {
+        let row = Node::clone(node(cluster, 1));
+        let (update, evals) = cluster.with_ids(|state, now, ids| {
+            drain_update(state, &row, Some(&hour()), false, meta, now, ids)
+        });
+        cluster.apply(Command::UpdateNodeDrains {
+            updates: [(row.id, update)].into(),
+            evals,
+            now: cluster.now,
+        });
+    };
+    begin(&mut cluster, [("why".to_owned(), "disk".to_owned())].into());
+    settle(&mut cluster);
+    assert!(node(&cluster, 1).drain_strategy.is_none(), "it was empty");
+    cluster.pass(60);
+    begin(&mut cluster, StringMap::new());
+    let last = node(&cluster, 1).last_drain.clone().expect("it is noted");
+    assert!(last.meta.is_empty());
+    assert_eq!(last.started_at, at(60).into());
+}

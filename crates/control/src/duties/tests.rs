@@ -315,7 +315,7 @@ fn registered(id: &str, priority: i64, prohibit_overlap: bool) -> Job {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_wanted_is_wanted_once(happenings in prop::collection::vec(happening(), 1..60)) {
