@@ -307,6 +307,12 @@ impl Blocked {
         self.offers.tick(now)
     }
 
+    /// Whether there are evaluations to be canceled.
+    #[must_use]
+    pub fn has_duplicates(&self) -> bool {
+        !self.duplicates.is_empty()
+    }
+
     /// Takes up to `limit` evaluations that newer ones of their job made superfluous: they are to be canceled.
     pub fn take_duplicates(&mut self, limit: usize) -> Vec<Arc<Evaluation>> {
         let count = self.duplicates.len().min(limit);

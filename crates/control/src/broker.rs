@@ -340,19 +340,30 @@ impl Broker {
         for id in lost {
             self.give_back(id, now);
         }
-        let delayed = self.delayed.first().map(|(until, _)| *until);
         let expiry = self
             .outstanding
             .values()
             .filter_map(|held| held.expires)
             .min();
-        delayed.into_iter().chain(expiry).min()
+        self.next_delayed().into_iter().chain(expiry).min()
+    }
+
+    /// When the first of those that wait for a time is ready.
+    #[must_use]
+    pub fn next_delayed(&self) -> Option<UnixNanos> {
+        self.delayed.first().map(|(until, _)| *until)
     }
 
     /// Whether an evaluation is about to be canceled for a newer one of its job.
     #[must_use]
     pub fn is_cancelable(&self, id: EvalId) -> bool {
         self.cancelable.iter().any(|eval| eval.id == id)
+    }
+
+    /// Whether there are evaluations to be canceled.
+    #[must_use]
+    pub fn has_cancelable(&self) -> bool {
+        !self.cancelable.is_empty()
     }
 
     /// Takes up to `limit` evaluations that newer ones of their job made superfluous.

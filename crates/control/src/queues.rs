@@ -45,6 +45,12 @@ impl Queues {
         self.blocked.knows(eval.id) || self.broker.is_cancelable(eval.id)
     }
 
+    /// Whether there are evaluations to be canceled.
+    #[must_use]
+    pub fn has_superfluous(&self) -> bool {
+        self.broker.has_cancelable() || self.blocked.has_duplicates()
+    }
+
     /// Stops leading: forgets everything.
     pub fn revoke(&mut self) {
         self.set_enabled(false);

@@ -1,10 +1,83 @@
-//! Which controllers a leader runs.
+//! The controllers that a leader runs: each is asked again when something that concerns it changed, or its time has
+//! come.
 
+use crate::clock;
 use crate::config::ServerConfig;
-use caravan_control::Controller;
-use caravan_control::Settings;
+use crate::leader::pause_until;
+use crate::server::Shared;
+use caravan_control::{Controller, Ids, Settings};
+use caravan_state::{Applied, Change, Command};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use tokio::sync::Notify;
 
 /// Every controller, fresh: what it remembers begins with this leadership.
-pub(crate) fn controllers(config: &ServerConfig) -> Vec<Box<dyn Controller>> {
-    caravan_control::controllers(&Settings { gc: config.gc })
+pub(crate) fn all(config: &ServerConfig) -> Vec<Arc<Duty>> {
+    let controllers = caravan_control::controllers(&Settings { gc: config.gc });
+    let duty = |controller: Box<dyn Controller>| Duty {
+        name: controller.name(),
+        controller: Mutex::new(controller),
+        concerned: Notify::new(),
+    };
+    controllers.into_iter().map(duty).map(Arc::new).collect()
+}
+
+/// A controller and what wakes it.
+pub(crate) struct Duty {
+    name: &'static str,
+    controller: Mutex<Box<dyn Controller>>,
+    concerned: Notify,
+}
+
+impl Duty {
+    /// Wakes the controller if it is concerned.
+    pub(crate) fn observe(&self, batch: &[Applied]) {
+        let concerned = match self.controller.try_lock() {
+            Ok(controller) => changes(batch).any(|change| controller.concerns(change)),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                changes(batch).any(|change| poisoned.get_ref().concerns(change))
+            }
+            // What would concern it is being decided.
+            Err(TryLockError::WouldBlock) => true,
+        };
+        if concerned {
+            self.concerned.notify_one();
+        }
+    }
+
+    /// Changes were passed over, and it may have been concerned.
+    pub(crate) fn suspect(&self) {
+        self.concerned.notify_one();
+    }
+
+    /// Does what the controller says until dropped.
+    pub(crate) async fn run(&self, shared: &Shared) {
+        loop {
+            let step = self
+                .controller
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .step(
+                    &shared.store.snapshot(),
+                    clock::now(),
+                    &mut Ids(&mut clock::fresh),
+                );
+            for command in &step.commands {
+                self.propose(shared, command).await;
+            }
+            tokio::select! {
+                () = self.concerned.notified() => {}
+                () = tokio::time::sleep(pause_until(step.wake_at)) => {}
+            }
+        }
+    }
+
+    async fn propose(&self, shared: &Shared, command: &Command) {
+        if let Err(error) = shared.proposer.propose(command).await {
+            tracing::warn!(controller = self.name, %error, "a change was not made");
+        }
+    }
+}
+
+fn changes(batch: &[Applied]) -> impl Iterator<Item = &Change> {
+    batch.iter().flat_map(|applied| &applied.changes)
 }

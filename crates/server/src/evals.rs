@@ -1,61 +1,95 @@
 //! The leader's evaluations: the broker and the blocked ones behind one lock, and who waits for work.
 
+use crate::clock;
 use caravan_control::Queues;
 use caravan_control::broker::TokenError;
 use caravan_model::*;
 use caravan_state::{Applied, State};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+
+/// The types of jobs that workers schedule.
+const SCHEDULED_TYPES: &[&str] = &[
+    job_type::SERVICE,
+    job_type::BATCH,
+    job_type::SYSTEM,
+    job_type::SYSBATCH,
+];
+/// How long the clock of the queues stands still at most.
+const TICK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Evaluations to be scheduled. Empty and off on servers that do not lead.
 #[derive(Default)]
 pub(crate) struct Evals {
     queues: Mutex<Queues>,
-    /// Something may be ready, or a wake-up moved.
-    moved: Notify,
+    /// One could be handed out.
+    ready: Notify,
+    /// Some are to be canceled.
+    superfluous: Notify,
+    /// Something has to be done sooner than the clock would look.
+    sooner: Notify,
+    /// When the clock looks next.
+    next_tick: AtomicI64,
 }
 
 impl Evals {
-    /// The queues. Never hold this across an await.
+    /// The queues, to be asked. Never hold this across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queues> {
         // A panic while it was held leaves plain collections behind, which stay usable.
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the queues, and wakes those who have something to do now. There are two changes for each evaluation,
+    /// so nobody is woken for nothing.
+    fn change<T>(&self, change: impl FnOnce(&mut Queues) -> T) -> T {
+        let mut queues = self.lock();
+        let result = change(&mut queues);
+        let ready = queues.broker.has_ready(SCHEDULED_TYPES);
+        let superfluous = queues.has_superfluous();
+        let due = queues.broker.next_delayed();
+        drop(queues);
+        if ready {
+            self.ready.notify_one();
+        }
+        if superfluous {
+            self.superfluous.notify_one();
+        }
+        if due.is_some_and(|due| due.0 < self.next_tick.load(Ordering::Relaxed)) {
+            self.sooner.notify_one();
+        }
+        result
+    }
+
     /// Begins to lead, or takes everything up anew: every evaluation that is not terminal, unless an operator has
     /// paused the broker.
     pub(crate) fn establish(&self, state: &State, now: UnixNanos) {
-        self.lock().establish(state, now);
-        self.moved.notify_waiters();
+        self.change(|queues| queues.establish(state, now));
     }
 
     /// Stops leading: forgets everything.
     pub(crate) fn revoke(&self) {
-        self.lock().revoke();
-        self.moved.notify_waiters();
+        self.change(Queues::revoke);
     }
 
     /// Takes up what a batch of commands changed.
     pub(crate) fn observe(&self, batch: &[Applied], state: &State, now: UnixNanos) {
-        self.lock().observe(batch, state, now);
-        self.moved.notify_waiters();
+        self.change(|queues| queues.observe(batch, state, now));
     }
 
-    /// Hands out the next evaluation of these types, waiting for one.
-    pub(crate) async fn dequeue(
-        &self,
-        types: &[&str],
-        clock: fn() -> UnixNanos,
-    ) -> (Arc<Evaluation>, String) {
+    /// Hands out the next evaluation, waiting for one.
+    pub(crate) async fn dequeue(&self) -> (Arc<Evaluation>, String) {
         let token = uuid::Uuid::new_v4().to_string();
         loop {
-            let moved = self.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            if let Some(eval) = self.lock().broker.dequeue(types, token.clone(), clock()) {
+            // When there is another one, the next worker is woken by this.
+            let next = self.change(|queues| {
+                let (types, token) = (SCHEDULED_TYPES, token.clone());
+                queues.broker.dequeue(types, token, clock::now())
+            });
+            if let Some(eval) = next {
                 return (eval, token);
             }
-            moved.await;
+            self.ready.notified().await;
         }
     }
 
@@ -69,26 +103,54 @@ impl Evals {
         state: &State,
         now: UnixNanos,
     ) -> Result<(), TokenError> {
-        let result = self.lock().ack(id, token, reblock, state, now);
-        self.moved.notify_waiters();
-        result
+        self.change(|queues| queues.ack(id, token, reblock, state, now))
     }
 
     pub(crate) fn nack(&self, id: EvalId, token: &str, now: UnixNanos) -> Result<(), TokenError> {
-        let result = self.lock().broker.nack(id, token, now);
-        self.moved.notify_waiters();
-        result
+        self.change(|queues| queues.broker.nack(id, token, now))
     }
 
-    /// Makes ready what has waited long enough. Returns when to be asked again.
-    pub(crate) fn tick(&self, state: &State, now: UnixNanos) -> Option<UnixNanos> {
-        let wake = self.lock().tick(state, now);
-        self.moved.notify_waiters();
-        wake
+    /// Makes ready those that lost too many races for room.
+    pub(crate) fn retry_crowded_out(&self, now: UnixNanos) {
+        self.change(|queues| {
+            for eval in queues.blocked.unblock_failed() {
+                queues.broker.enqueue(eval, None, now);
+            }
+        });
     }
 
-    /// Resolves when the queues may have moved.
-    pub(crate) fn moved(&self) -> tokio::sync::futures::Notified<'_> {
-        self.moved.notified()
+    /// Takes up to `limit` of those that newer ones of their job made superfluous, and up to `limit` that wait beside
+    /// another one of their job; waits until there are some.
+    pub(crate) async fn superfluous(
+        &self,
+        limit: usize,
+    ) -> (Vec<Arc<Evaluation>>, Vec<Arc<Evaluation>>) {
+        loop {
+            let taken = self.change(|queues| {
+                let cancelable = queues.broker.take_cancelable(limit);
+                (cancelable, queues.blocked.take_duplicates(limit))
+            });
+            if !(taken.0.is_empty() && taken.1.is_empty()) {
+                return taken;
+            }
+            self.superfluous.notified().await;
+        }
+    }
+
+    /// Makes ready what has waited long enough, now and whenever it is time.
+    pub(crate) async fn keep_time(&self, snapshot: impl Fn() -> Arc<State>) {
+        loop {
+            let now = clock::now();
+            let next = self.lock().tick(&snapshot(), now);
+            let pause = next.map_or(TICK, |next| next.since(now).to_std().min(TICK));
+            let at = now + Duration::from(pause);
+            self.next_tick.store(at.0, Ordering::Relaxed);
+            // Also what was delayed between the tick and now.
+            self.change(|_| ());
+            tokio::select! {
+                () = self.sooner.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
     }
 }

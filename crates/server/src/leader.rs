@@ -1,11 +1,10 @@
 //! The leader's duties: begun when this server is elected, dropped when it no longer leads.
 
 use crate::clock;
+use crate::duties::Duty;
 use crate::nodes::Nodes;
 use crate::server::Shared;
-use crate::store::any_change;
 use crate::worker::Worker;
-use caravan_control::{Controller, Ids};
 use caravan_model::*;
 use caravan_state::{ClusterMetadata, Command};
 use caravan_telemetry as telemetry;
@@ -16,8 +15,6 @@ use tokio::task::JoinSet;
 
 /// How many superfluous evaluations are canceled with one command.
 const CANCEL_BATCH: usize = 728;
-/// A move of the queues between two looks is noticed after this at the latest.
-const TICK: std::time::Duration = std::time::Duration::from_secs(1);
 /// The longest pause of a duty that has nothing to wait for.
 const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -84,7 +81,8 @@ async fn lead(shared: &Arc<Shared>) {
     drop(state);
 
     let mut duties = JoinSet::new();
-    duties.spawn(feed(Arc::clone(shared), changes));
+    let controllers = crate::duties::all(&shared.config);
+    duties.spawn(feed(Arc::clone(shared), changes, controllers.clone()));
     duties.spawn(tick_evals(Arc::clone(shared)));
     duties.spawn(reap_superfluous(Arc::clone(shared)));
     duties.spawn(reap_undeliverable(Arc::clone(shared)));
@@ -109,8 +107,9 @@ async fn lead(shared: &Arc<Shared>) {
         };
         duties.spawn(async move { worker.run().await });
     }
-    for controller in crate::duties::controllers(&shared.config) {
-        duties.spawn(control(Arc::clone(shared), controller));
+    for controller in controllers {
+        let shared = Arc::clone(shared);
+        duties.spawn(async move { controller.run(&shared).await });
     }
     while let Some(ended) = duties.join_next().await {
         if let Err(error) = ended {
@@ -156,21 +155,24 @@ async fn initialize(shared: &Shared) -> Result<(), crate::propose::ProposeError>
     Ok(())
 }
 
-/// Gives the queues everything that is applied.
+/// Gives the queues and the controllers everything that is applied.
 async fn feed(
     shared: Arc<Shared>,
     mut changes: tokio::sync::broadcast::Receiver<crate::store::AppliedBatch>,
+    controllers: Vec<Arc<Duty>>,
 ) {
     loop {
         match changes.recv().await {
-            Ok(batch) => shared
-                .evals
-                .observe(&batch, &shared.store.snapshot(), clock::now()),
+            Ok(batch) => {
+                let state = shared.store.snapshot();
+                shared.evals.observe(&batch, &state, clock::now());
+                controllers.iter().for_each(|duty| duty.observe(&batch));
+            }
             Err(RecvError::Lagged(missed)) => {
                 tracing::warn!(missed, "evaluations are taken up from the state anew");
-                shared
-                    .evals
-                    .establish(&shared.store.snapshot(), clock::now());
+                let state = shared.store.snapshot();
+                shared.evals.establish(&state, clock::now());
+                controllers.iter().for_each(|duty| duty.suspect());
             }
             Err(RecvError::Closed) => return,
         }
@@ -178,18 +180,10 @@ async fn feed(
 }
 
 async fn tick_evals(shared: Arc<Shared>) {
-    loop {
-        // The tick itself says that the queues may have moved: who listened before it would hear itself for ever.
-        let wake = shared.evals.tick(&shared.store.snapshot(), clock::now());
-        let moved = shared.evals.moved();
-        tokio::select! {
-            () = moved => {}
-            () = tokio::time::sleep(pause_until(wake).min(TICK)) => {}
-        }
-    }
+    shared.evals.keep_time(|| shared.store.snapshot()).await;
 }
 
-fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
+pub(crate) fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
     wake.map_or(LONGEST_PAUSE, |at| {
         at.since(clock::now()).to_std().min(LONGEST_PAUSE)
     })
@@ -198,16 +192,7 @@ fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
 /// Cancels evaluations that newer ones of their job made superfluous.
 async fn reap_superfluous(shared: Arc<Shared>) {
     loop {
-        let moved = shared.evals.moved();
-        tokio::pin!(moved);
-        moved.as_mut().enable();
-        let (cancelable, duplicates) = {
-            let mut queues = shared.evals.lock();
-            (
-                queues.broker.take_cancelable(CANCEL_BATCH),
-                queues.blocked.take_duplicates(CANCEL_BATCH),
-            )
-        };
+        let (cancelable, duplicates) = shared.evals.superfluous(CANCEL_BATCH).await;
         let superseded = "canceled after more recent eval was processed".to_owned();
         let mut evals: Vec<Evaluation> = cancelable
             .iter()
@@ -222,10 +207,6 @@ async fn reap_superfluous(shared: Arc<Shared>) {
                 ),
             )
         }));
-        if evals.is_empty() {
-            moved.await;
-            continue;
-        }
         let command = Command::UpsertEvals {
             evals,
             now: clock::now(),
@@ -301,10 +282,7 @@ async fn retry_crowded_out(shared: Arc<Shared>) {
     let mut pause = tokio::time::interval(std::time::Duration::from_secs(60));
     loop {
         pause.tick().await;
-        let mut queues = shared.evals.lock();
-        for eval in queues.blocked.unblock_failed() {
-            queues.broker.enqueue(eval, None, clock::now());
-        }
+        shared.evals.retry_crowded_out(clock::now());
     }
 }
 
@@ -327,41 +305,6 @@ async fn watch_heartbeats(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.nodes.beaten() => {}
             () = tokio::time::sleep(pause_until(wake)) => {}
-        }
-    }
-}
-
-/// Runs a controller whenever something that concerns it changed, or its time has come.
-async fn control(shared: Arc<Shared>, mut controller: Box<dyn Controller>) {
-    let mut changes = shared.store.changes();
-    loop {
-        let step = controller.step(
-            &shared.store.snapshot(),
-            clock::now(),
-            &mut Ids(&mut clock::fresh),
-        );
-        for command in &step.commands {
-            if let Err(error) = shared.proposer.propose(command).await {
-                tracing::warn!(controller = controller.name(), %error, "a change was not made");
-            }
-        }
-        tokio::select! {
-            () = until_concerned(&mut changes, controller.as_ref()) => {}
-            () = tokio::time::sleep(pause_until(step.wake_at)) => {}
-        }
-    }
-}
-
-async fn until_concerned(
-    changes: &mut tokio::sync::broadcast::Receiver<crate::store::AppliedBatch>,
-    controller: &dyn Controller,
-) {
-    loop {
-        match changes.recv().await {
-            Ok(batch) if any_change(&batch, |change| controller.concerns(change)) => break,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => break,
-            Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }

@@ -5,34 +5,63 @@ use caravan_model::NodeId;
 use caravan_state::{Applied, Change};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// The newest index at which there was news for a node, since this server started.
 pub(crate) struct NodeNews {
-    newest: Mutex<BTreeMap<NodeId, u64>>,
+    of_node: Mutex<BTreeMap<NodeId, News>>,
     /// What happened up to here is not known.
     since: AtomicU64,
+}
+
+/// What there was for one node, and who waits for more.
+#[derive(Default)]
+struct News {
+    newest: u64,
+    waiting: Arc<Notify>,
+}
+
+/// Who is to be told, once the state that has the news can be read.
+#[must_use = "who waits for news would wait for the next"]
+pub(crate) struct Waiting(Vec<Arc<Notify>>);
+
+impl Waiting {
+    /// Wakes them.
+    pub(crate) fn tell(self) {
+        for node in self.0 {
+            node.notify_waiters();
+        }
+    }
 }
 
 impl NodeNews {
     /// Observes everything after this index.
     pub(crate) fn since(index: u64) -> Self {
         Self {
-            newest: Mutex::default(),
+            of_node: Mutex::default(),
             since: AtomicU64::new(index),
         }
     }
 
-    /// What happened up to this index was not observed: another state took the place of what was there.
-    pub(crate) fn begin(&self, index: u64) {
+    fn of_node(&self) -> MutexGuard<'_, BTreeMap<NodeId, News>> {
+        self.of_node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened up to this index was not observed: another state took the place of what was there, which is news
+    /// for every node.
+    pub(crate) fn begin(&self, index: u64) -> Waiting {
         self.since.store(index, Ordering::Relaxed);
+        let of_node = self.of_node();
+        Waiting(of_node.values().map(|news| Arc::clone(&news.waiting)).collect())
     }
 
     /// Takes in what was applied.
-    pub(crate) fn observe(&self, batch: &[Applied]) {
+    pub(crate) fn observe(&self, batch: &[Applied]) -> Waiting {
+        let mut waiting = Vec::new();
         for applied in batch {
             if applied.restored {
-                self.begin(applied.index);
+                waiting.extend(self.begin(applied.index).0);
             }
             for change in &applied.changes {
                 let alloc = match change {
@@ -42,18 +71,28 @@ impl NodeNews {
                     Change::AllocRemoved(alloc) => alloc,
                     _ => continue,
                 };
-                let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-                newest.insert(alloc.node_id, applied.index);
+                let mut of_node = self.of_node();
+                let news = of_node.entry(alloc.node_id).or_default();
+                // A plan has many for the same node.
+                if news.newest < applied.index {
+                    news.newest = applied.index;
+                    waiting.push(Arc::clone(&news.waiting));
+                }
             }
         }
+        Waiting(waiting)
     }
 
     /// The index of the newest news for this node, as far as it may not have been told: what went on before this
     /// server started may be news, too.
     pub(crate) fn newest(&self, node: NodeId) -> u64 {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = self.since.load(Ordering::Relaxed);
-        newest.get(&node).copied().unwrap_or(0).max(since)
+        let newest = self.of_node().get(&node).map_or(0, |news| news.newest);
+        newest.max(self.since.load(Ordering::Relaxed))
+    }
+
+    /// Wakes its waiters when there is news for this node.
+    pub(crate) fn of(&self, node: NodeId) -> Arc<Notify> {
+        Arc::clone(&self.of_node().entry(node).or_default().waiting)
     }
 }
 
@@ -80,7 +119,7 @@ mod tests {
             restored: true,
             ..applied(9, Vec::new())
         };
-        news.observe(&[restored]);
+        news.observe(&[restored]).tell();
         assert_eq!(news.newest(NODE), 9);
     }
 
@@ -96,11 +135,11 @@ mod tests {
             alloc: Arc::clone(&alloc),
             freed: false,
         };
-        news.observe(&[applied(5, vec![written()])]);
+        news.observe(&[applied(5, vec![written()])]).tell();
         assert_eq!(news.newest(NODE), 5);
-        news.observe(&[applied(6, vec![written()])]);
+        news.observe(&[applied(6, vec![written()])]).tell();
         assert_eq!(news.newest(NODE), 5, "the client's own word");
-        news.observe(&[applied(7, vec![Change::AllocRemoved(alloc)])]);
+        news.observe(&[applied(7, vec![Change::AllocRemoved(alloc)])]).tell();
         assert_eq!(news.newest(NODE), 7);
         assert_eq!(news.newest(NodeId::from_u128(2)), 3);
     }

@@ -219,8 +219,12 @@ impl NodeService {
         wait: std::time::Duration,
     ) -> (u64, Vec<Arc<Allocation>>) {
         let deadline = tokio::time::Instant::now() + wait;
-        let mut changes = self.shared.store.index();
+        let news = self.shared.store.node_news().of(id);
         loop {
+            // Listen before reading, so that nothing falls between.
+            let told = news.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
             let state = self.shared.store.snapshot();
             // The next call begins after what was told now, the forgotten included: else it would be told again.
             let newest = self.newest_news(&state, id);
@@ -231,7 +235,7 @@ impl NodeService {
             // A wait may be minutes long, and there is one for each node.
             drop(state);
             tokio::select! {
-                moved = changes.changed() => if moved.is_err() { return (after, Vec::new()) },
+                () = told => {}
                 () = tokio::time::sleep_until(deadline) => {
                     let state = self.shared.store.snapshot();
                     return (after.max(1), state.allocs_of_node(&id).cloned().collect());

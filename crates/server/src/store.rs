@@ -1,8 +1,10 @@
 //! The published state: the newest applied snapshot, and who waits for it to move.
 
-use crate::node_news::NodeNews;
+use crate::node_news::{NodeNews, Waiting};
 use arc_swap::ArcSwap;
-use caravan_state::{Applied, Change, State, Table};
+use caravan_state::{Applied, State, Table};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use std::sync::Arc;
 use tokio::sync::{broadcast, watch};
 
@@ -21,6 +23,8 @@ pub struct Store {
 struct Inner {
     state: ArcSwap<State>,
     index: watch::Sender<u64>,
+    /// The index of each table, in the order of [`Table::ALL`].
+    tables: Vec<watch::Sender<u64>>,
     changes: broadcast::Sender<AppliedBatch>,
     node_news: NodeNews,
 }
@@ -30,11 +34,14 @@ impl Store {
     #[must_use]
     pub fn new(state: State) -> Self {
         let index = watch::Sender::new(state.index());
+        let of_table = |table: &Table| watch::Sender::new(state.index_of(*table));
+        let tables = Table::ALL.iter().map(of_table).collect();
         let node_news = NodeNews::since(state.index());
         Self {
             inner: Arc::new(Inner {
                 state: ArcSwap::from_pointee(state),
                 index,
+                tables,
                 changes: broadcast::Sender::new(CHANGES_KEPT),
                 node_news,
             }),
@@ -50,21 +57,31 @@ impl Store {
 
     /// Publishes a state and tells what made it.
     pub(crate) fn publish(&self, state: State, applied: Vec<Applied>) {
-        let index = state.index();
-        // Before the index moves, else who waits for that would look too early, and wait for the next.
-        self.inner.node_news.observe(&applied);
-        self.inner.state.store(Arc::new(state));
+        let waiting = self.inner.node_news.observe(&applied);
+        self.put(state, waiting);
         if !applied.is_empty() {
             // Nobody listening is fine: listeners read the state when they begin.
             let _ = self.inner.changes.send(Arc::new(applied));
         }
-        self.inner.index.send_replace(index);
     }
 
     /// Publishes a state that a snapshot gave, of which nobody knows how it came about.
     pub(crate) fn replace(&self, state: State) {
-        self.inner.node_news.begin(state.index());
-        self.publish(state, Vec::new());
+        let waiting = self.inner.node_news.begin(state.index());
+        self.put(state, waiting);
+    }
+
+    /// Makes a state the newest one, and wakes only those for whom it may have something: there is one waiting for each
+    /// node and each blocking query.
+    fn put(&self, state: State, waiting: Waiting) {
+        let state = Arc::new(state);
+        self.inner.state.store(Arc::clone(&state));
+        waiting.tell();
+        for (table, seen) in Table::ALL.iter().zip(&self.inner.tables) {
+            let index = state.index_of(*table);
+            seen.send_if_modified(|seen| std::mem::replace(seen, index) != index);
+        }
+        self.inner.index.send_replace(state.index());
     }
 
     /// What is news for nodes; it may know of more than the newest state does.
@@ -94,22 +111,14 @@ impl Store {
 
     /// Resolves when one of these tables was written after `at`.
     pub async fn tables_moved(&self, tables: &[Table], at: u64) {
-        let mut moved = self.index();
-        loop {
-            if self.snapshot().index_of_any(tables) > at {
-                return;
-            }
-            if moved.changed().await.is_err() {
-                return;
-            }
+        let written = |table: &Table| {
+            let mut seen = self.inner.tables[*table as usize].subscribe();
+            // The sender lives as long as this store does.
+            async move { seen.wait_for(|index| *index > at).await.is_ok() }
+        };
+        let mut written: FuturesUnordered<_> = tables.iter().map(written).collect();
+        if written.next().await.is_none() {
+            std::future::pending().await
         }
     }
-}
-
-/// Whether a batch changed any row for which `wanted` holds.
-pub(crate) fn any_change(batch: &[Applied], wanted: impl Fn(&Change) -> bool) -> bool {
-    batch
-        .iter()
-        .flat_map(|applied| &applied.changes)
-        .any(wanted)
 }

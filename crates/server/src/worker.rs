@@ -12,14 +12,6 @@ use caravan_telemetry as telemetry;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The types of jobs that workers schedule.
-pub(crate) const SCHEDULED_TYPES: &[&str] = &[
-    job_type::SERVICE,
-    job_type::BATCH,
-    job_type::SYSTEM,
-    job_type::SYSBATCH,
-];
-
 /// What a worker works with.
 #[derive(Clone)]
 pub(crate) struct Worker {
@@ -45,7 +37,7 @@ impl Worker {
     pub(crate) async fn run(&self) {
         loop {
             let asked = Instant::now();
-            let (eval, token) = self.evals.dequeue(SCHEDULED_TYPES, clock::now).await;
+            let (eval, token) = self.evals.dequeue().await;
             telemetry::took("nomad.nomad.eval.dequeue", asked);
             telemetry::took("nomad.nomad.worker.dequeue_eval", asked);
             let (id, began) = (eval.id, Instant::now());
