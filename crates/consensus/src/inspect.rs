@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::error::StartError;
 use crate::handle::{LOG_FILE, SNAPSHOT_FILE};
 use crate::record::PayloadRecord;
-use crate::store::{disk, snapshot::SnapshotStore};
+use crate::store::{database, snapshot::SnapshotStore};
 
 /// What an entry of the log is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct LogSnapshot {
 /// # Errors
 /// A folder without a log, one that is in use, or one that cannot be read.
 pub fn read_log(dir: &Path) -> Result<Vec<LogEntry>, StartError> {
-    let entries = disk::read_all(&dir.join(LOG_FILE))?;
+    let entries = database::read_all(&dir.join(LOG_FILE))?;
     let entry = |record: crate::record::EntryRecord| LogEntry {
         index: record.id.index,
         term: record.id.term,

@@ -23,6 +23,8 @@ pub(crate) const SNAPSHOT_META: Format = format("raft snapshot header", 0x0104, 
 pub(crate) const SNAPSHOT_DATA: Format = format("raft snapshot data", 0x0105, 4 << 20);
 pub(crate) const SNAPSHOT_END: Format = format("raft snapshot end", 0x0106, 1 << 10);
 pub(crate) const STORE: Format = format("raft store header", 0x0107, 1 << 10);
+pub(crate) const AHEAD: Format = format("raft write-ahead record", 0x0108, 1 << 20);
+pub(crate) const EPOCH: Format = format("raft write-ahead epoch", 0x0109, 1 << 10);
 
 const fn format(name: &'static str, kind: u16, limit: usize) -> Format {
     Format {
@@ -60,6 +62,12 @@ impl fmt::Display for PeerInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoreRecord {
     pub(crate) node_id: u64,
+}
+
+/// Whose records of the write-ahead file the database has not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EpochRecord {
+    pub(crate) epoch: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

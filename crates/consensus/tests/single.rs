@@ -104,6 +104,29 @@ fn redb_is_free(directory: &std::path::Path) -> bool {
 }
 
 #[tokio::test]
+async fn entries_outlive_many_fillings_of_the_write_ahead_file() {
+    let directory = TempDir::new().unwrap();
+    let config = Config::new(5, disk(directory.path()));
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        let (node, records) = single(config.clone()).await;
+        node.barrier().await.unwrap();
+        for n in 0..40 {
+            // Some are longer than all of the file, some fill it by a third.
+            let length = if n % 10 == 9 { 3 << 19 } else { 350_000 };
+            let text = format!("{round} {n} ").repeat(length / 6);
+            let applied = node.propose(text.clone()).await.unwrap();
+            expected.push((applied.index, text));
+        }
+        let rows = records.seen().rows;
+        for (index, text) in &expected {
+            assert_eq!(rows[index], text.as_bytes());
+        }
+        node.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_compacts_the_log_and_restores() {
     let directory = TempDir::new().unwrap();
     let config = Config {
@@ -246,6 +269,10 @@ async fn foreign_and_shared_directories_are_refused() {
         ),
         "{error}"
     );
+    // What is newest may be in it alone.
+    fs::remove_file(directory.path().join("raft/raft.wal")).unwrap();
+    let error = refused(Config::new(3, disk(directory.path()))).await;
+    assert!(error.to_string().contains("raft.wal"), "{error}");
     fs::write(
         directory.path().join("raft/raft.redb"),
         b"not a database at all",

@@ -53,7 +53,12 @@ impl NodeNews {
     pub(crate) fn begin(&self, index: u64) -> Waiting {
         self.since.store(index, Ordering::Relaxed);
         let of_node = self.of_node();
-        Waiting(of_node.values().map(|news| Arc::clone(&news.waiting)).collect())
+        Waiting(
+            of_node
+                .values()
+                .map(|news| Arc::clone(&news.waiting))
+                .collect(),
+        )
     }
 
     /// Takes in what was applied.
@@ -139,7 +144,8 @@ mod tests {
         assert_eq!(news.newest(NODE), 5);
         news.observe(&[applied(6, vec![written()])]).tell();
         assert_eq!(news.newest(NODE), 5, "the client's own word");
-        news.observe(&[applied(7, vec![Change::AllocRemoved(alloc)])]).tell();
+        news.observe(&[applied(7, vec![Change::AllocRemoved(alloc)])])
+            .tell();
         assert_eq!(news.newest(NODE), 7);
         assert_eq!(news.newest(NodeId::from_u128(2)), 3);
     }

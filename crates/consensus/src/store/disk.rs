@@ -1,8 +1,9 @@
-//! The durable log: one redb file, one writing thread, one transaction for all that has queued up.
+//! The durable log: one writing thread, one write for all that has queued up.
 //!
-//! The thread drains its queue, writes everything in a single fsynced transaction, and completes
-//! every callback after it: while one fsync runs, the next group gathers by itself. What nobody is in a hurry for
-//! waits a moment for others, which else would have to wait for its fsync.
+//! The thread drains its queue, makes everything durable at once, and completes every callback after it: while one
+//! write runs, the next group gathers by itself. What nobody is in a hurry for waits a moment for others, which else
+//! would have to wait for its write. A group of nothing but entries goes to the write-ahead file; anything else, and
+//! what has no room there, goes to the database, together with what waits in that file.
 //!
 //! A disk that is full is waited for, with the group in hand and nothing acknowledged; any other failure is final.
 
@@ -18,28 +19,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caravan_wire::Format;
 use openraft::storage::IOFlushed;
-use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, WriteTransaction,
-};
-use serde::{Serialize, de::DeserializeOwned};
+use redb::{Database, WriteTransaction};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     StartError,
     error::wire_to_io,
     raft::{Entry, LogId, Payload, Types, Vote},
-    record::{self, EntryRecord, LogIdRecord, StoreRecord, VoteRecord},
-    store::tail::{Tail, weight},
+    record::{self, EntryRecord, LogIdRecord, VoteRecord},
+    store::{
+        ahead::{Ahead, Group},
+        database::{self, ENTRIES, Unusable, put_meta, to_io},
+        tail::{Tail, weight},
+    },
 };
 
-const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
-const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
-
-/// The log is read rarely: its working set is the tail, which is held outside of redb.
-const PAGE_CACHE: usize = 1 << 20;
 /// Entries between two commit marks on disk: each costs the writing of a second table.
 const MARK_EVERY: u64 = 256;
 /// How long a disk that is full is left alone.
@@ -109,7 +104,7 @@ impl File {
             .unwrap_or_else(PoisonError::into_inner);
         // Its lock is in the way of the next one.
         *database = None;
-        *database = Some(create(&self.path).map_err(to_io)?);
+        *database = Some(database::create(&self.path).map_err(to_io)?);
         Ok(())
     }
 }
@@ -134,8 +129,9 @@ pub(crate) struct Opened {
 
 /// Opens or creates the log at `path` and starts its writing thread.
 pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, StartError> {
-    let database = open_database(path)?;
-    let tail = prepare(&database, node_id).map_err(|failure| match failure {
+    let database = database::open(path)?;
+    let prepared = database::prepare(&database, path, node_id);
+    let (tail, ahead) = prepared.map_err(|failure| match failure {
         Unusable::OtherNode(found) => StartError::OtherNode {
             path: path.to_owned(),
             found,
@@ -162,8 +158,10 @@ pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, St
         tail: Arc::clone(&tail),
         counters: Arc::clone(&counters),
         full: Arc::clone(&full),
+        ahead,
         cache,
-        durable_end,
+        end: durable_end,
+        stored_end: durable_end,
         committed: None,
         took: Duration::ZERO,
     };
@@ -199,7 +197,7 @@ impl DiskLog {
     pub(crate) fn read(&self, from: u64, to: u64, budget: usize) -> io::Result<Vec<Entry>> {
         let until = Instant::now() + READ_WAIT;
         loop {
-            let read = |database: &Database| read(database, from, to, budget);
+            let read = |database: &Database| database::read(database, from, to, budget);
             let result = self.file.using(read).unwrap_or_else(|| {
                 Err(io::Error::other(
                     "the raft log is not open: its disk is full",
@@ -214,31 +212,17 @@ impl DiskLog {
     }
 }
 
-fn read(database: &Database, from: u64, to: u64, budget: usize) -> io::Result<Vec<Entry>> {
-    let transaction = database.begin_read().map_err(to_io)?;
-    let table = transaction.open_table(ENTRIES).map_err(to_io)?;
-    let mut entries = Vec::new();
-    let mut bytes = 0;
-    for row in table.range(from..to).map_err(to_io)? {
-        let (_, value) = row.map_err(to_io)?;
-        let entry = decode_entry(value.value())?;
-        bytes += weight(&entry);
-        entries.push(entry);
-        if bytes >= budget {
-            break;
-        }
-    }
-    Ok(entries)
-}
-
 struct Writer {
     file: Arc<File>,
     tail: Arc<Mutex<Tail>>,
     counters: Arc<Counters>,
     full: Arc<AtomicBool>,
+    ahead: Ahead,
     cache: usize,
     /// Index after the last entry that is on disk.
-    durable_end: u64,
+    end: u64,
+    /// Index after the last entry that is in the database.
+    stored_end: u64,
     /// The commit mark that is on disk.
     committed: Option<LogId>,
     /// How long the last transaction took.
@@ -305,17 +289,44 @@ impl Writer {
         group
     }
 
-    /// Writes the whole group in one durable transaction.
+    /// Makes the whole group durable.
     fn commit(&mut self, group: &[Write]) -> io::Result<()> {
+        if self.write_ahead(group)? {
+            self.end = last_index(group).map_or(self.end, |index| index + 1);
+        } else {
+            self.store(group)?;
+        }
+        let written = group.iter().map(appended).sum();
+        self.counters.transactions.fetch_add(1, Ordering::Relaxed);
+        self.counters.entries.fetch_add(written, Ordering::Relaxed);
+        let (cache, stored_end) = (self.cache, self.stored_end);
+        self.lock().evict(stored_end, cache);
+        Ok(())
+    }
+
+    /// Writes a group of nothing but entries to the write-ahead file, if it has room there.
+    fn write_ahead(&mut self, group: &[Write]) -> io::Result<bool> {
+        if group.iter().map(write_size).sum::<usize>() > self.ahead.room() {
+            return Ok(false);
+        }
+        match entries_of(group)? {
+            Some(entries) => self.ahead.write(entries),
+            None => Ok(false),
+        }
+    }
+
+    /// Puts what waits in the write-ahead file and the group into the database, in one durable transaction.
+    fn store(&mut self, group: &[Write]) -> io::Result<()> {
+        let waiting = self.ahead.entries()?;
         let committed = self.lock().committed;
         let transaction = self.file.using(Database::begin_write);
         let transaction = transaction
             .ok_or_else(|| io::Error::other("the raft log is not open"))?
             .map_err(to_io)?;
-        let mut end = self.durable_end;
-        let mut written = 0;
+        database::take_in(&transaction, &waiting)?;
+        let mut end = self.end;
         for write in group {
-            written += apply(&transaction, write, &mut end)?;
+            apply(&transaction, write, &mut end)?;
         }
         // The commit mark is only a hint for a faster restart, so it rides along now and then. It
         // must never point behind what is on disk.
@@ -329,13 +340,12 @@ impl Writer {
                 &LogIdRecord::from(&id),
             )?;
         }
+        let epoch = self.ahead.epoch() + 1;
+        database::put_epoch(&transaction, epoch)?;
         transaction.commit().map_err(to_io)?;
-        self.durable_end = end;
+        self.ahead.begin(epoch);
+        (self.end, self.stored_end) = (end, end);
         self.committed = mark.or(self.committed);
-        self.counters.transactions.fetch_add(1, Ordering::Relaxed);
-        self.counters.entries.fetch_add(written, Ordering::Relaxed);
-        let (cache, durable_end) = (self.cache, self.durable_end);
-        self.lock().evict(durable_end, cache);
         Ok(())
     }
 
@@ -344,31 +354,26 @@ impl Writer {
     }
 }
 
-/// Puts one change into the transaction; returns how many entries it appended.
-fn apply(transaction: &WriteTransaction, write: &Write, end: &mut u64) -> io::Result<u64> {
+/// Puts one change into the transaction.
+fn apply(transaction: &WriteTransaction, write: &Write, end: &mut u64) -> io::Result<()> {
     match write {
         Write::Append { entries, done: _ } => {
             let mut table = transaction.open_table(ENTRIES).map_err(to_io)?;
             for entry in entries {
-                let bytes = record::ENTRY
-                    .encode(&EntryRecord::from(entry))
-                    .map_err(wire_to_io)?;
+                let frame = encode(entry)?;
                 table
-                    .insert(entry.log_id.index, bytes.as_slice())
+                    .insert(entry.log_id.index, frame.as_slice())
                     .map_err(to_io)?;
                 *end = entry.log_id.index + 1;
             }
-            Ok(entries.len() as u64)
         }
         Write::Vote { vote, done: _ } => {
             put_meta(transaction, "vote", record::VOTE, &VoteRecord::from(vote))?;
-            Ok(0)
         }
         Write::Truncate { from, done: _ } => {
             let mut table = transaction.open_table(ENTRIES).map_err(to_io)?;
             table.retain_in(*from.., |_, _| false).map_err(to_io)?;
             *end = (*end).min(*from);
-            Ok(0)
         }
         Write::Purge { upto, done: _ } => {
             let mut table = transaction.open_table(ENTRIES).map_err(to_io)?;
@@ -382,8 +387,44 @@ fn apply(transaction: &WriteTransaction, write: &Write, end: &mut u64) -> io::Re
                 record::LOG_ID,
                 &LogIdRecord::from(upto),
             )?;
-            Ok(0)
         }
+    }
+    Ok(())
+}
+
+fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
+    let record = EntryRecord::from(entry);
+    record::ENTRY.encode(&record).map_err(wire_to_io)
+}
+
+/// The group for the write-ahead file, if it consists of nothing but entries.
+fn entries_of(group: &[Write]) -> io::Result<Option<Group>> {
+    let mut entries = Group::default();
+    for write in group {
+        let Write::Append { entries: more, .. } = write else {
+            return Ok(None);
+        };
+        for entry in more {
+            entries.push(entry.log_id.index, &encode(entry)?);
+        }
+    }
+    Ok(Some(entries))
+}
+
+/// The index of the last entry that a group appends.
+fn last_index(group: &[Write]) -> Option<u64> {
+    let appends = group.iter().rev().filter_map(|write| match write {
+        Write::Append { entries, .. } => entries.last(),
+        Write::Vote { .. } | Write::Truncate { .. } | Write::Purge { .. } => None,
+    });
+    appends.map(|entry| entry.log_id.index).next()
+}
+
+/// How many entries a change appends.
+fn appended(write: &Write) -> u64 {
+    match write {
+        Write::Append { entries, .. } => entries.len() as u64,
+        Write::Vote { .. } | Write::Truncate { .. } | Write::Purge { .. } => 0,
     }
 }
 
@@ -418,162 +459,8 @@ fn is_patient(write: &Write) -> bool {
     matches!(write, Write::Append { entries, done: _ } if entries.iter().all(patient))
 }
 
-enum Unusable {
-    OtherNode(u64),
-    Broken(io::Error),
-}
-
-impl<E: Into<io::Error>> From<E> for Unusable {
-    fn from(error: E) -> Self {
-        Unusable::Broken(error.into())
-    }
-}
-
-fn create(path: &Path) -> Result<Database, DatabaseError> {
-    Builder::new().set_cache_size(PAGE_CACHE).create(path)
-}
-
 /// Whether room on the disk is all that is missing.
 fn is_full(error: &io::Error) -> bool {
     let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
     kinds.contains(&error.kind())
-}
-
-fn open_database(path: &Path) -> Result<Database, StartError> {
-    let path: PathBuf = path.to_owned();
-    match create(&path) {
-        Ok(database) => Ok(database),
-        Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch) => {
-            Err(StartError::InUse { path })
-        }
-        Err(DatabaseError::Storage(redb::StorageError::Io(source))) => {
-            Err(StartError::Io { path, source })
-        }
-        Err(error) => Err(StartError::Log {
-            path,
-            reason: error.to_string(),
-        }),
-    }
-}
-
-/// Reads the entries of a log that no server uses; nothing is written.
-pub(crate) fn read_all(path: &Path) -> Result<Vec<EntryRecord>, StartError> {
-    let broken = |reason: String| StartError::Log {
-        path: path.to_owned(),
-        reason,
-    };
-    if !path.exists() {
-        return Err(broken("no such file".to_owned()));
-    }
-    let database = open_database(path)?;
-    let read = || -> io::Result<Vec<EntryRecord>> {
-        let transaction = database.begin_read().map_err(to_io)?;
-        let entries = transaction.open_table(ENTRIES).map_err(to_io)?;
-        let mut found = Vec::new();
-        for row in entries.iter().map_err(to_io)? {
-            let (_, value) = row.map_err(to_io)?;
-            found.push(record::ENTRY.decode(value.value()).map_err(wire_to_io)?);
-        }
-        Ok(found)
-    };
-    read().map_err(|error| broken(error.to_string()))
-}
-
-/// Creates what a new file lacks, and reads the marks of an old one.
-fn prepare(database: &Database, node_id: u64) -> Result<Tail, Unusable> {
-    if is_new(database)? {
-        let transaction = database.begin_write().map_err(to_io)?;
-        transaction.open_table(ENTRIES).map_err(to_io)?;
-        put_meta(
-            &transaction,
-            "store",
-            record::STORE,
-            &StoreRecord { node_id },
-        )?;
-        transaction.commit().map_err(to_io)?;
-    }
-    let transaction = database.begin_read().map_err(to_io)?;
-    let meta = transaction.open_table(META).map_err(to_io)?;
-    let store: Option<StoreRecord> = get_meta(&meta, "store", record::STORE)?;
-    match store {
-        Some(store) if store.node_id != node_id => return Err(Unusable::OtherNode(store.node_id)),
-        Some(_) => {}
-        None => return Err(io::Error::other("the store has no header").into()),
-    }
-    let vote: Option<VoteRecord> = get_meta(&meta, "vote", record::VOTE)?;
-    let purged: Option<LogIdRecord> = get_meta(&meta, "purged", record::LOG_ID)?;
-    let committed: Option<LogIdRecord> = get_meta(&meta, "committed", record::LOG_ID)?;
-    let entries = transaction.open_table(ENTRIES).map_err(to_io)?;
-    let last = last_entry(&entries, purged.map_or(0, |id| id.index + 1))?;
-    Ok(Tail::opened(
-        last,
-        purged.map(LogId::from),
-        vote.map(Vote::from),
-        committed.map(LogId::from),
-    ))
-}
-
-fn is_new(database: &Database) -> io::Result<bool> {
-    let transaction = database.begin_read().map_err(to_io)?;
-    match transaction.open_table(META) {
-        Ok(_) => Ok(false),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(true),
-        Err(error) => Err(to_io(error)),
-    }
-}
-
-/// The last entry, after a check that none is missing between `start` and it.
-fn last_entry(
-    entries: &redb::ReadOnlyTable<u64, &'static [u8]>,
-    start: u64,
-) -> io::Result<Option<LogId>> {
-    let Some((index, value)) = entries.last().map_err(to_io)? else {
-        return Ok(None);
-    };
-    let (have, need) = (
-        entries.len().map_err(to_io)?,
-        index.value() + 1 - start.min(index.value() + 1),
-    );
-    if have != need {
-        return Err(io::Error::other(format!(
-            "{have} entries are there where {need} should be, from index {start} to {}",
-            index.value()
-        )));
-    }
-    Ok(Some(decode_entry(value.value())?.log_id))
-}
-
-fn decode_entry(bytes: &[u8]) -> io::Result<Entry> {
-    let record: EntryRecord = record::ENTRY.decode(bytes).map_err(wire_to_io)?;
-    Entry::try_from(record).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-fn put_meta<T: Serialize>(
-    transaction: &WriteTransaction,
-    key: &str,
-    format: Format,
-    value: &T,
-) -> io::Result<()> {
-    let bytes = format.encode(value).map_err(wire_to_io)?;
-    let mut table = transaction.open_table(META).map_err(to_io)?;
-    table.insert(key, bytes.as_slice()).map_err(to_io)?;
-    Ok(())
-}
-
-fn get_meta<T: DeserializeOwned>(
-    table: &redb::ReadOnlyTable<&'static str, &'static [u8]>,
-    key: &str,
-    format: Format,
-) -> io::Result<Option<T>> {
-    let Some(value) = table.get(key).map_err(to_io)? else {
-        return Ok(None);
-    };
-    format.decode(value.value()).map(Some).map_err(wire_to_io)
-}
-
-fn to_io(error: impl Into<redb::Error>) -> io::Error {
-    match error.into() {
-        redb::Error::Io(error) => error,
-        error => io::Error::other(error),
-    }
 }
