@@ -154,3 +154,84 @@ impl Evals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_state::Command;
+
+    const NOW: UnixNanos = UnixNanos(1_000_000_000);
+
+    fn pending(number: u128) -> Evaluation {
+        Evaluation {
+            id: EvalId::from_u128(number),
+            job_id: format!("job-{number}").into(),
+            r#type: job_type::SERVICE.to_owned(),
+            ..Evaluation::default()
+        }
+    }
+
+    fn leading() -> (Arc<Evals>, State) {
+        let (evals, state) = (Arc::new(Evals::default()), State::default());
+        evals.establish(&state, NOW);
+        (evals, state)
+    }
+
+    fn tell(evals: &Evals, state: &mut State, index: u64, pending: Vec<Evaluation>) {
+        let command = Command::UpsertEvals {
+            evals: pending,
+            now: NOW,
+        };
+        let applied = state.apply(index, command).unwrap();
+        evals.observe(&[applied], state, NOW);
+    }
+
+    #[tokio::test]
+    async fn as_many_workers_wake_as_have_something_to_do() {
+        let (evals, mut state) = leading();
+        let worker = || {
+            let evals = Arc::clone(&evals);
+            tokio::spawn(async move { evals.dequeue().await.0.id })
+        };
+        let (first, second) = (worker(), worker());
+        // Both wait before there is anything.
+        tokio::task::yield_now().await;
+        tell(&evals, &mut state, 1, vec![pending(1), pending(2)]);
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn one_that_waits_for_a_time_is_handed_out_then() {
+        let (evals, mut state) = leading();
+        let clock = Arc::clone(&evals);
+        let ticking =
+            tokio::spawn(async move { clock.keep_time(|| Arc::new(State::default())).await });
+        let waits = Evaluation {
+            wait: Duration::from(std::time::Duration::from_millis(1)),
+            ..pending(1)
+        };
+        tell(&evals, &mut state, 1, vec![waits]);
+        assert_eq!(evals.dequeue().await.0.id, EvalId::from_u128(1));
+        ticking.abort();
+    }
+
+    #[tokio::test]
+    async fn superfluous_ones_are_waited_for() {
+        let (evals, mut state) = leading();
+        let reaper = {
+            let evals = Arc::clone(&evals);
+            tokio::spawn(async move { evals.superfluous(10).await.0 })
+        };
+        tokio::task::yield_now().await;
+        let of_one_job = |number| Evaluation {
+            job_id: "job".into(),
+            ..pending(number)
+        };
+        let three = (1..=3).map(of_one_job).collect();
+        tell(&evals, &mut state, 1, three);
+        let (held, token) = evals.dequeue().await;
+        evals.ack(held.id, &token, None, &state, NOW).unwrap();
+        assert_eq!(reaper.await.unwrap().len(), 1, "one is held, one is ready");
+    }
+}

@@ -105,7 +105,8 @@ impl NodeNews {
 mod tests {
     use super::*;
     use caravan_model::Allocation;
-    use std::sync::Arc;
+    use futures::FutureExt as _;
+    use std::pin::pin;
 
     const NODE: NodeId = NodeId::from_u128(1);
 
@@ -148,5 +149,28 @@ mod tests {
             .tell();
         assert_eq!(news.newest(NODE), 7);
         assert_eq!(news.newest(NodeId::from_u128(2)), 3);
+    }
+
+    #[tokio::test]
+    async fn only_nodes_that_have_news_are_told() {
+        let news = NodeNews::since(3);
+        let (mine, other) = (news.of(NODE), news.of(NodeId::from_u128(2)));
+        let (mut mine, mut other) = (pin!(mine.notified()), pin!(other.notified()));
+        mine.as_mut().enable();
+        other.as_mut().enable();
+        let alloc = Arc::new(Allocation {
+            node_id: NODE,
+            ..Allocation::default()
+        });
+        let waiting = news.observe(&[applied(4, vec![Change::AllocRemoved(alloc)])]);
+        assert!(
+            mine.as_mut().now_or_never().is_none(),
+            "the state cannot be read yet"
+        );
+        waiting.tell();
+        assert!(mine.now_or_never().is_some());
+        assert!(other.as_mut().now_or_never().is_none());
+        news.begin(9).tell();
+        assert!(other.now_or_never().is_some());
     }
 }

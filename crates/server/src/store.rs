@@ -122,3 +122,45 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::*;
+    use caravan_state::Command;
+    use futures::FutureExt as _;
+    use std::pin::pin;
+
+    #[tokio::test]
+    async fn a_change_wakes_those_who_wait_for_its_tables_only() {
+        let store = Store::new(State::default());
+        let mut evals = pin!(store.tables_moved(&[Table::Nodes, Table::Evaluations], 0));
+        let mut jobs = pin!(store.tables_moved(&[Table::Jobs], 0));
+        assert!(evals.as_mut().now_or_never().is_none());
+        assert!(jobs.as_mut().now_or_never().is_none());
+        let mut state = State::default();
+        let command = Command::UpsertEvals {
+            evals: vec![Evaluation {
+                id: EvalId::from_u128(1),
+                ..Evaluation::default()
+            }],
+            now: UnixNanos(1),
+        };
+        let applied = state.apply(1, command).unwrap();
+        store.publish(state, vec![applied]);
+        assert!(evals.now_or_never().is_some());
+        assert!(jobs.now_or_never().is_none());
+        assert!(
+            store
+                .tables_moved(&[Table::Evaluations], 0)
+                .now_or_never()
+                .is_some()
+        );
+        assert!(
+            store
+                .tables_moved(&[Table::Evaluations], 1)
+                .now_or_never()
+                .is_none()
+        );
+    }
+}
