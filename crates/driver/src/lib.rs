@@ -11,6 +11,7 @@
 
 mod capabilities;
 mod config;
+mod dns;
 mod error;
 mod event;
 mod exec;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use caravan_driver::{FsIsolation, MountConfig};
 
 use super::{Context, Draft, HookError, driver_config};
-use crate::network::files;
 
 const TARGET: &str = "/etc/resolv.conf";
 
@@ -18,7 +17,7 @@ pub(super) fn run(context: &Context, draft: &mut Draft) -> Result<(), HookError>
         return Ok(());
     };
     let host = std::fs::read_to_string(TARGET).unwrap_or_default();
-    let text = files::resolv(&dns, &host);
+    let text = dns.resolv_conf(&host);
     let folder = context.dir.network();
     let path = crate::network::write_file(&folder, "resolv.conf", text.as_bytes());
     let host_path: PathBuf =

@@ -111,6 +111,11 @@ fn network_mode(config: &TaskConfig, task: &DockerConfig) -> String {
     }
 }
 
+/// Whether the container is in the network of another one, of its allocation's or one that the job names.
+pub(super) fn shares_network(config: &TaskConfig, task: &DockerConfig) -> bool {
+    network_mode(config, task).starts_with("container:")
+}
+
 fn labels(
     config: &TaskConfig,
     task: &DockerConfig,
@@ -191,6 +196,8 @@ fn host_config(
     let (memory, memory_reservation) = memory(config, task)?;
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
+    // The engine refuses them for a container in another one's network.
+    let own_dns = |list: Option<Vec<String>>| list.filter(|_| !shares_network);
     let dns = config.dns.as_ref();
     let bindings = (!shares_network).then(|| {
         published
@@ -237,9 +244,11 @@ fn host_config(
         sysctls: Some(task.sysctl.clone().into_iter().collect()),
         storage_opt: Some(task.storage_opt.clone().into_iter().collect()),
         security_opt: list_of(security_opt(task)?),
-        dns: dns.map_or_else(|| list(&task.dns_servers), |dns| list(&dns.servers)),
-        dns_search: dns.map_or_else(|| list(&task.dns_search_domains), |dns| list(&dns.searches)),
-        dns_options: dns.map_or_else(|| list(&task.dns_options), |dns| list(&dns.options)),
+        dns: own_dns(list(dns.map_or(&task.dns_servers, |dns| &dns.servers))),
+        dns_search: own_dns(list(
+            dns.map_or(&task.dns_search_domains, |dns| &dns.searches),
+        )),
+        dns_options: own_dns(list(dns.map_or(&task.dns_options, |dns| &dns.options))),
         extra_hosts: list(&task.extra_hosts).filter(|_| !shares_network),
         group_add: list(&task.group_add),
         cgroupns_mode: match task.cgroupns.as_str() {

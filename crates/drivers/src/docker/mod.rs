@@ -14,6 +14,7 @@ mod limits;
 mod load;
 mod logs;
 mod mounts;
+mod names;
 mod network;
 pub(crate) mod options;
 mod ports;

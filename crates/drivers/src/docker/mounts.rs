@@ -56,11 +56,14 @@ pub(crate) fn mounts(
         bind.push_str(&options.join(","));
         out.binds.push(bind);
     }
-    if let Some(network) = &config.network
-        && !network.hosts_file.as_os_str().is_empty()
-    {
+    let generated = config.network.as_ref().map(|network| &network.hosts_file);
+    let generated = generated.filter(|file| !file.as_os_str().is_empty());
+    if let Some(file) = sources.files.hosts.as_ref().or(generated) {
+        out.binds.push(format!("{}:/etc/hosts", file.display()));
+    }
+    if let Some(file) = &sources.files.resolv {
         out.binds
-            .push(format!("{}:/etc/hosts", network.hosts_file.display()));
+            .push(format!("{}:/etc/resolv.conf:ro", file.display()));
     }
     Ok(out)
 }

@@ -11,6 +11,7 @@ use caravan_host::held::{self, Held};
 
 use super::connection::Connection;
 use super::mounts;
+use super::names::Names;
 use super::options::{DockerConfig, PluginConfig};
 
 /// Below the task's private directory.
@@ -20,6 +21,8 @@ const PLACE: &str = "volumes";
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     names: BTreeMap<PathBuf, PathBuf>,
+    /// Files that take the place of the container's own.
+    pub(super) files: Names,
     _held: Option<Held>,
 }
 
@@ -66,6 +69,7 @@ fn hold(root: &Path, place: &Path, wanted: Vec<(PathBuf, bool)>) -> Result<Sourc
     }
     Ok(Sources {
         names,
+        files: Names::default(),
         _held: Some(held),
     })
 }

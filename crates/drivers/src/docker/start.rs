@@ -14,7 +14,7 @@ use super::image::Image;
 use super::options::{DockerConfig, PluginConfig};
 use super::ports::Published;
 use super::sources::Sources;
-use super::{create, is_transient, words};
+use super::{create, is_transient, names, words};
 
 /// Creates the container; a leftover of the same name is removed first.
 async fn create(
@@ -59,7 +59,10 @@ pub(super) async fn run(
     published: Published,
 ) -> Result<(String, Option<DriverNetwork>), DriverError> {
     // Let go when the container has them.
-    let sources = Sources::hold(connection, config, task, plugin).await?;
+    let mut sources = Sources::hold(connection, config, task, plugin).await?;
+    if create::shares_network(config, task) {
+        sources.files = names::make(engine, config, task).await?;
+    }
     let body = create::body(config, task, plugin, &image.id, &published, &sources)?;
     let attempts = task
         .container_exists_attempts
