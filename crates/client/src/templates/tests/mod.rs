@@ -388,6 +388,25 @@ fn variables_and_their_items_say_what_they_are_of() {
 }
 
 #[test]
+fn values_are_shown_with_their_types() {
+    for (template, expected) in [
+        ("{{ spew_sprintf \"%v and %q\" 1 \"a\" }}", "1 and \"a\""),
+        ("{{ spew_dump \"a\" }}", "(string) (len=1) \"a\"\n"),
+        (
+            "{{ spew_sdump (parseJSON `{\"k\": [1, null]}`) }}",
+            "(map[string]interface {}) (len=1) {\n (string) (len=1) \"k\": ([]interface {}) (len=2) {\n  (int) 1,\n  \
+             (interface {}) <nil>,\n },\n}\n",
+        ),
+        (
+            "{{ parseJSON `{\"a\": {\"b\": 1}}` | toTOML }}",
+            "[a]\nb = 1",
+        ),
+    ] {
+        assert_eq!(text(template), expected, "{template}");
+    }
+}
+
+#[test]
 fn denied_and_unknown_functions_fail() {
     assert!(run("{{ executeTemplate \"x\" }}", &Data::default()).is_err());
     assert!(run("{{ nonsense }}", &Data::default()).is_err());
