@@ -240,3 +240,35 @@ async fn an_exec_is_in_the_same_world() {
     task.stop(2, Duration::from_secs(10)).await.expect("asked");
     assert_eq!(task.wait().await.expect("known").exit_code, 0);
 }
+
+/// Files of the agent's in directories of the host, where nothing can be made.
+#[tokio::test]
+async fn files_are_mounted_over_those_of_the_host() {
+    if skipped("files_are_mounted_over_those_of_the_host") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("dir");
+    let mut spec = spec(
+        dir.path(),
+        "nobody",
+        "cat /etc/hosts /local/link; ls -l /local/link | cut -c1",
+    );
+    let file = dir.path().join("hosts");
+    std::fs::write(&file, "given\n").expect("written");
+    // And over what a link names that leads to nothing.
+    let link = dir.path().join("web/local/link");
+    std::os::unix::fs::symlink("../run/service/file", link).expect("linked");
+    let isolation = spec.process.isolation.as_mut().expect("isolated");
+    for target in ["/etc/hosts", "/local/link"] {
+        isolation.mounts.push(HostMount {
+            source: file.clone(),
+            target: target.into(),
+            readonly: true,
+        });
+    }
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    let task = source.launch(&spec).await.expect("starts");
+    task.wait().await.expect("known");
+    let said = std::fs::read_to_string(dir.path().join("web.stdout.0")).expect("read");
+    assert_eq!(said, "given\ngiven\nl\n");
+}

@@ -233,14 +233,7 @@ fn bind(source: &Path, target: &Path, readonly: bool) -> Step {
     if meta.is_dir() {
         fs::create_dir_all(&target).map_err(at_io(what()))?;
     } else {
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(at_io(what()))?;
-        }
-        File::options()
-            .create(true)
-            .append(true)
-            .open(&target)
-            .map_err(at_io(what()))?;
+        make_file(&target).map_err(at_io(what()))?;
     }
     mount(
         Some(source),
@@ -254,6 +247,26 @@ fn bind(source: &Path, target: &Path, readonly: bool) -> Step {
         remount_readonly(&target)?;
     }
     Ok(())
+}
+
+/// Something to mount a file over. What is there may be in a directory that cannot be written.
+fn make_file(target: &Path) -> io::Result<()> {
+    if target.exists() {
+        return Ok(());
+    }
+    // A link to nothing, such as one to what a service of the host makes.
+    let target = match fs::read_link(target) {
+        Ok(place) => target.parent().unwrap_or(Path::new("/")).join(place),
+        Err(_) => target.to_owned(),
+    };
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    File::options()
+        .create(true)
+        .append(true)
+        .open(&target)
+        .map(drop)
 }
 
 fn remount_readonly(target: &Path) -> Step {
