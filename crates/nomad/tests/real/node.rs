@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Agent, no_agent, skipped, until};
+use serde_json::{Value, json};
+
+use crate::support::{Agent, no_agent, no_docker, shell_job, skipped, until};
 
 /// What ended is looked at, however full this machine's disk is.
 const KEEP: &str = "client { gc_disk_usage_threshold = 100 }";
@@ -118,21 +120,68 @@ fn a_file_from_variables() {
     agent.ok(&["job", "stop", "-purge", "template"]);
 }
 
-#[test]
-fn a_network_of_its_own() {
+/// Why there can be no networks of their own here.
+fn no_bridge() -> Option<&'static str> {
     let plugins = Path::new("/usr/lib/cni/bridge").exists();
     let iptables = Command::new("iptables")
         .args(["-t", "nat", "-L", "-n"])
         .output()
         .is_ok_and(|output| output.status.success());
-    let missing = (!is_root() || !plugins || !iptables)
-        .then_some("root, iptables and the CNI plugins in /usr/lib/cni are needed");
-    if skipped("a_network_of_its_own", no_agent().or(missing)) {
+    (!is_root() || !plugins || !iptables)
+        .then_some("root, iptables and the CNI plugins in /usr/lib/cni are needed")
+}
+
+/// A bridge that a test uses, which goes with it.
+struct Bridge {
+    name: &'static str,
+    subnet: &'static str,
+}
+
+impl Bridge {
+    fn config(&self) -> String {
+        format!(
+            "client {{ gc_disk_usage_threshold = 100\nbridge_network_name = \"{}\"\nbridge_network_subnet = \"{}\" }}",
+            self.name, self.subnet
+        )
+    }
+
+    /// Waits until no allocation of the agent has a namespace any more.
+    fn until_left(&self, agent: &Agent) {
+        let names = |dir: &Path| -> Vec<String> {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            names.collect()
+        };
+        until("their namespaces are gone", || {
+            let ids = names(Path::new("/var/run/netns"));
+            let mut own = names(&agent.path("data/alloc")).into_iter();
+            own.all(|id| !ids.contains(&id)).then_some(())
+        });
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let rule = ["-D", "NOMAD-ADMIN", "-o", self.name, "-d", self.subnet];
+        for (program, args) in [
+            ("ip", vec!["link", "del", self.name]),
+            ("iptables", [rule.as_slice(), &["-j", "ACCEPT"]].concat()),
+        ] {
+            drop(Command::new(program).args(args).output());
+        }
+    }
+}
+
+#[test]
+fn a_network_of_its_own() {
+    if skipped("a_network_of_its_own", no_agent().or_else(no_bridge)) {
         return;
     }
-    let agent = Agent::start(
-        "client { gc_disk_usage_threshold = 100\nbridge_network_name = \"caravantest1\"\nbridge_network_subnet = \"172.26.253.0/24\" }",
-    );
+    let bridge = Bridge {
+        name: "caravantest1",
+        subnet: "172.26.253.0/24",
+    };
+    let agent = Agent::start(&bridge.config());
     agent.ok(&["job", "run", &example("bridge.nomad")]);
     agent.until_allocations("bridge", "running", 1);
     let service = until("the service is registered", || {
@@ -155,37 +204,73 @@ fn a_network_of_its_own() {
     });
     assert!(page.contains(":8080"), "{page}");
     agent.ok(&["job", "stop", "-purge", "bridge"]);
-    until("its namespace is gone", || {
-        let left = std::fs::read_dir("/var/run/netns")
-            .into_iter()
-            .flatten()
-            .flatten();
-        let ids: Vec<String> = left
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        let own = std::fs::read_dir(agent.path("data/alloc"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut own = own.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        own.all(|id| !ids.contains(&id)).then_some(())
-    });
-    drop(agent);
-    let _ = Command::new("ip")
-        .args(["link", "del", "caravantest1"])
-        .output();
-    let _ = Command::new("iptables")
-        .args([
-            "-D",
-            "NOMAD-ADMIN",
-            "-o",
-            "caravantest1",
-            "-d",
-            "172.26.253.0/24",
-            "-j",
-            "ACCEPT",
-        ])
-        .output();
+    bridge.until_left(&agent);
+}
+
+/// What tasks in their group's network know of names: a container, though its engine takes no such settings there, and one
+/// in a root that is the host's and cannot be written.
+#[test]
+fn tasks_in_a_network_of_their_own_know_names() {
+    let test = "tasks_in_a_network_of_their_own_know_names";
+    if skipped(test, no_agent().or_else(no_bridge).or_else(no_docker)) {
+        return;
+    }
+    let bridge = Bridge {
+        name: "caravantest2",
+        subnet: "172.26.252.0/24",
+    };
+    let agent = Agent::start(&bridge.config());
+    let mut job = shell_job("names", "batch", 1, "");
+    job["TaskGroups"][0]["Networks"] = json!([{"Mode": "bridge", "Hostname": "inside",
+        "DNS": {"Servers": ["192.0.2.53"], "Searches": ["example.org"], "Options": ["ndots:2"]}}]);
+    let task = &mut job["TaskGroups"][0]["Tasks"][0];
+    task["Driver"] = json!("docker");
+    task["Config"] = json!({"image": "redis:4.0", "command": "sh", "args": ["-c", "hostname; cat /etc/resolv.conf /etc/hosts"],
+        "extra_hosts": ["db.example:10.1.2.3", "machine:host-gateway"]});
+    // Beside it: settings of its own, which the group has none of.
+    let mut other = job.clone();
+    other["ID"] = json!("own-names");
+    other["TaskGroups"][0]["Networks"][0]["DNS"] = Value::Null;
+    let config = &mut other["TaskGroups"][0]["Tasks"][0]["Config"];
+    config["dns_servers"] = json!(["192.0.2.54"]);
+    let said = |job: &Value| {
+        agent.register(job).expect("registered");
+        let name = job["ID"].as_str().expect("an id");
+        let alloc = id(&agent.until_allocations(name, "complete", 1)[0]);
+        agent.ok(&["alloc", "logs", &alloc])
+    };
+    let shown = said(&job);
+    let head = "inside\nsearch example.org\nnameserver 192.0.2.53\noptions ndots:2\n";
+    assert!(shown.starts_with(head), "{shown}");
+    assert!(shown.contains("\n10.1.2.3 db.example\n"), "{shown}");
+    for (name, address) in [("inside", "172.26.252."), ("machine", "")] {
+        let known = |line: &str| line.starts_with(address) && line.ends_with(&format!(" {name}"));
+        assert!(shown.lines().any(known), "{name}: {shown}");
+    }
+    let shown = said(&other);
+    assert!(shown.contains("\nnameserver 192.0.2.54\n"), "{shown}");
+    assert!(!shown.contains("192.0.2.53"), "{shown}");
+    // And in a root of its own, with and without settings of the group.
+    let nodes = agent.get("/v1/nodes").expect("nodes");
+    let exec = nodes[0]["Drivers"]["exec"]["Healthy"] == true;
+    if !skipped(test, (!exec).then_some("the driver exec needs cgroups")) {
+        for (name, of) in [("rooted", &job), ("rooted-plain", &other)] {
+            let mut job = of.clone();
+            job["ID"] = json!(name);
+            let task = &mut job["TaskGroups"][0]["Tasks"][0];
+            task["Driver"] = json!("exec");
+            task["Config"] = json!({"command": "/bin/sh", "args": ["-c", "hostname; cat /etc/resolv.conf /etc/hosts"]});
+            let shown = said(&job);
+            let servers = name == "rooted";
+            assert_eq!(shown.starts_with(head), servers, "{shown}");
+            let known = |line: &str| line.starts_with("172.26.252.") && line.ends_with(" inside");
+            assert!(shown.lines().any(known), "{shown}");
+        }
+    }
+    for name in ["names", "own-names", "rooted", "rooted-plain"] {
+        drop(agent.nomad(&["job", "stop", "-purge", "-detach", name]));
+    }
+    bridge.until_left(&agent);
 }
 
 #[test]
