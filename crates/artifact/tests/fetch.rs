@@ -1,4 +1,5 @@
 //! The fetching process with real things: files over HTTP, archives made by the usual tools, repositories.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -72,7 +72,7 @@ impl Api {
 /// Whether a route's list is shown with the newest first, whatever order the server has it in.
 fn lists_by_age(path: &str) -> bool {
     let mut parts = path.trim_start_matches("/v1/").split('/');
-    let whole = (parts.next(), parts.next(), parts.last());
+    let whole = (parts.next(), parts.next(), parts.next_back());
     match whole {
         (Some(all), None, None) => {
             matches!(all, "allocations" | "deployments" | "evaluations" | "nodes")

@@ -1,6 +1,7 @@
 //! Files that would eat time or memory are refused: each within a tenth of a second and 50 MB.
 //!
 //! Memory is what the kernel counts for the process, so this file has one test, and nothing runs beside it.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use caravan_jobspec::{Inputs, NoCluster, Source, admit, parse};
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets over their corpus and over random edits of it, with any toolchain.
 //!
 //! `CARAVAN_FUZZ_ROUNDS` sets how many edits of each target are tried.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 #[allow(unreachable_pub, reason = "public for the targets of cargo fuzz")]
 #[path = "../../../fuzz/src/targets.rs"]

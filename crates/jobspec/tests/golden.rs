@@ -1,6 +1,7 @@
 //! The recorded job files: what the reference made of each, where the recordings are at hand.
 //!
 //! Good files must give the recorded jobs, bad ones must be refused at the recorded places.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use caravan_jobspec::{
     Cluster, Inputs, Source, VarFile, admit, canonicalize, error_text, format_source, parse,

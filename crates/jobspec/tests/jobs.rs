@@ -1,6 +1,7 @@
 //! What the fixtures' job files become: as written, and with everything that admission adds.
 //!
 //! `UPDATE=1 cargo test -p caravan-jobspec --test jobs` writes what they become now; look at the difference.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use caravan_jobspec::{Inputs, NoCluster, Source, VarFile, admit, canonicalize, parse};
 use caravan_model::api::ApiJob;

@@ -1,5 +1,6 @@
 //! Every object but the job family, as recorded: read and written back, JSON keeps members, order, nulls and numbers,
 //! and msgpack keeps all.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use caravan_model::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -76,7 +77,7 @@ fn differences(path: &str, want: &Value, got: &Value, ordered: bool, found: &mut
                 differences(&format!("{path}[{index}]"), left, right, ordered, found);
             }
         }
-        _ if want.to_string() == got.to_string() => {}
+        _ if want == got => {}
         _ => found.push(format!("{path}: {want}, got {got}")),
     }
 }

@@ -46,7 +46,7 @@ mod tests {
             state(Pending, false),
             state(Running, false),
         );
-        assert_eq!(of(&[dead.clone()]), ClientStatus::Complete);
+        assert_eq!(of(std::slice::from_ref(&dead)), ClientStatus::Complete);
         assert_eq!(of(&[dead.clone(), pending.clone()]), ClientStatus::Pending);
         assert_eq!(
             of(&[dead.clone(), pending.clone(), running.clone()]),

@@ -1,4 +1,5 @@
 //! The node agent against servers in memory, with real processes, networks and files.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod artifacts;
 mod attacks;

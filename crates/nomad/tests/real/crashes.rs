@@ -52,7 +52,7 @@ fn an_agent_killed_at_any_moment_runs_each_task_once() {
             let once = until("one process of the task is there, and one only", || {
                 let all = pids(&agent, &alloc);
                 let there: Vec<&String> = all.iter().filter(|pid| alive(pid)).collect();
-                (there.len() == 1).then(|| all.len())
+                (there.len() == 1).then_some(all.len())
             });
             // One that the kill met in its start may have been started anew; one that is known to run goes on.
             if begun == COUNT {

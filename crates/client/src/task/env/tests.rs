@@ -90,8 +90,10 @@ fn ports_of_groups() {
         "23456",
         Some("23456"),
     );
-    let mut docker = Task::default();
-    docker.config = serde_json::from_value(serde_json::json!({"ports": ["http"]})).unwrap();
+    let docker = Task {
+        config: serde_json::from_value(serde_json::json!({"ports": ["http"]})).unwrap(),
+        ..Task::default()
+    };
     check(
         &env(group_port(23456, 80, ""), docker, None),
         "80",
@@ -139,11 +141,12 @@ fn ports_of_tasks() {
 
 #[test]
 fn later_sources_win_but_the_host_never_does() {
-    let mut task = Task::default();
-    task.env = serde_json::from_value(
-        serde_json::json!({"WHERE": "${NOMAD_DC}-${node.datacenter}", "NOMAD_REGION": "mine"}),
-    )
-    .unwrap();
+    let own =
+        serde_json::json!({"WHERE": "${NOMAD_DC}-${node.datacenter}", "NOMAD_REGION": "mine"});
+    let task = Task {
+        env: serde_json::from_value(own).unwrap(),
+        ..Task::default()
+    };
     let env = env(AllocatedResources::default(), task, None);
     assert_eq!(env["WHERE"], "dc1-dc1");
     assert_eq!(env["NOMAD_REGION"], "mine");

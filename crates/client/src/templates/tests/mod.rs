@@ -212,7 +212,7 @@ fn certificates_and_what_is_written_to_vault() {
     };
     let source = "{{ with pkiCert \"pki/issue/web\" \"common_name=web\" \"ttl=1h\" }}{{ .Cert }} {{ .Key }} {{ .CA }}{{ range .CAChain }} {{ . }}{{ end }}{{ end }}";
     let mut data = Data::default();
-    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    assert_eq!(run(source, &data).unwrap().1, std::slice::from_ref(&need));
     let answer = serde_json::json!({"Data": {"certificate": "C", "private_key": "K", "issuing_ca": "A", "ca_chain": ["A", "R"]}});
     data.put(need, Value::Json(answer));
     assert_eq!(run(source, &data).unwrap().0, "C K A A R");
@@ -258,9 +258,9 @@ fn what_is_missing_is_asked_for_and_then_used() {
         path: "nomad/jobs/web".into(),
         optional: false,
     };
-    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    assert_eq!(run(source, &data).unwrap().1, std::slice::from_ref(&need));
     data.put(need.clone(), Value::Absent);
-    assert_eq!(run(source, &data).unwrap().1, [need.clone()]);
+    assert_eq!(run(source, &data).unwrap().1, std::slice::from_ref(&need));
     data.put(need, variable("nomad/jobs/web", &[("key", "v")]));
     assert_eq!(run(source, &data).unwrap(), ("v".to_owned(), Vec::new()));
 }
