@@ -57,6 +57,14 @@ pub(crate) const MEASURES: &[Measure] = &[
         run: tasks::many,
     },
     Measure {
+        name: "exec",
+        what: "start of an exec task, allocation received to program running, beyond `posix_spawn`",
+        reference: "–",
+        target: "10 ms",
+        units: &["ms"],
+        run: tasks::exec,
+    },
+    Measure {
         name: "adopt",
         what: "200 tasks: agent killed and started again to all taken up again",
         reference: "0.5 s for 20",

@@ -3,14 +3,15 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::measures::{LONG, sleeper};
-use super::process;
 use super::subject::{Subject, job};
+use super::{percentile, process};
 use crate::agent::wait_for;
 
 /// Output of the task whose log is captured.
@@ -28,6 +29,40 @@ pub(super) fn many(binary: &Path) -> Result<Vec<f64>> {
     let each = (process::cpu_seconds(pid)? - before) * 1000.0 / COUNT as f64;
     subject.end()?;
     Ok(vec![COUNT as f64 / seconds, each])
+}
+
+/// Milliseconds from an allocation's arrival on the node to its program of the driver `exec`, beyond what starting that
+/// program takes anyway. The program says itself when it runs.
+pub(super) fn exec(binary: &Path) -> Result<Vec<f64>> {
+    const STARTS: usize = 30;
+    const CLOCK: (&str, &str) = ("/bin/date", "+%s%N");
+    let mut plain = Vec::new();
+    for _ in 0..STARTS {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let output = Command::new(CLOCK.0).arg(CLOCK.1).output()?;
+        let ran: i64 = std::str::from_utf8(&output.stdout)?.trim().parse()?;
+        plain.push((ran - i64::try_from(began.as_nanos())?) as f64 / 1e6);
+    }
+    let mut subject = Subject::start(binary)?;
+    let config = json!({"command": CLOCK.0, "args": [CLOCK.1]});
+    let mut ours = Vec::new();
+    for number in 0..STARTS {
+        let id = format!("exec-{number}");
+        subject.register(&job(&id, "batch", 1, "exec", config.clone()))?;
+        subject.until(&id, "complete", 1, LONG)?;
+        let alloc = allocations(&mut subject, &id)?.remove(0);
+        let events = alloc["TaskStates"]["t"]["Events"].as_array();
+        let received = events
+            .and_then(|events| events.iter().find(|event| event["Type"] == "Received"))
+            .and_then(|event| event["Time"].as_i64())
+            .context("when it was received")?;
+        let id = alloc["ID"].as_str().context("an id")?;
+        let path = format!("/v1/client/fs/logs/{id}?task=t&type=stdout&plain=true");
+        let ran = subject.client.get(&path)?.as_i64();
+        ours.push((ran.context("when it ran")? - received) as f64 / 1e6);
+    }
+    subject.end()?;
+    Ok(vec![percentile(ours, 0.5) - percentile(plain, 0.5)])
 }
 
 fn allocations(subject: &mut Subject, job: &str) -> Result<Vec<Value>> {
