@@ -69,8 +69,11 @@ pub(crate) async fn take_over(
 ) -> io::Result<()> {
     let disk = &group.ephemeral_disk;
     let previous = alloc.previous_allocation;
+    if !(disk.sticky || disk.migrate) || previous.is_nil() {
+        return Ok(());
+    }
     // Tasks come after it: where an earlier agent prepared one, what is there is the tasks' own.
-    if !(disk.sticky || disk.migrate) || previous.is_nil() || to.has_tasks() {
+    if group.tasks.iter().any(|task| to.has_task(&task.name)) {
         return Ok(());
     }
     let paths = paths_of(group);

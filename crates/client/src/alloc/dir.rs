@@ -1,8 +1,9 @@
 //! The directories of an allocation on disk (runtime sheet §C).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use caravan_driver::TaskDirs;
 use nix::mount::{MntFlags, MsFlags};
 use rustix::fs::{AtFlags, CWD, FileType, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use crate::api::contained;
 
@@ -19,15 +21,15 @@ pub(crate) struct AllocDir {
     pub(crate) root: PathBuf,
 }
 
-/// What the agent keeps of tasks, beside their directories.
-const KEPT: &str = ".kept";
+/// What the agent keeps of a task, beside its directory: this and the task's name.
+const KEPT: &str = ".kept-";
 /// What the agent keeps of the network.
 const NETWORK: &str = ".network";
-/// Everything that the agent keeps there.
-pub(crate) const KEPT_BESIDE: [&str; 2] = [KEPT, NETWORK];
 
 /// Directories below `alloc/` that all tasks share.
 const SHARED: [&str; 3] = ["logs", "tmp", "data"];
+/// What is in a directory that lies in memory.
+const MOUNT_MARK: &str = ".nomad-mount";
 /// User and group `nobody`.
 const NOBODY: u32 = 65534;
 
@@ -53,12 +55,17 @@ impl AllocDir {
 
     /// What the agent keeps of a task; no task writes there.
     pub(crate) fn kept(&self, task: &str) -> PathBuf {
-        self.root.join(KEPT).join(task)
+        self.root.join(format!("{KEPT}{task}"))
     }
 
-    /// Whether a task was prepared here, by this agent or an earlier one.
-    pub(crate) fn has_tasks(&self) -> bool {
-        self.root.join(KEPT).exists()
+    /// Whether this task was prepared here, by this agent or an earlier one.
+    pub(crate) fn has_task(&self, task: &str) -> bool {
+        self.kept(task).exists()
+    }
+
+    /// Whether a name in an allocation's directory is of something that the agent keeps there.
+    pub(crate) fn is_kept(name: &OsStr) -> bool {
+        name == NETWORK || name.as_encoded_bytes().starts_with(KEPT.as_bytes())
     }
 
     /// Where a path of the task lies below the allocation's directory: paths are those that the task sees, or of the
@@ -101,29 +108,30 @@ impl AllocDir {
     /// Makes what the tasks share. Doing it again changes nothing.
     pub(crate) fn build(&self) -> io::Result<()> {
         make(&self.root, 0o755)?;
-        let shared = self.shared();
-        make(&shared, 0o777)?;
+        let path = self.shared();
+        let shared = Folder::make(&path)?;
         for name in SHARED {
-            make(&shared.join(name), 0o777)?;
+            shared.make_in(name, 0o777)?;
         }
         if nix::unistd::geteuid().is_root() {
             // Not being allowed to give it away is no reason to fail.
-            let _ = std::os::unix::fs::chown(&shared, Some(NOBODY), Some(NOBODY));
+            let _ = std::os::unix::fs::fchown(&shared.opened, Some(NOBODY), Some(NOBODY));
         }
-        Ok(())
+        shared.let_in(0o777)
     }
 
     /// Makes the directories of a task. Doing it again changes nothing.
     pub(crate) fn build_task(&self, task: &str, secrets_mb: i64) -> io::Result<()> {
-        let dirs = self.task(task);
-        make(&dirs.task, 0o777)?;
-        make(&dirs.local, 0o777)?;
-        make(&dirs.task.join("tmp"), 0o1777)?;
-        make_secret(&dirs.secrets, secrets_mb.max(1))?;
-        make(&dirs.task.join("private"), 0o777)?;
+        let path = self.root.join(task);
+        let own = Folder::make(&path)?;
+        own.make_in("local", 0o777)?;
+        own.make_in("tmp", 0o1777)?;
+        own.make_in("secrets", 0o777)?;
+        keep_in_memory(&path.join("secrets"), secrets_mb.max(1), own.new)?;
+        own.make_in("private", 0o777)?;
+        own.let_in(0o777)?;
         // Drivers keep there how to find a task again: for the agent's eyes only, where no task can put something else.
-        make(&self.root.join(KEPT), 0o700)?;
-        make(&dirs.private, 0o700)
+        make(&self.kept(task), 0o700)
     }
 
     /// Where the agent keeps what is secret of a task while the task runs: in memory where that is possible.
@@ -134,7 +142,8 @@ impl AllocDir {
     /// Makes that place; tasks without secrets need none.
     pub(crate) fn keep_secret(&self, task: &str, name: &str, content: &[u8]) -> io::Result<()> {
         let place = self.kept_secrets(task);
-        make_secret(&place, 1)?;
+        make(&place, 0o777)?;
+        keep_in_memory(&place, 1, true)?;
         let path = place.join(name);
         let new = path.with_extension("new");
         fs::write(&new, content)?;
@@ -194,63 +203,122 @@ pub(crate) fn spread(dir: &Path) {
 
 /// Makes a directory with exactly this mode, whatever the umask. A link in its place is not followed.
 pub(crate) fn make(path: &Path, mode: u32) -> io::Result<()> {
-    make_new(path, mode).map(drop)
+    let make = || {
+        make_at(CWD, path, mode)?;
+        set_mode(CWD, path, mode)
+    };
+    make().map_err(|error| failed(path, error))
 }
 
-/// The same; says whether it is new.
-fn make_new(path: &Path, mode: u32) -> io::Result<(bool, OwnedFd)> {
-    let fail = |error: io::Error| {
-        io::Error::new(error.kind(), format!("mkdir {}: {error}", path.display()))
-    };
-    let new = match fs::create_dir(path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(error) => return Err(fail(error)),
-    };
-    // What was looked at is what gets the mode, whatever a task that runs puts there meanwhile.
-    let opened = open_dir(path).map_err(|error| match error {
+/// A directory that others are made in, wherever its path leads meanwhile.
+struct Folder<'a> {
+    path: &'a Path,
+    opened: OwnedFd,
+    /// Nobody else comes in yet.
+    new: bool,
+}
+
+impl<'a> Folder<'a> {
+    fn make(path: &'a Path) -> io::Result<Self> {
+        let make = || {
+            let new = make_at(CWD, path, 0o700)?;
+            let opened = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+            Ok(Self { path, opened, new })
+        };
+        make().map_err(|error| failed(path, error))
+    }
+
+    /// As [`make`], by a name in this directory.
+    fn make_in(&self, name: &str, mode: u32) -> io::Result<()> {
+        let make = || {
+            let new = make_at(self.opened.as_fd(), name, mode)?;
+            if new && self.new {
+                // Nobody can have put something in its place.
+                let mode = Mode::from_raw_mode(mode);
+                rustix::fs::chmodat(&self.opened, name, mode, AtFlags::empty())
+            } else {
+                set_mode(self.opened.as_fd(), name, mode)
+            }
+        };
+        make().map_err(|error| failed(&self.path.join(name), error))
+    }
+
+    /// Ready for others.
+    fn let_in(&self, mode: u32) -> io::Result<()> {
+        set_mode_of(&self.opened, mode).map_err(|error| failed(self.path, error))
+    }
+}
+
+fn failed(path: &Path, error: Errno) -> io::Error {
+    match error {
         Errno::LOOP | Errno::NOTDIR => {
             io::Error::other(format!("{} is in the way: not a directory", path.display()))
         }
-        other => fail(other.into()),
-    })?;
-    let found = rustix::fs::fstat(&opened)?;
-    if found.st_mode & 0o7777 != mode {
-        rustix::fs::fchmod(&opened, Mode::from_raw_mode(mode))?;
+        other => {
+            let error = io::Error::from(other);
+            io::Error::new(error.kind(), format!("mkdir {}: {error}", path.display()))
+        }
     }
-    Ok((new, opened))
 }
+
+/// Says whether it is new.
+fn make_at(dir: BorrowedFd<'_>, path: impl Arg, mode: u32) -> rustix::io::Result<bool> {
+    match rustix::fs::mkdirat(dir, path, Mode::from_raw_mode(mode)) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was looked at is what gets the mode, whatever a task that runs puts there meanwhile.
+fn set_mode(dir: BorrowedFd<'_>, path: impl Arg, mode: u32) -> rustix::io::Result<()> {
+    set_mode_of(
+        &rustix::fs::openat(dir, path, DIRECTORY, Mode::empty())?,
+        mode,
+    )
+}
+
+fn set_mode_of(opened: &OwnedFd, mode: u32) -> rustix::io::Result<()> {
+    let mode = Mode::from_raw_mode(mode);
+    if Mode::from_raw_mode(rustix::fs::fstat(opened)?.st_mode) != mode {
+        rustix::fs::fchmod(opened, mode)?;
+    }
+    Ok(())
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
+    rustix::fs::open(path, DIRECTORY, Mode::empty())
 }
 
-/// A directory in memory where that is possible, so that secrets never reach a disk.
-fn make_secret(path: &Path, megabytes: i64) -> io::Result<()> {
-    let (new, made) = make_new(path, 0o777)?;
-    if !nix::unistd::geteuid().is_root() || (!new && is_mount(path)) {
+/// Has a directory in memory where that is possible, so that secrets never reach a disk. `alone`: nobody else comes to
+/// where it lies.
+fn keep_in_memory(path: &Path, megabytes: i64, alone: bool) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() || is_mount(path) {
         return Ok(());
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     // Over what was made, and not over what somebody puts in its place.
+    let made = open_dir(path)?;
     let over = format!("/proc/self/fd/{}", made.as_raw_fd());
-    let mount = |options: &str| {
-        nix::mount::mount(
-            Some("tmpfs"),
-            over.as_str(),
-            Some("tmpfs"),
-            flags,
-            Some(options),
-        )
-    };
+    let over = over.as_str();
+    let mount =
+        |options: &str| nix::mount::mount(Some("tmpfs"), over, Some("tmpfs"), flags, Some(options));
     let options = format!("size={megabytes}m,mode=777");
     // Kernels before 6.4 do not know noswap; without the right to mount a plain directory has to do.
     let mounted = mount(&format!("{options},noswap")).or_else(|_| mount(&options));
-    if mounted.is_ok() {
-        contained::write(path, Path::new(".nomad-mount"), b"", 0o644).map_err(io::Error::other)?;
+    if mounted.is_err() {
+        return Ok(());
     }
-    Ok(())
+    if alone {
+        fs::write(path.join(MOUNT_MARK), "")
+    } else {
+        contained::write(path, Path::new(MOUNT_MARK), b"", 0o644).map_err(io::Error::other)
+    }
 }
 
 /// Asked of the directory itself: the table of all mounts has thousands of lines on a busy node.
@@ -332,8 +400,35 @@ mod tests {
         assert_eq!(mode(dir.logs()), 0o777);
         assert_eq!(mode(dir.root.join("web/tmp")), 0o1777);
         assert_eq!(mode(dir.root.join("web/secrets")), 0o777);
+        assert_eq!(mode(dir.root.join("web")), 0o777);
+        assert_eq!(mode(dir.kept("web")), 0o700);
+        assert!(dir.has_task("web") && !dir.has_task("we"));
         fs::write(dir.task("web").secrets.join("key"), "x").unwrap();
         dir.destroy().unwrap();
         assert!(!dir.root.exists());
+    }
+
+    #[test]
+    fn what_was_left_half_made_is_finished_and_a_link_is_not_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = AllocDir::new(temp.path(), caravan_model::AllocId::from_u128(7));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let task = dir.root.join("web");
+        fs::create_dir_all(&task).unwrap();
+        fs::set_permissions(&task, fs::Permissions::from_mode(0o700)).unwrap();
+        dir.build_task("web", 1).unwrap();
+        assert_eq!(mode(&task), 0o777);
+        let outside = temp.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::set_permissions(&outside, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir(task.join("local")).unwrap();
+        std::os::unix::fs::symlink(&outside, task.join("local")).unwrap();
+        let error = dir.build_task("web", 1).unwrap_err().to_string();
+        assert!(
+            error.ends_with("web/local is in the way: not a directory"),
+            "{error}"
+        );
+        assert_eq!(mode(&outside), 0o700);
+        dir.destroy().unwrap();
     }
 }

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use super::contained::{self, ContainedError, go_text};
 use super::frames::{Gone, HEARTBEAT, POLL, Sink};
-use crate::alloc::dir::{AllocDir, KEPT_BESIDE};
+use crate::alloc::dir::AllocDir;
 use crate::shared::Shared;
 
 /// The most that one read or cat gives.
@@ -228,7 +228,8 @@ fn refuse_secret(real: &Path, shown: &Path) -> Result<(), ApiError> {
 
 /// What the agent keeps beside the tasks' directories is nobody's business.
 fn is_kept(clean: &Path) -> bool {
-    KEPT_BESIDE.iter().any(|kept| clean.starts_with(kept))
+    let first = clean.components().next();
+    first.is_some_and(|first| AllocDir::is_kept(first.as_os_str()))
 }
 
 fn prohibited(shown: &Path) -> ApiError {
