@@ -1,7 +1,7 @@
 //! What all drivers of supervised processes share: the table of tasks and every call but the start.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -113,8 +113,15 @@ impl Executor {
                 config.task_id
             )));
         }
-        self.clear_earlier(base(config)).await;
-        Ok(())
+        // An agent that died between a start and storing its handle left a task that nobody knows of.
+        let state_file = state_file(config);
+        let cleared = self.supervisors.clear(&state_file).await;
+        cleared.map_err(|err| {
+            DriverError::recoverable(format!(
+                "an earlier start cannot be cleared: {}: {err}",
+                state_file.display()
+            ))
+        })
     }
 
     pub(crate) async fn start(
@@ -123,10 +130,9 @@ impl Executor {
         process: Process,
         cgroup: Option<TaskCgroup>,
     ) -> Result<Started, DriverError> {
-        let state_file = state_file(base(&config), &config.task_id);
         let spec = Spec {
             id: config.task_id.clone(),
-            state_file,
+            state_file: state_file(&config),
             process,
             logs: logs(&config),
             cgroup,
@@ -165,22 +171,6 @@ impl Executor {
             handle,
             network: None,
         })
-    }
-
-    /// An agent that died between a start and storing its handle left a task that nobody knows of.
-    async fn clear_earlier(&self, base: &Path) {
-        let Ok(entries) = std::fs::read_dir(base) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let stale = entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| name.starts_with(STATE_PREFIX));
-            if stale && let Err(err) = self.supervisors.clear(&entry.path()).await {
-                tracing::warn!(path = %entry.path().display(), %err, "an earlier start could not be cleared");
-            }
-        }
     }
 
     pub(crate) async fn recover(&self, handle: &TaskHandle) -> Result<(), DriverError> {
@@ -390,23 +380,14 @@ fn exec_process(task: &Task, request: &ExecRequest) -> Result<Process, DriverErr
     Ok(process)
 }
 
-const STATE_PREFIX: &str = "run-";
-
-/// Where starts leave how they are found again.
-fn base(config: &TaskConfig) -> &Path {
-    if config.dirs.private.as_os_str().is_empty() {
-        &config.dirs.task
+/// Where a start leaves how it is found again: one place for each task, which what comes next finds taken.
+fn state_file(config: &TaskConfig) -> PathBuf {
+    let private = &config.dirs.private;
+    if private.as_os_str().is_empty() {
+        config.dirs.task.join("run")
     } else {
-        &config.dirs.private
+        private.join("run")
     }
-}
-
-/// Each start has a file of its own, so that a stale answer can never be taken for this task's.
-fn state_file(base: &Path, task_id: &str) -> PathBuf {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    task_id.hash(&mut hasher);
-    base.join(format!("{STATE_PREFIX}{:016x}", hasher.finish()))
 }
 
 fn logs(config: &TaskConfig) -> Option<LogSpec> {
@@ -443,11 +424,12 @@ fn release(state: &State) {
         group.kill_all();
         let _ = group.remove();
     }
-    let _ = std::fs::remove_file(&state.locator.state_file);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

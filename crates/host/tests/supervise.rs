@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caravan_host::procs::{Identity, Stat};
-use caravan_host::{ExecStreams, LogSpec, Process, Reconnected, Spec, Supervised, Supervisors};
+use caravan_host::{
+    ExecStreams, LaunchError, LogSpec, Process, Reconnected, Spec, Supervised, Supervisors,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const LAUNCHER_DIR: &str = "CARAVAN_TEST_LAUNCHER_DIR";
@@ -474,6 +476,28 @@ async fn a_pid_of_another_boot_is_neither_adopted_nor_killed() {
     assert!(!is_gone(pid), "a stranger was killed");
     bystander.kill().expect("killed");
     bystander.wait().expect("reaped");
+}
+
+#[tokio::test]
+async fn a_start_does_not_take_the_place_of_another() {
+    let dir = tempfile::tempdir().expect("dir");
+    let spec = shell(dir.path(), "exec sleep 600");
+    let source = supervisors();
+    let task = source.launch(&spec).await.expect("starts");
+    running(&task.locator).await;
+    let before = read(task.locator.state_file.clone());
+    match source.launch(&spec).await {
+        Err(LaunchError::Task(why)) => assert!(why.contains("exists"), "{why}"),
+        other => panic!("started: {other:?}"),
+    }
+    assert_eq!(read(task.locator.state_file.clone()), before);
+    source
+        .clear(&task.locator.state_file)
+        .await
+        .expect("cleared");
+    assert!(is_gone(task.locator.record.task.pid));
+    let again = source.launch(&spec).await.expect("starts again");
+    again.stop(9, Duration::ZERO).await.expect("stopped");
 }
 
 #[tokio::test]

@@ -192,20 +192,22 @@ impl Supervisors {
 
     /// Ends whatever an earlier start left behind, by its state file, and removes that file.
     pub async fn clear(&self, state_file: &Path) -> io::Result<()> {
-        if let Ok(record) = Record::read(state_file) {
-            let locator = Locator {
-                state_file: state_file.to_owned(),
-                record,
-            };
-            if let Reconnected::Running(old) = self.reconnect(&locator).await {
-                old.stop(9, Duration::ZERO).await?;
-                old.wait().await.ok();
+        match Record::read(state_file) {
+            Ok(record) => {
+                let locator = Locator {
+                    state_file: state_file.to_owned(),
+                    record,
+                };
+                if let Reconnected::Running(old) = self.reconnect(&locator).await {
+                    old.stop(9, Duration::ZERO).await?;
+                    old.wait().await.ok();
+                }
             }
+            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // Damaged: it tells of nothing.
+            Err(_) => {}
         }
-        match std::fs::remove_file(state_file) {
-            Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
-            _ => Ok(()),
-        }
+        std::fs::remove_file(state_file)
     }
 }
 
@@ -266,7 +268,7 @@ async fn attach(locator: &Locator) -> io::Result<(Locator, Control)> {
 /// No supervisor answers: its record tells the exit, or the task is lost.
 fn after_death(locator: &Locator) -> Reconnected {
     match Record::read(&locator.state_file) {
-        Ok(record) if record.supervisor != locator.record.supervisor => {
+        Ok(record) if record.socket != locator.record.socket => {
             Reconnected::Lost("the task was replaced".into())
         }
         Ok(record) => match record.exit.clone() {

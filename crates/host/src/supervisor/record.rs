@@ -52,11 +52,12 @@ impl Record {
         Ok(record)
     }
 
-    /// Not synced to disk: a machine that crashes takes the task with it, and then the exit is unknown in truth.
+    /// Not synced to disk: a machine that crashes takes the task with it, and then the exit is unknown in truth. A file
+    /// that is there already is of another start.
     pub(crate) fn create(&self, path: &Path) -> io::Result<RecordFile> {
         let open = || {
             let mut options = OpenOptions::new();
-            options.create(true).truncate(true).write(true).mode(0o600);
+            options.create_new(true).write(true).mode(0o600);
             options.open(path)
         };
         let mut file = match (open(), path.parent()) {
