@@ -15,13 +15,18 @@ use serde::de::DeserializeOwned;
 /// Larger messages are a broken peer.
 pub(crate) const MAX_FRAME: usize = 16 << 20;
 const MAX_FDS: usize = 3;
+/// Bytes of the length before each message.
+const HEADER: usize = 4;
+/// Most messages are no larger.
+const USUAL: usize = 4 << 10;
 
 pub(crate) fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
-    let body = serde_json::to_vec(message)?;
-    let length = u32::try_from(body.len()).map_err(|_| io::Error::other("message too large"))?;
-    let mut frame = Vec::with_capacity(body.len() + 4);
-    frame.extend_from_slice(&length.to_be_bytes());
-    frame.extend_from_slice(&body);
+    let mut frame = Vec::with_capacity(USUAL);
+    frame.extend_from_slice(&[0; HEADER]);
+    serde_json::to_writer(&mut frame, message)?;
+    let length = u32::try_from(frame.len() - HEADER);
+    let length = length.map_err(|_| io::Error::other("message too large"))?;
+    frame[..HEADER].copy_from_slice(&length.to_be_bytes());
     Ok(frame)
 }
 

@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::pipe::SpliceFlags;
@@ -24,7 +25,7 @@ const TURN: usize = 1 << 20;
 pub struct Rotator {
     dir: PathBuf,
     /// The directory as it was found first, wherever it is moved.
-    opened: Option<OwnedFd>,
+    opened: Option<Arc<OwnedFd>>,
     prefix: String,
     max_files: u64,
     max_bytes: u64,
@@ -45,49 +46,35 @@ impl Rotator {
     /// Goes on with the newest file that exists.
     #[must_use]
     pub fn open(dir: PathBuf, prefix: String, max_files: u32, max_bytes: u64) -> Self {
-        let mut rotator = Self {
-            dir,
-            opened: None,
-            prefix,
-            max_files: u64::from(max_files.max(1)),
-            max_bytes: max_bytes.max(1),
-            index: 0,
-            file: None,
-            size: 0,
-        };
-        rotator.open_dir();
-        let existing = rotator.indexes();
-        rotator.index = existing.last().copied().unwrap_or(0);
-        rotator.open_file();
-        rotator.drop_old(&existing);
+        let [rotator] = Self::open_all(&dir, [prefix], max_files, max_bytes);
         rotator
     }
 
-    fn open_dir(&mut self) {
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.opened = rustix::fs::open(&self.dir, flags, Mode::empty()).ok();
-    }
-
-    fn indexes(&self) -> Vec<u64> {
-        let Some(entries) = self
-            .opened
-            .as_ref()
-            .and_then(|dir| Dir::read_from(dir).ok())
-        else {
-            return Vec::new();
-        };
-        let mut found: Vec<u64> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name().to_str().ok()?;
-                name.strip_prefix(&self.prefix)?
-                    .strip_prefix('.')?
-                    .parse()
-                    .ok()
-            })
-            .collect();
-        found.sort_unstable();
-        found
+    /// Several of one directory.
+    pub(crate) fn open_all<const N: usize>(
+        dir: &Path,
+        prefixes: [String; N],
+        max_files: u32,
+        max_bytes: u64,
+    ) -> [Self; N] {
+        let opened = open_dir(dir).map(Arc::new);
+        let names = opened.as_deref().map(names).unwrap_or_default();
+        prefixes.map(|prefix| {
+            let existing = indexes(&names, &prefix);
+            let mut rotator = Self {
+                dir: dir.to_owned(),
+                opened: opened.clone(),
+                prefix,
+                max_files: u64::from(max_files.max(1)),
+                max_bytes: max_bytes.max(1),
+                index: existing.last().copied().unwrap_or(0),
+                file: None,
+                size: 0,
+            };
+            rotator.open_file();
+            rotator.drop_old(&existing);
+            rotator
+        })
     }
 
     fn name(&self, index: u64) -> String {
@@ -96,7 +83,7 @@ impl Rotator {
 
     fn open_file(&mut self) {
         if self.opened.is_none() {
-            self.open_dir();
+            self.opened = open_dir(&self.dir).map(Arc::new);
         }
         match self
             .opened
@@ -265,6 +252,25 @@ impl Rotator {
     }
 }
 
+fn open_dir(dir: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(dir, flags, Mode::empty()).ok()
+}
+
+fn names(dir: &OwnedFd) -> Vec<String> {
+    let entries = Dir::read_from(dir).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| Some(entry.file_name().to_str().ok()?.to_owned()));
+    names.collect()
+}
+
+/// The numbers of the files that are there already, in order.
+fn indexes(names: &[String], prefix: &str) -> Vec<u64> {
+    let number = |name: &String| name.strip_prefix(prefix)?.strip_prefix('.')?.parse().ok();
+    let mut found: Vec<u64> = names.iter().filter_map(number).collect();
+    found.sort_unstable();
+    found
+}
+
 /// A file and its length, made where there is none. Nothing else will do: a pipe would hold the writer back, and behind a
 /// link or a device is something else.
 fn regular(dir: &OwnedFd, name: &str) -> io::Result<(u64, File)> {
@@ -383,11 +389,16 @@ mod tests {
     fn only_the_newest_files_stay_and_no_index_comes_twice() {
         let dir = tempfile::tempdir().expect("dir");
         feed(dir.path(), 2, 1000, &numbered_lines(5500));
-        let rotator = Rotator::open(dir.path().to_path_buf(), "t.stdout".into(), 2, 1000);
-        let first = rotator.indexes();
+        drop(Rotator::open(
+            dir.path().to_path_buf(),
+            "t.stdout".into(),
+            2,
+            1000,
+        ));
+        let first = indexes(&names(&open_dir(dir.path()).expect("opens")), "t.stdout");
         assert_eq!(first.len(), 2);
         feed(dir.path(), 2, 1000, &numbered_lines(3000));
-        let second = rotator.indexes();
+        let second = indexes(&names(&open_dir(dir.path()).expect("opens")), "t.stdout");
         assert_eq!(second.len(), 2);
         assert!(second[0] > first[1], "{first:?} then {second:?}");
     }

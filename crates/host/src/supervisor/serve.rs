@@ -481,17 +481,9 @@ fn outputs(spec: &Spec) -> io::Result<(Vec<Output>, Streams)> {
     let Some(logs) = &spec.logs else {
         return Ok((Vec::new(), Streams::default()));
     };
-    let open = |kind: &str| {
-        let prefix = format!("{}.{kind}", logs.name);
-        Output::new(Rotator::open(
-            logs.dir.clone(),
-            prefix,
-            logs.max_files,
-            logs.max_file_bytes,
-        ))
-    };
-    let (out, stdout) = open("stdout")?;
-    let (err, stderr) = open("stderr")?;
+    let prefixes = ["stdout", "stderr"].map(|kind| format!("{}.{kind}", logs.name));
+    let [out, err] = Rotator::open_all(&logs.dir, prefixes, logs.max_files, logs.max_file_bytes);
+    let ((out, stdout), (err, stderr)) = (Output::new(out)?, Output::new(err)?);
     let streams = Streams {
         stdin: None,
         stdout: Some(stdout),
