@@ -28,9 +28,7 @@ fn failed(hook: &str, why: impl std::fmt::Display) -> String {
 impl Setup {
     pub(crate) async fn run(self) -> Result<Ready, String> {
         let dir = self.dir.clone();
-        let turn = self.shared.making_dirs.acquire().await;
-        let built = tokio::task::spawn_blocking(move || dir.build()).await;
-        drop(turn);
+        let built = self.shared.files.take(move || dir.build()).await;
         built
             .map_err(|error| failed("alloc_dir", error))?
             .map_err(|error| failed("alloc_dir", error))?;

@@ -17,6 +17,7 @@ mod client;
 mod clock;
 mod config;
 mod consul;
+mod file_turns;
 mod fingerprint;
 mod gc;
 mod grant;

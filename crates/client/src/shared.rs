@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::ClientConfig;
 use crate::consul::Consul;
+use crate::file_turns::FileTurns;
 use crate::handle::Runner;
 use crate::link::{Caller, ServerLink};
 use crate::services::outbox::Outbox;
@@ -46,12 +47,8 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     /// What tasks are given of the agent's own environment, which never changes.
     host_environment: OnceLock<BTreeMap<String, String>>,
-    /// Held while the directories of an allocation are made: more at once would only wait for each other.
-    pub(crate) making_dirs: tokio::sync::Semaphore,
+    pub(crate) files: FileTurns,
 }
-
-/// How many directories of allocations are made at once.
-const MAKERS: usize = 8;
 
 impl Shared {
     pub(crate) fn new(
@@ -90,7 +87,7 @@ impl Shared {
             task_api: tokio::sync::SetOnce::new(),
             shutdown: CancellationToken::new(),
             host_environment: OnceLock::new(),
-            making_dirs: tokio::sync::Semaphore::new(MAKERS),
+            files: FileTurns::default(),
         }
     }
 

@@ -13,18 +13,15 @@ pub(super) async fn run(context: &Context) -> Result<(), HookError> {
     let (dir, task) = (context.dir.clone(), context.task.name.clone());
     let secrets = context.task.resources.secrets_mb;
     let logs = !context.task.log_config.disabled;
-    let turn = context.shared.making_dirs.acquire().await;
-    let built = tokio::task::spawn_blocking(move || {
+    let build = move || {
         dir.build_task(&task, secrets)?;
         if logs {
             dir.build_log_pipes(&task)
         } else {
             Ok(())
         }
-    })
-    .await;
-    drop(turn);
-    match built {
+    };
+    match context.shared.files.take(build).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(HookError::fatal(error.to_string())),
         Err(error) => Err(HookError::fatal(error.to_string())),

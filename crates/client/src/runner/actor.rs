@@ -185,10 +185,10 @@ impl Actor {
             if let Err(error) = network.remove().await {
                 tracing::warn!(alloc = %alloc.id, %error, "the network of an allocation cannot be removed");
             }
-            let removed = tokio::task::spawn_blocking(move || {
-                tasks.iter().for_each(|task| dir.remove_secrets(task))
-            });
-            let _ = removed.await;
+            let remove = move || tasks.iter().for_each(|task| dir.remove_secrets(task));
+            if let Err(error) = shared.files.take(remove).await {
+                tracing::warn!(alloc = %alloc.id, %error, "secrets of an allocation may be left");
+            }
         });
     }
 
