@@ -272,10 +272,8 @@ fn make_at(dir: BorrowedFd<'_>, path: impl Arg, mode: u32) -> rustix::io::Result
 
 /// What was looked at is what gets the mode, whatever a task that runs puts there meanwhile.
 fn set_mode(dir: BorrowedFd<'_>, path: impl Arg, mode: u32) -> rustix::io::Result<()> {
-    set_mode_of(
-        &rustix::fs::openat(dir, path, DIRECTORY, Mode::empty())?,
-        mode,
-    )
+    let opened = rustix::fs::openat(dir, path, DIRECTORY, Mode::empty())?;
+    set_mode_of(&opened, mode)
 }
 
 fn set_mode_of(opened: &OwnedFd, mode: u32) -> rustix::io::Result<()> {

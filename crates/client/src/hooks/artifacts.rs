@@ -105,7 +105,7 @@ fn request(context: &Context, env: &TaskEnv, artifact: &Artifact) -> Result<Requ
     let root = if in_shared {
         context.dir.shared()
     } else {
-        context.dirs().task
+        context.dirs.task.clone()
     };
     let pairs = |map: &caravan_model::StringMap| {
         map.iter()

@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context) -> Result<(), HookError> {
     }
     let payload = decompress(&context.job.payload)
         .map_err(|error| HookError::fatal(format!("the job's payload cannot be read: {error}")))?;
-    let (local, file) = (context.dirs().local, wanted.file.clone());
+    let (local, file) = (context.dirs.local.clone(), wanted.file.clone());
     let written = tokio::task::spawn_blocking(move || {
         contained::write(&local, Path::new(&file), &payload, 0o777)
     })

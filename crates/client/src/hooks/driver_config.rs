@@ -47,7 +47,7 @@ pub(super) fn build(context: &Context, env: &TaskEnv, draft: Draft) -> TaskConfi
         task_network: given
             .and_then(|given| given.networks.first())
             .map(task_network),
-        dirs: context.dirs(),
+        dirs: context.dirs.clone(),
         logs: LogConfig {
             disabled: task.log_config.disabled,
             dir: context.dir.logs(),

@@ -9,7 +9,7 @@ pub(super) async fn run(
     context: &Context,
     draft: &mut Draft,
 ) -> Result<Option<Renewal>, HookError> {
-    let root = context.dirs().task;
+    let root = context.dirs.task.clone();
     let Some(identities) = Identities::of(&context.shared, context.alloc.id, &context.task, &root)
     else {
         return Ok(None);
@@ -27,7 +27,7 @@ pub(super) async fn run(
 
 /// Takes the identities of a running task up again: how long they last is not known, so they are renewed at once.
 pub(super) fn resume(context: &Context) -> Option<Renewal> {
-    let root = context.dirs().task;
+    let root = context.dirs.task.clone();
     let identities = Identities::of(&context.shared, context.alloc.id, &context.task, &root)?;
     Some(Renewal {
         identities: Arc::new(identities),

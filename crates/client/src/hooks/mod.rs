@@ -37,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) group: Group,
     pub(crate) task: GroupTask,
     pub(crate) dir: AllocDir,
+    pub(crate) dirs: TaskDirs,
     pub(crate) driver: Arc<dyn Driver>,
     /// It ran before: what lasts is not done again.
     pub(crate) again: bool,
@@ -133,10 +134,6 @@ impl HookError {
 }
 
 impl Context {
-    pub(crate) fn dirs(&self) -> TaskDirs {
-        self.dir.task(&self.task.name)
-    }
-
     fn isolation(&self) -> FsIsolation {
         self.driver.capabilities().fs_isolation
     }
@@ -144,7 +141,7 @@ impl Context {
     /// The directories as the task sees them.
     fn seen_dirs(&self) -> Dirs {
         if self.isolation() == FsIsolation::None {
-            let dirs = self.dirs();
+            let dirs = &self.dirs;
             let text = |path: &std::path::Path| path.display().to_string();
             return Dirs {
                 alloc: text(&dirs.shared),

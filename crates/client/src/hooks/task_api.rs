@@ -31,8 +31,7 @@ impl TaskApi {
 
 /// A task can do without it: what goes wrong is noted, not fatal.
 pub(super) fn bind(context: &Context) -> Option<TaskApi> {
-    let secrets = context.dirs().secrets;
-    match listen(&secrets) {
+    match listen(&context.dirs.secrets) {
         Ok(listener) => Some(TaskApi {
             shared: Arc::clone(&context.shared),
             listener,

@@ -122,6 +122,7 @@ impl Actor {
             alloc: self.alloc_here(),
             job,
             group: self.group.clone(),
+            dirs: self.runner.dir.task(&task.name),
             task,
             dir: self.runner.dir.clone(),
             driver,

@@ -91,9 +91,10 @@ impl TaskEnv {
         nomad_vars(source, &mut vars);
         ports(source, &mut vars);
         meta(source, &mut vars, &node);
-        for (name, value) in source.host {
-            vars.entry(name.clone()).or_insert_with(|| value.clone());
-        }
+        // The host's own, copied as a whole; all others go before it.
+        let mut all = source.host.clone();
+        all.extend(vars);
+        let mut vars = all;
         let own: Vec<(String, String)> = {
             let lookup = |name: &str| {
                 let known = vars.get(name).or_else(|| source.secrets.get(name)).cloned();

@@ -95,24 +95,22 @@ const CLEANED: [&str; 5] = [
     "NOMAD_META_",
 ];
 
-/// Makes the names that users can influence fit for a shell.
-pub(crate) fn clean_names(env: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let clean = |name: String| {
-        if !CLEANED.iter().any(|prefix| name.starts_with(prefix)) {
-            return name;
+/// Makes the names that users can influence fit for a shell. One that is fit keeps its value.
+pub(crate) fn clean_names(mut env: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let influenced = |name: &&String| CLEANED.iter().any(|prefix| name.starts_with(prefix));
+    let unfit = env.keys().filter(influenced);
+    let unfit: Vec<String> = unfit
+        .filter(|name| !name.chars().all(allowed))
+        .cloned()
+        .collect();
+    for name in unfit {
+        if let Some(value) = env.remove(&name) {
+            let clean = name.replace(|c| !allowed(c), "_");
+            env.entry(clean).or_insert(value);
         }
-        let allowed = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '_' || c == '.' {
-                c
-            } else {
-                '_'
-            }
-        };
-        name.chars().map(allowed).collect()
-    };
-    env.into_iter()
-        .map(|(name, value)| (clean(name), value))
-        .collect()
+    }
+    env
 }
 
 #[cfg(test)]
