@@ -182,6 +182,8 @@ impl Reconciler<'_> {
         self.replace_destructively(&mut work, &destructive);
         self.migrate(&mut work);
         let updating = !destructive.is_empty() || in_place > 0;
+        // What is done for a group that the deployment is not about keeps nobody waiting.
+        let aside = !existing && self.deployment.is_some() && !self.deployment_is_new;
         if !existing {
             self.join_deployment(job, group, state, had_running && !updating);
         }
@@ -194,15 +196,17 @@ impl Reconciler<'_> {
             && work.reschedule_now.is_empty()
             && work.desired.reschedule_later == 0
             && !needs_canaries;
-        quiet && self.is_healthy_and_promoted(group) && !self.awaits_something(&work.untainted)
+        let over = quiet && self.is_healthy_and_promoted(group);
+        aside || (over && !self.awaits_something(&work.untainted))
     }
 
     /// Whether something that the deployment has placed is still to become healthy, or has failed and is still to be
     /// told to go. What the deployment counts as healthy may have been stopped since.
     fn awaits_something(&self, untainted: &AllocSet) -> bool {
-        let current = self.deployment.as_ref().map(|deployment| deployment.id);
-        let of_deployment = |alloc: &&Arc<Allocation>| Some(alloc.deployment_id) == current;
-        let mut mine = untainted.values().filter(of_deployment);
+        let Some(deployment) = &self.deployment else {
+            return false;
+        };
+        let mut mine = untainted.values().filter(|alloc| rolls(deployment, alloc));
         mine.any(|alloc| {
             let to_be_told = alloc.failed_unreplaced()
                 && alloc.followup_eval_id.is_nil()
@@ -440,6 +444,12 @@ fn set_replaced_aside(
         .collect();
     *untainted = without(untainted, &replaced);
     replaced
+}
+
+/// Whether a deployment has to do with an allocation: it is a part of it, and so is its group. What is placed of other
+/// groups meanwhile is judged as well, but nobody waits for it.
+pub(super) fn rolls(deployment: &Deployment, alloc: &Allocation) -> bool {
+    deployment.id == alloc.deployment_id && deployment.task_groups.contains_key(&alloc.task_group)
 }
 
 /// Whether some allocation is of this very version of the job.

@@ -2,6 +2,7 @@
 
 use super::AllocSet;
 use super::classify::{group_of, replaced_on_disconnect};
+use super::group::rolls;
 use caravan_model::*;
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ fn due(alloc: &Allocation, context: Context<'_>) -> Due {
     let transition = &alloc.desired_transition;
     let deploying = context
         .deployment
-        .is_some_and(|deployment| deployment.is_active() && deployment.id == alloc.deployment_id);
+        .is_some_and(|deployment| deployment.is_active() && rolls(deployment, alloc));
     if deploying && !transition.should_reschedule() {
         return Due::Never;
     }

@@ -61,7 +61,7 @@ impl SystemRun<'_> {
         }
     }
 
-    fn part_of(&self, group: &TaskGroup) -> Option<&DeploymentState> {
+    pub(super) fn part_of(&self, group: &TaskGroup) -> Option<&DeploymentState> {
         self.deployment.as_ref()?.task_groups.get(&group.name)
     }
 
@@ -108,6 +108,27 @@ impl SystemRun<'_> {
         }
         limit = limit.saturating_sub(waiting);
         (limit.min(destructive), None)
+    }
+
+    /// How many canaries the deployment waits for beyond those that run and those that `replaced` others now. What is
+    /// placed next takes their part: when one was lost there may be nothing older left to replace by another.
+    pub(super) fn lacking_canaries(
+        &self,
+        group: &TaskGroup,
+        buckets: &Buckets,
+        replaced: usize,
+    ) -> usize {
+        let active = self.deployment.as_ref().filter(|row| row.is_active());
+        let Some((id, part)) = active
+            .and_then(|row| Some((row.id, row.task_groups.get(&group.name)?)))
+            .filter(|(_, part)| !part.promoted)
+        else {
+            return 0;
+        };
+        let mut running = buckets.ignore.iter().collect::<Vec<_>>();
+        running.retain(|alloc| alloc.deployment_id == id && alloc.is_canary());
+        let desired = usize::try_from(part.desired_canaries).unwrap_or(0);
+        desired.saturating_sub(running.len() + replaced)
     }
 
     /// Makes the deployment before allocations join it.

@@ -183,14 +183,22 @@ impl SystemRun<'_> {
             };
             self.place(job, group, &wanted, true, canaries.is_some(), &mut failures);
         }
+        let replaced = canaries.map_or(0, |_| allowed);
+        let mut lacking = self.lacking_canaries(group, &buckets, replaced);
         for wanted in &buckets.place {
-            self.place(job, group, wanted, false, false, &mut failures);
+            let canary = lacking > 0;
+            let placed = self.place(job, group, wanted, false, canary, &mut failures);
+            lacking -= usize::from(canary && placed);
         }
         outcome.infeasible = failures.infeasible;
         desired.preemptions = failures.preemptions;
         self.tell_failures(name, failures, unchanged, &mut desired);
         let quiet = outcome.place == 0 && destructive.is_empty();
-        let complete = self.join_deployment(job, group, &outcome, &mut desired) && quiet;
+        // What is done for a group that the deployment is not about keeps nobody waiting.
+        let known = self.deployment.is_some() && !self.new_deployment;
+        let aside = known && self.part_of(group).is_none();
+        let joined = self.join_deployment(job, group, &outcome, &mut desired);
+        let complete = aside || (joined && quiet);
         self.desired.insert(name.to_owned(), desired);
         complete
     }
@@ -300,6 +308,7 @@ impl SystemRun<'_> {
         active.map(|deployment| deployment.id).unwrap_or_default()
     }
 
+    /// Places an allocation on its node, in the place of the one before. Whether there was room.
     fn place(
         &mut self,
         job: &Arc<Job>,
@@ -308,7 +317,7 @@ impl SystemRun<'_> {
         destructive: bool,
         canary: bool,
         failures: &mut Failures,
-    ) {
+    ) -> bool {
         let previous = wanted.previous.as_ref();
         let replaced = previous.filter(|previous| destructive && !previous.terminal_status());
         if let Some(previous) = replaced {
@@ -321,7 +330,9 @@ impl SystemRun<'_> {
             name: &wanted.name,
             ..Wish::default()
         };
-        let Some(stack) = &mut self.stack else { return };
+        let Some(stack) = &mut self.stack else {
+            return false;
+        };
         let (choice, metric) = stack.select_on(
             &self.draft.planned,
             group,
@@ -333,6 +344,7 @@ impl SystemRun<'_> {
             Some(choice) => {
                 failures.preemptions += choice.preempted.len() as u64;
                 self.write(job, group, wanted, choice, metric, canary);
+                true
             }
             None => {
                 if let Some(previous) = replaced {
@@ -343,6 +355,7 @@ impl SystemRun<'_> {
                 }
                 failures.infeasible += 1;
                 self.fail(group, wanted.node, metric, failures);
+                false
             }
         }
     }
