@@ -109,6 +109,11 @@ impl Client {
                     if alloc.server_terminal() && !task.status.is_terminal() && !stopping {
                         task.next = Some((world.now + pace, Event::Stops));
                     }
+                    // What ran already may join a deployment, which waits for a verdict on it.
+                    let joined = !alloc.deployment_id.is_nil() && task.healthy.is_none();
+                    if joined && task.next.is_none() && task.status == ClientStatus::Running {
+                        task.next = Some((world.now + pace, Event::IsJudged(true)));
+                    }
                 }
             }
         }
@@ -122,7 +127,8 @@ impl Client {
                 continue;
             };
             let kind = alloc.job.as_ref().map_or("", |job| job.r#type.as_str());
-            let (batch, judged) = (kind == job_type::BATCH, !alloc.deployment_id.is_nil());
+            let batch = kind == job_type::BATCH || kind == job_type::SYSBATCH;
+            let judged = !alloc.deployment_id.is_nil();
             let later =
                 |seconds: i64, event| Some((world.now + Duration::from_secs(seconds), event));
             let fails = world.random.chance(failing);

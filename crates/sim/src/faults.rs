@@ -150,8 +150,9 @@ fn change_some_job(world: &mut World, most: i64) {
     job.version += 1;
     let destructive = world.random.chance(500);
     let count = world.random.between(0, most);
+    let everywhere = job.is_system_like();
     for group in &mut job.task_groups {
-        if job.r#type != job_type::SYSTEM {
+        if !everywhere {
             group.count = count;
         }
         if destructive {

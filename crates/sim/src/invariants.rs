@@ -138,6 +138,7 @@ pub(crate) fn check_at_rest(world: &World) -> Result<(), String> {
         let key = JobKey::new(job.namespace.clone(), job.id.clone());
         no_name_is_taken_twice(state, &key)?;
         settled(state, &key, job)?;
+        is_everywhere(state, &key, job)?;
     }
     Ok(())
 }
@@ -150,12 +151,52 @@ pub(crate) fn blocked_for_a_reason(world: &World, eval: &Evaluation) -> Result<(
         ..Settings::default()
     };
     let decision = schedule(&world.state, eval, &settings);
-    let placed: usize = decision.plan.node_allocation.values().map(Vec::len).sum();
+    // Who waits for a node is not asked about others: new nodes are no matter for sysbatch jobs.
+    let here = |node: &NodeId| eval.node_id.is_nil() || *node == eval.node_id;
+    let placed = decision.plan.node_allocation.iter();
+    let placed: usize = placed
+        .filter(|(node, _)| here(node))
+        .map(|(_, allocs)| allocs.len())
+        .sum();
     if placed > 0 {
         return Err(format!(
             "evaluation {} of {} waits although {placed} could be placed",
             eval.id, eval.job_id
         ));
+    }
+    Ok(())
+}
+
+/// A system job has an allocation of each group on every node that it may run on, or somebody waits for it there.
+fn is_everywhere(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
+    if job.stop || job.r#type != job_type::SYSTEM {
+        return Ok(());
+    }
+    let here = |node: &Node| {
+        job.datacenters
+            .iter()
+            .any(|dc| *dc == "*" || *dc == node.datacenter)
+    };
+    for node in state.nodes().filter(|node| here(node)) {
+        let waits = state
+            .open_evals_of_job(key)
+            .any(|eval| eval.node_id == node.id);
+        for group in &job.task_groups {
+            let mut allocs = state.allocs_of_node(&node.id);
+            // What has failed there stays so until somebody looks at the job again.
+            let runs = allocs.any(|alloc| {
+                let failed = alloc.client_status == ClientStatus::Failed;
+                alloc.job_id == job.id
+                    && alloc.task_group == group.name
+                    && (failed || !alloc.terminal_status())
+            });
+            if !runs && !waits {
+                return Err(format!(
+                    "{} does not run {} on {}",
+                    job.id, group.name, node.name
+                ));
+            }
+        }
     }
     Ok(())
 }
@@ -197,6 +238,29 @@ fn settled(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Nodes with what is free on them, and jobs with what runs of them, for whoever reads a failure.
+pub(crate) fn all_told(state: &State) -> Vec<String> {
+    let nodes = state.nodes().map(|node| {
+        let room = room_on(state, node);
+        format!(
+            "{} in {}, {}: {room:?}",
+            node.name, node.datacenter, node.status
+        )
+    });
+    let jobs = state.jobs().map(|job| {
+        let key = JobKey::new(job.namespace.clone(), job.id.clone());
+        let (id, kind, version, stop) = (&job.id, &job.r#type, job.version, job.stop);
+        let groups: Vec<String> = job
+            .task_groups
+            .iter()
+            .map(|group| format!("{} {}", group.name, group.count))
+            .collect();
+        let what = told(state, &key);
+        format!("{id} ({kind}) v{version}, stopped: {stop}, {groups:?}: {what}")
+    });
+    nodes.chain(jobs).collect()
 }
 
 /// The allocations of a job that are not over, for whoever reads a failure.

@@ -33,10 +33,30 @@ pub(crate) fn node(number: usize, random: &mut Random) -> Node {
 pub(crate) fn job(number: usize, most: i64, random: &mut Random) -> Job {
     let kind = match random.below(10) {
         0..7 => job_type::SERVICE,
-        7..9 => job_type::BATCH,
+        7 | 8 => job_type::BATCH,
+        _ if random.chance(250) => job_type::SYSBATCH,
         _ => job_type::SYSTEM,
     };
-    let system = kind == job_type::SYSTEM;
+    let mut groups = vec![group("g", kind, most, random)];
+    if random.chance(200) {
+        groups.push(group("h", kind, most, random));
+    }
+    let id = format!("job-{number}");
+    Job {
+        id: id.as_str().into(),
+        name: id,
+        namespace: "default".into(),
+        r#type: kind.to_owned(),
+        priority: random.between(1, 9) * 10,
+        datacenters: vec![if random.chance(800) { "*" } else { "dc1" }.to_owned()],
+        node_pool: "default".to_owned(),
+        task_groups: groups,
+        ..Job::default()
+    }
+}
+
+fn group(name: &str, kind: &str, most: i64, random: &mut Random) -> TaskGroup {
+    let everywhere = kind == job_type::SYSTEM || kind == job_type::SYSBATCH;
     let task = Task {
         name: "t".to_owned(),
         driver: "mock".to_owned(),
@@ -47,35 +67,39 @@ pub(crate) fn job(number: usize, most: i64, random: &mut Random) -> Job {
         },
         ..Task::default()
     };
-    let group = TaskGroup {
-        name: "g".to_owned(),
-        count: if system { 1 } else { random.between(1, most) },
+    TaskGroup {
+        name: name.to_owned(),
+        count: if everywhere {
+            1
+        } else {
+            random.between(1, most)
+        },
         tasks: vec![task],
         ephemeral_disk: EphemeralDisk {
             size_mb: 100,
             ..EphemeralDisk::default()
         },
-        update: (kind == job_type::SERVICE).then(|| update(random)),
+        update: match kind {
+            job_type::SERVICE => Some(update(random)),
+            job_type::SYSTEM => random.chance(700).then(|| by_share(update(random))),
+            _ => None,
+        },
         migrate: Some(MigrateStrategy {
             max_parallel: random.between(1, 3),
             ..MigrateStrategy::default()
         }),
-        reschedule_policy: (!system).then(|| rescheduling(random)),
+        reschedule_policy: (!everywhere).then(|| rescheduling(random)),
         disconnect: (kind == job_type::SERVICE && random.chance(250))
             .then(|| disconnecting(random)),
         ..TaskGroup::default()
-    };
-    let id = format!("job-{number}");
-    Job {
-        id: id.as_str().into(),
-        name: id,
-        namespace: "default".into(),
-        r#type: kind.to_owned(),
-        priority: random.between(1, 9) * 10,
-        datacenters: vec![if random.chance(800) { "*" } else { "dc1" }.to_owned()],
-        node_pool: "default".to_owned(),
-        task_groups: vec![group],
-        ..Job::default()
+    }
+}
+
+/// Canaries of system jobs are percent of the nodes.
+fn by_share(update: UpdateStrategy) -> UpdateStrategy {
+    UpdateStrategy {
+        canary: update.canary * 30,
+        ..update
     }
 }
 

@@ -118,10 +118,10 @@ impl Simulation {
     /// What did not hold, with the seed.
     pub fn run(seed: u64, size: Size) -> Result<Report, Failure> {
         let mut run = Self::begin(seed, size);
-        run.go().map_err(|what| Failure {
-            seed,
-            what,
-            story: std::mem::take(&mut run.world.story),
+        run.go().map_err(|what| {
+            let mut story = std::mem::take(&mut run.world.story);
+            story.extend(invariants::all_told(&run.world.state));
+            Failure { seed, what, story }
         })
     }
 

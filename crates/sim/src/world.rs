@@ -48,6 +48,7 @@ impl World {
         world.queues.establish(&world.state, world.now);
         let mut config = SchedulerConfiguration::initial();
         config.preemption_config.system_scheduler_enabled = world.random.chance(500);
+        config.preemption_config.service_scheduler_enabled = world.random.chance(200);
         world.apply(Command::SetSchedulerConfig {
             config: Box::new(config),
             check_index: None,
