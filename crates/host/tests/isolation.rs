@@ -241,25 +241,29 @@ async fn an_exec_is_in_the_same_world() {
     assert_eq!(task.wait().await.expect("known").exit_code, 0);
 }
 
-/// Files of the agent's in directories of the host, where nothing can be made.
+/// Files and directories of the agent's in those of the host, where nothing can be made.
 #[tokio::test]
-async fn files_are_mounted_over_those_of_the_host() {
-    if skipped("files_are_mounted_over_those_of_the_host") {
+async fn mounts_lie_in_directories_of_the_host() {
+    if skipped("mounts_lie_in_directories_of_the_host") {
         return;
     }
     let dir = tempfile::tempdir().expect("dir");
-    let mut spec = spec(
-        dir.path(),
-        "nobody",
-        "cat /etc/hosts /local/link; ls -l /local/link | cut -c1",
-    );
+    let look = "cat /etc/hosts /local/link; ls -l /local/link | cut -c1; cat /etc/own/file; ls /usr/share/own; \
+        head -c4 /etc/passwd";
+    let mut spec = spec(dir.path(), "nobody", look);
     let file = dir.path().join("hosts");
     std::fs::write(&file, "given\n").expect("written");
     // And over what a link names that leads to nothing.
     let link = dir.path().join("web/local/link");
     std::os::unix::fs::symlink("../run/service/file", link).expect("linked");
     let isolation = spec.process.isolation.as_mut().expect("isolated");
-    for target in ["/etc/hosts", "/local/link"] {
+    isolation.mounts.push(HostMount {
+        source: dir.path().join("alloc"),
+        target: "/usr/share/own".into(),
+        readonly: false,
+    });
+    std::fs::write(dir.path().join("alloc/shared"), "").expect("written");
+    for target in ["/etc/hosts", "/local/link", "/etc/own/file"] {
         isolation.mounts.push(HostMount {
             source: file.clone(),
             target: target.into(),
@@ -269,6 +273,7 @@ async fn files_are_mounted_over_those_of_the_host() {
     let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
     let task = source.launch(&spec).await.expect("starts");
     task.wait().await.expect("known");
-    let said = std::fs::read_to_string(dir.path().join("web.stdout.0")).expect("read");
-    assert_eq!(said, "given\ngiven\nl\n");
+    let read = |kind: &str| std::fs::read_to_string(dir.path().join(format!("web.{kind}.0")));
+    let said = read("stdout").expect("read") + &read("stderr").expect("read");
+    assert_eq!(said, "given\ngiven\nl\ngiven\nshared\nroot");
 }

@@ -96,6 +96,9 @@ pub(super) fn enter(isolation: &Isolation) -> Step {
         nix::unistd::sethostname(&isolation.hostname).map_err(at("sethostname"))?;
     }
     let old = change_root(isolation)?;
+    for item in &isolation.mounts {
+        make_room(&old, isolation, item)?;
+    }
     for path in &isolation.host {
         host_path(&old, path)?;
     }
@@ -197,6 +200,27 @@ fn relative(path: &Path) -> PathBuf {
     path.components()
         .filter(|part| matches!(part, Component::Normal(_)))
         .collect()
+}
+
+/// Makes the place of a mount that is to lie in a directory of the host which has no such place, and gets none once it is
+/// there and cannot be written.
+fn make_room(old: &Path, isolation: &Isolation, item: &HostMount) -> Step {
+    let target = Path::new("/").join(relative(&item.target));
+    let is_missing = |host: &HostPath| {
+        let below = target.strip_prefix(Path::new("/").join(relative(&host.target)));
+        below.is_ok_and(|below| {
+            let host = old.join(relative(&host.source));
+            host.is_dir() && fs::symlink_metadata(host.join(below)).is_err()
+        })
+    };
+    if !isolation.host.iter().any(is_missing) {
+        return Ok(());
+    }
+    let made = match old.join(relative(&item.source)).is_dir() {
+        true => fs::create_dir_all(&target),
+        false => make_file(&target),
+    };
+    made.map_err(at_io(format!("mkdir {}", target.display())))
 }
 
 /// A directory or file of the host, read-only. What the agent put at the same place stays visible above it.
