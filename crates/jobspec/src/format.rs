@@ -324,6 +324,28 @@ mod tests {
     }
 
     #[test]
+    fn blanks_between_words() {
+        for (text, expected) in [
+            (
+                "a = [ /* x */ 1, 2 /* y */ , 3 ]\n",
+                "a = [/* x */ 1, 2 /* y */, 3]\n",
+            ),
+            ("a = f( /* x */ b /* y */ )\n", "a = f(/* x */ b /* y */)\n"),
+            (
+                "a = {/* x */ b=1/* y */}\n",
+                "a = { /* x */ b = 1 /* y */ }\n",
+            ),
+            (
+                "a = [for x in (b): x if (c)]\n",
+                "a = [for x in(b) : x if(c)]\n",
+            ),
+            ("a = [for x in [1]: x]\n", "a = [for x in [1] : x]\n"),
+        ] {
+            assert_eq!(format(text), expected);
+        }
+    }
+
+    #[test]
     fn columns_are_of_neighbours_only() {
         let text = "a = 1 # one\nlonger = 2\n\nb = [\n1,\n]\ncc = 3 // three\n";
         let expected = "a      = 1 # one\nlonger = 2\n\nb = [\n  1,\n]\ncc = 3 // three\n";

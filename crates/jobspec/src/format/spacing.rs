@@ -45,8 +45,8 @@ pub(super) fn space_between(
         // Text of templates is nobody's to change.
         (QuotedText | HeredocText | OpenQuote | OpenHeredoc, _)
         | (_, QuotedText | HeredocText | CloseQuote | CloseHeredoc) => false,
-        (LineComment | BlockComment, _) | (_, LineComment | BlockComment) => true,
-        (Ident, OpenParen) => ["in", "if"].contains(&text),
+        // What looks like a call is laid out as one, after a keyword, too.
+        (Ident, OpenParen) => false,
         // Together they would be another number.
         (Number, Dot) => !matches!(before, Some((Dot, _))),
         (Dot, _) | (_, Dot | Comma | Ellipsis) => false,
