@@ -1,6 +1,6 @@
 //! `dynamic` blocks: one block for each element of a collection.
 
-use super::content::{BlockRef, content, missing, unsupported_block};
+use super::content::{BlockRef, BodyRef, content, missing, unsupported_block};
 use super::schema::{Schema, one};
 use crate::eval::{Scope, Session};
 use crate::syntax::ast::{Expr, ExprKind, Name};
@@ -52,7 +52,7 @@ pub(super) fn expand<'a>(
     };
     let iterator = match body.attribute("iterator") {
         None => label.text.clone(),
-        Some(attribute) => match iterator_name(attribute.expr) {
+        Some(attribute) => match iterator_name(block, attribute.expr) {
             Some(name) => name,
             None => {
                 let detail = "The iterator is the name by which the content refers to the current element: a plain word.";
@@ -90,9 +90,10 @@ pub(super) fn expand<'a>(
     made
 }
 
-fn iterator_name(expr: &Expr) -> Option<Rc<str>> {
-    match &expr.kind {
-        ExprKind::Text(text, _) => Some(text.clone()),
+fn iterator_name(block: &BlockRef<'_>, expr: &Expr) -> Option<Rc<str>> {
+    match (&expr.kind, block.body) {
+        // In the JSON form names are texts.
+        (ExprKind::Text(text, _), BodyRef::Json(_)) => Some(text.clone()),
         _ => expr.keyword().map(|name| name.text.clone()),
     }
 }

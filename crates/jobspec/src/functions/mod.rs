@@ -340,7 +340,7 @@ static FUNCTIONS: &[Function] = &[
     open("min", &[], number("numbers"), numeric::min),
     fixed(
         "parseint",
-        &[text("number"), number("base")],
+        &[any("number"), number("base")],
         numeric::parseint,
     ),
     fixed("pathexpand", &[PATH], fs::pathexpand),

@@ -71,6 +71,10 @@ pub(super) fn min(call: &mut Call<'_>) -> Outcome {
 
 /// Digits of bases up to 62: `0-9`, then `a-z`, then `A-Z`; up to base 36 both cases are the same.
 pub(super) fn parseint(call: &mut Call<'_>) -> Outcome {
+    if let Some(other) = call.args.first().filter(|it| !matches!(it, Value::Text(_))) {
+        let why = format!("first argument must be a string, not {}", other.type_name());
+        return Err(Fault::Argument(0, why));
+    }
     let text = call.text(0);
     let base = call.whole(1)?;
     if !(2..=62).contains(&base) {

@@ -308,7 +308,7 @@ fn float(number: &Number, letter: char, precision: Option<usize>) -> String {
                 false => value.abs().log10().floor() as i64,
             };
             match precision {
-                None if (-4..21).contains(&power) => number.to_string(),
+                None if (-4..6).contains(&power) => number.to_string(),
                 None => exponent(&format!("{value:e}")),
                 Some(digits) => {
                     let digits = digits.max(1);

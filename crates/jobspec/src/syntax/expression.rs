@@ -139,6 +139,14 @@ impl Parser<'_> {
                 self.at -= 1;
                 self.invalid(token)
             }
+            Kind::End => {
+                self.at -= 1;
+                self.fail(
+                    token.span,
+                    "Missing expression",
+                    "Expected the start of an expression, but found the end of the file.",
+                )
+            }
             _ => {
                 self.at -= 1;
                 self.fail(

@@ -108,7 +108,14 @@ impl Reader<'_> {
             let value = self.value()?;
             items.push((key, value));
             match self.peek() {
-                b',' => self.at += 1,
+                b',' => {
+                    let comma = self.here(1);
+                    self.at += 1;
+                    if self.peek() == b'}' {
+                        let detail = "JSON does not permit a trailing comma after the final property in an object.";
+                        return self.fail(comma, "Trailing comma in object", detail);
+                    }
+                }
                 b'}' => {}
                 0 => {
                     let detail = "No closing brace was found for this JSON object.";
@@ -141,7 +148,14 @@ impl Reader<'_> {
             }
             items.push(self.value()?);
             match self.peek() {
-                b',' => self.at += 1,
+                b',' => {
+                    let comma = self.here(1);
+                    self.at += 1;
+                    if self.peek() == b']' {
+                        let detail = "JSON does not permit a trailing comma after the final value in an array.";
+                        return self.fail(comma, "Trailing comma in array", detail);
+                    }
+                }
                 b']' => {}
                 0 => {
                     let detail = "No closing bracket was found for this JSON array.";
@@ -216,7 +230,10 @@ impl Reader<'_> {
         let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         let span = self.here(length);
-        let number = Number::parse(&rest[..length]);
+        let number = match is_number(&rest[..length]) {
+            true => Number::parse(&rest[..length]),
+            false => None,
+        };
         self.at += length;
         match number {
             Some(number) => Some(Expr::new(span, ExprKind::Number(number))),
@@ -246,4 +263,17 @@ impl Reader<'_> {
         self.at += length;
         Some(Expr::new(span, kind))
     }
+}
+
+/// Whether a text is a number as JSON writes them: without zeros before it, with digits around its point.
+fn is_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    digits(whole)
+        && digits(fraction)
+        && digits(exponent)
+        && (whole == "0" || !whole.starts_with('0'))
 }
