@@ -26,13 +26,22 @@ pub(crate) fn nanos(value: &Value) -> i64 {
 
 /// A moment in the local time zone; nothing for never.
 pub(crate) fn time(nanos: i64) -> String {
+    time_in(nanos, &jiff::tz::TimeZone::system())
+}
+
+/// The same in a time zone of this name; a name that is none stands for UTC.
+pub(crate) fn time_of_zone(nanos: i64, name: &str) -> String {
+    let zone = jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC);
+    time_in(nanos, &zone)
+}
+
+fn time_in(nanos: i64, zone: &jiff::tz::TimeZone) -> String {
     if nanos == 0 {
         return String::new();
     }
     let Ok(moment) = jiff::Timestamp::from_nanosecond(i128::from(nanos)) else {
         return String::new();
     };
-    let zone = jiff::tz::TimeZone::system();
     let local = zone
         .to_datetime(moment)
         .strftime("%Y-%m-%dT%H:%M:%S")
@@ -219,6 +228,19 @@ mod tests {
             assert_eq!(ago_at(now - back * S, now), text);
         }
         assert_eq!(ago_at(0, now), "");
+    }
+
+    #[test]
+    fn moments_of_a_time_zone() {
+        let moment = 1_800_000_000_000_000_000;
+        for (zone, text) in [
+            ("UTC", "2027-01-15T08:00:00Z"),
+            ("America/New_York", "2027-01-15T03:00:00-05:00"),
+            ("Asia/Kathmandu", "2027-01-15T13:45:00+05:45"),
+            ("Nowhere", "2027-01-15T08:00:00Z"),
+        ] {
+            assert_eq!(time_of_zone(moment, zone), text);
+        }
     }
 
     #[test]

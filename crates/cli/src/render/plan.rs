@@ -1,6 +1,6 @@
 //! What `job plan` says below the diff.
 
-use crate::format::{counted, nanos, time, until};
+use crate::format::{counted, nanos, time_of_zone, until};
 use crate::json::Fields;
 use crate::render::placement_failure;
 use crate::table::columns;
@@ -66,7 +66,7 @@ fn dry_run(ui: &Ui, answer: &Value, job: &Value) -> String {
             "32",
             &format!(
                 "- If submitted now, next periodic launch would be at {} ({} from now).",
-                time(next),
+                time_of_zone(next, job.at("Periodic").str("TimeZone")),
                 until(next)
             ),
         ));
