@@ -6,9 +6,11 @@ use caravan_model::api::ApiJob;
 /// The errors one by one and as one text, and the warnings as one text; texts are empty when there are none.
 pub(crate) fn validate(job: ApiJob) -> (Vec<String>, String, String) {
     let judged = admit(job, &NoCluster);
-    let text = match judged.errors.is_empty() {
+    let mut errors = judged.errors;
+    errors.extend(judged.refusal);
+    let text = match errors.is_empty() {
         true => String::new(),
-        false => error_text(&judged.errors),
+        false => error_text(&errors),
     };
-    (judged.errors, text, warning_text(&judged.warnings))
+    (errors, text, warning_text(&judged.warnings))
 }

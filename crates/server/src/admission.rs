@@ -72,8 +72,12 @@ impl Cluster for Here<'_> {
     }
 }
 
-fn judge(state: &State, config: &ServerConfig, api: ApiJob) -> Admission {
-    caravan_jobspec::admit(api, &Here { state, config })
+fn judge(state: &State, config: &ServerConfig, api: ApiJob) -> Result<Admission, ApiError> {
+    let judged = caravan_jobspec::admit(api, &Here { state, config });
+    match judged.refusal {
+        Some(why) => Err(ApiError::internal(why)),
+        None => Ok(judged),
+    }
 }
 
 /// Makes a job canonical and checks it.
@@ -85,9 +89,10 @@ pub(crate) fn admit(
     // exhaustive
     let Admission {
         job,
+        refusal: _,
         errors,
         warnings,
-    } = judge(state, config, api);
+    } = judge(state, config, api)?;
     if errors.is_empty() {
         Ok(Admitted { job, warnings })
     } else {
@@ -118,7 +123,15 @@ pub(crate) fn enforce_index(existing: Option<&Job>, index: u64) -> Result<(), Ap
 }
 
 /// Checks that a job stays what it was.
-pub(crate) fn check_transition(old: &Job, new: &Job) -> Result<(), ApiError> {
+pub(crate) fn check_transition(old: Option<&Job>, new: &Job) -> Result<(), ApiError> {
+    let Some(old) = old else {
+        return match new.dispatched {
+            true => Err(ApiError::internal(
+                "job can't be submitted with 'Dispatched' set",
+            )),
+            false => Ok(()),
+        };
+    };
     if old.r#type != new.r#type {
         return Err(ApiError::internal(format!(
             "cannot update job from type {:?} to {:?}",
@@ -145,12 +158,10 @@ pub(crate) fn check_transition(old: &Job, new: &Job) -> Result<(), ApiError> {
             )));
         }
     }
-    if new.dispatched {
-        return Err(ApiError::internal(
-            "job can't be submitted with 'Dispatched' set",
-        ));
+    match old.dispatched == new.dispatched {
+        true => Ok(()),
+        false => Err(ApiError::internal("field 'Dispatched' is read-only")),
     }
-    Ok(())
 }
 
 /// Keeps the counts of groups that are there already.
@@ -177,13 +188,18 @@ pub(crate) fn preserve_resources(old: &Job, new: &mut Job) {
 }
 
 /// What validation says of a job.
-pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> JobValidateResponse {
+pub(crate) fn validation(
+    state: &State,
+    config: &ServerConfig,
+    api: ApiJob,
+) -> Result<JobValidateResponse, ApiError> {
     let Admission {
         job: _,
+        refusal: _,
         errors,
         warnings,
-    } = judge(state, config, api);
-    JobValidateResponse {
+    } = judge(state, config, api)?;
+    Ok(JobValidateResponse {
         driver_config_validated: true,
         error: if errors.is_empty() {
             String::new()
@@ -192,7 +208,7 @@ pub(crate) fn validation(state: &State, config: &ServerConfig, api: ApiJob) -> J
         },
         validation_errors: errors,
         warnings: caravan_jobspec::warning_text(&warnings),
-    }
+    })
 }
 
 /// Parses a job file; nothing of this machine is read.

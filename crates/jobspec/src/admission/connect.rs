@@ -9,16 +9,25 @@ use caravan_model::{
 use serde_json::json;
 
 /// Adds what is missing, or tells why it cannot be.
-pub(super) fn inject(job: &mut Job, faults: &mut Faults) {
+pub(super) fn inject(job: &mut Job, faults: &mut Faults) -> Result<(), String> {
+    let mut found = Faults::default();
     for group in &mut job.task_groups {
         for at in 0..group.services.len() {
             let service = group.services[at].clone();
             if let Some(connect) = service.connect.as_ref().filter(|_| service.is_consul()) {
-                inject_service(group, at, &service, connect, faults);
+                inject_service(group, at, &service, connect, &mut found)
+                    .map_err(|why| format!("error in job mutator connect: {why}"))?;
             }
         }
-        upstreams(group, faults);
+        if let Some(why) = upstreams_problem(group) {
+            found.add(why);
+        }
     }
+    // What stands in the way of the first service mostly does of the others.
+    if let Some(first) = found.texts().into_iter().next() {
+        faults.add(first);
+    }
+    Ok(())
 }
 
 fn inject_service(
@@ -27,11 +36,11 @@ fn inject_service(
     service: &Service,
     connect: &Connect,
     faults: &mut Faults,
-) {
+) -> Result<(), String> {
     if let Some(sidecar) = &connect.sidecar_service {
         if let Some(why) = network_problem(group, false) {
             faults.add(why);
-            return;
+            return Ok(());
         }
         let label = format!("connect-proxy-{}", service.name);
         put_task(
@@ -53,7 +62,7 @@ fn inject_service(
     if let Some(it) = &connect.gateway {
         if let Some(why) = network_problem(group, true) {
             faults.add(why);
-            return;
+            return Ok(());
         }
         let kind = match (&it.ingress, &it.terminating) {
             (Some(_), _) => "connect-ingress",
@@ -63,22 +72,31 @@ fn inject_service(
         put_task(group, service, kind, connect.sidecar_task.as_ref());
         gateway::listen(group, at, faults);
     }
-    if connect.native && connect.sidecar_service.is_none() {
-        name_native_task(group, at);
+    match connect.native && connect.sidecar_service.is_none() {
+        true => name_native_task(group, at),
+        false => Ok(()),
     }
 }
 
 /// A service that speaks the mesh's protocol itself belongs to a task: the one that it names, or the only one.
-fn name_native_task(group: &mut TaskGroup, at: usize) {
+fn name_native_task(group: &mut TaskGroup, at: usize) -> Result<(), String> {
     let service = &mut group.services[at];
+    let place = format!("{}->{}", group.name, service.name);
     let task = match (service.task_name.as_str(), group.tasks.as_mut_slice()) {
-        ("", [only]) => Some(only),
-        (name, tasks) => tasks.iter_mut().find(|task| task.name == name),
+        ("", [only]) => only,
+        ("", _) => {
+            return Err(format!(
+                "task for Consul Connect Native service {place} is ambiguous and must be set"
+            ));
+        }
+        (name, tasks) => tasks
+            .iter_mut()
+            .find(|task| task.name == name)
+            .ok_or_else(|| format!("native task named by {place} does not exist"))?,
     };
-    if let Some(task) = task {
-        task.kind = format!("connect-native:{}", service.name);
-        service.task_name.clone_from(&task.name);
-    }
+    task.kind = format!("connect-native:{}", service.name);
+    service.task_name.clone_from(&task.name);
+    Ok(())
 }
 
 fn network_problem(group: &TaskGroup, gateway: bool) -> Option<String> {
@@ -262,13 +280,16 @@ fn overlay(task: &mut Task, given: &SidecarTask) {
     task.identities.extend(identities.iter().cloned());
 }
 
-/// Two upstreams of a group cannot listen on one address.
-fn upstreams(group: &TaskGroup, faults: &mut Faults) {
+/// Two upstreams of a group cannot listen on one address, and a transparent proxy is the only one of its group.
+fn upstreams_problem(group: &TaskGroup) -> Option<String> {
     let mut taken = std::collections::BTreeMap::new();
+    let mut transparent = false;
     for service in &group.services {
         let connect = service.connect.as_ref();
-        let proxy = connect.and_then(|it| it.sidecar_service.as_ref()?.proxy.as_ref());
-        for upstream in proxy.iter().flat_map(|proxy| &proxy.upstreams) {
+        let Some(proxy) = connect.and_then(|it| it.sidecar_service.as_ref()?.proxy.as_ref()) else {
+            continue;
+        };
+        for upstream in &proxy.upstreams {
             if !upstream.local_bind_socket_path.is_empty() {
                 continue;
             }
@@ -276,16 +297,33 @@ fn upstreams(group: &TaskGroup, faults: &mut Faults) {
                 "{}:{}",
                 upstream.local_bind_address, upstream.local_bind_port
             );
-            match taken.get(&address) {
-                Some(first) => faults.add(format!(
-                    "Consul Connect services {first:?} and {:?} in group {:?} using same address for upstreams \
+            if let Some(first) = taken.get(&address) {
+                return Some(format!(
+                    "Consul Connect services {:?} and {first:?} in group {:?} using same address for upstreams \
                      ({address})",
                     service.name, group.name
-                )),
-                None => {
-                    taken.insert(address, service.name.clone());
-                }
+                ));
+            }
+            taken.insert(address, &service.name);
+        }
+        if let Some(proxy) = &proxy.transparent_proxy {
+            transparent = true;
+            let mut ports = proxy.exclude_inbound_ports.iter();
+            if let Some(port) = ports.find(|port| !is_port(group, port)) {
+                return Some(format!(
+                    "Consul Connect transparent proxy port {port:?} must be numeric or one of network.port labels"
+                ));
             }
         }
     }
+    let in_mesh = group.services.iter().filter(|it| it.connect.is_some());
+    (transparent && in_mesh.count() > 1).then(|| {
+        "Consul Connect transparent proxy requires there is only one connect block".to_owned()
+    })
+}
+
+/// Whether a text is a number of a port, or the label of one of the group's.
+fn is_port(group: &TaskGroup, text: &str) -> bool {
+    let mut ports = group.networks.iter().flat_map(|network| network.ports());
+    text.parse::<u64>().is_ok() || ports.any(|port| port.label == text)
 }

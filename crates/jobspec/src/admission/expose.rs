@@ -7,26 +7,29 @@ use caravan_model::{ExposePath, Job, Service, ServiceCheck, Task, TaskGroup, net
 use sha1::{Digest, Sha1};
 
 /// Adds what is missing, or tells why it cannot be.
-pub(super) fn inject(job: &mut Job, faults: &mut Faults) {
+pub(super) fn inject(job: &mut Job, faults: &mut Faults) -> Result<(), String> {
     for group in &mut job.task_groups {
         for at in 0..group.services.len() {
             for check in 0..group.services[at].checks.len() {
                 if !group.services[at].checks[check].expose {
                     continue;
                 }
-                match has_proxy(&group.services[at]) {
-                    true => expose(group, at, check, faults),
-                    false => faults.add(format!(
+                if !has_proxy(&group.services[at]) {
+                    faults.add(format!(
                         "exposed service check {} requires use of sidecar_proxy",
                         place(group, at, check)
-                    )),
+                    ));
+                    continue;
                 }
+                expose(group, at, check)
+                    .map_err(|why| format!("error in job mutator expose-check: {why}"))?;
             }
         }
         for task in &group.tasks {
             of_task(&group.name, task, faults);
         }
     }
+    Ok(())
 }
 
 fn has_proxy(service: &Service) -> bool {
@@ -52,19 +55,18 @@ fn place(group: &TaskGroup, at: usize, check: usize) -> String {
     format!("{}->{}->{check}", group.name, service.name)
 }
 
-fn expose(group: &mut TaskGroup, at: usize, check: usize, faults: &mut Faults) {
+fn expose(group: &mut TaskGroup, at: usize, check: usize) -> Result<(), String> {
     let service = &group.services[at];
     let exposed = &service.checks[check];
     // Other kinds of checks, and other networks, are refused elsewhere.
     if !["http", "grpc"].contains(&exposed.r#type.as_str()) || !is_bridged(group) {
-        return;
+        return Ok(());
     }
     let Some(local) = local_port(group, service) else {
-        faults.add(format!(
+        return Err(format!(
             "unable to determine local service port for service check {}",
             place(group, at, check)
         ));
-        return;
     };
     let listener_port = match exposed.port_label.as_str() {
         "" => own_label(service, exposed),
@@ -92,6 +94,7 @@ fn expose(group: &mut TaskGroup, at: usize, check: usize, faults: &mut Faults) {
             paths.push(path);
         }
     }
+    Ok(())
 }
 
 fn is_bridged(group: &TaskGroup) -> bool {

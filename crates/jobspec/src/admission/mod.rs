@@ -14,7 +14,9 @@ mod rules;
 mod tests;
 
 use crate::canonical::{canonicalize, complete};
-use crate::validate::{Faults, job_warnings, service_delay_warnings, validate_job};
+use crate::validate::{
+    Faults, job_warnings, service_delay_warnings, validate_job, vault_identity_warnings,
+};
 use caravan_model::api::{ApiJob, ApiService};
 use caravan_model::{Identity, Job, Namespace, Service, service_provider};
 
@@ -92,6 +94,8 @@ impl Cluster for NoCluster {
 pub struct Admission {
     /// To be stored if there are no errors.
     pub job: Job,
+    /// Why the job could not even be made complete; whoever only judges jobs has no answer then.
+    pub refusal: Option<String>,
     /// Everything that is wrong with it; see [`crate::error_text`].
     pub errors: Vec<String>,
     /// See [`crate::warning_text`].
@@ -112,8 +116,9 @@ pub fn admit(mut api: ApiJob, cluster: &dyn Cluster) -> Admission {
     }
     complete(&mut job);
     let mut faults = Faults::default();
-    connect::inject(&mut job, &mut faults);
-    expose::inject(&mut job, &mut faults);
+    let refusal = connect::inject(&mut job, &mut faults)
+        .and_then(|()| expose::inject(&mut job, &mut faults))
+        .err();
     let namespace = cluster.namespace(job.namespace.as_str());
     if job.node_pool.is_empty() {
         let choice = namespace
@@ -130,7 +135,8 @@ pub fn admit(mut api: ApiJob, cluster: &dyn Cluster) -> Admission {
         rules::limits(&job, cluster, &mut faults);
     }
     rules::enterprise(&job, &mut faults);
-    let mut warnings = job_warnings(&job);
+    let mut warnings = vault_identity_warnings(&job);
+    warnings.extend(job_warnings(&job));
     warnings.extend(service_delay_warnings(&job));
     warnings.extend(rules::memory_warnings(&job, cluster));
     decide_providers(&mut job, &undecided, cluster.has_consul());
@@ -138,6 +144,7 @@ pub fn admit(mut api: ApiJob, cluster: &dyn Cluster) -> Admission {
     implied::constrain(&mut job, cluster.has_consul());
     Admission {
         job,
+        refusal,
         errors: faults.texts(),
         warnings: warnings.iter().map(|it| it.trim().to_owned()).collect(),
     }

@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use crate::validate::Faults;
-use caravan_model::{Job, Namespace, NamespaceCapabilities, network_mode};
+use caravan_model::{Job, Namespace, NamespaceCapabilities, job_type, network_mode};
 use std::collections::BTreeSet;
 
 /// What is checked before the job itself.
@@ -12,25 +12,7 @@ pub(super) fn before(
     namespace: Option<&Namespace>,
     faults: &mut Faults,
 ) {
-    for vault in vault_clusters(job) {
-        faults.add_if(
-            !cluster.has_vault(vault),
-            format!("Vault {vault:?} not enabled but used in the job"),
-        );
-    }
-    let tasks = job.task_groups.iter().flat_map(|group| &group.tasks);
-    let namespaces: BTreeSet<&str> = tasks
-        .filter_map(|task| task.vault.as_ref())
-        .map(|vault| vault.namespace.as_str())
-        .filter(|namespace| !namespace.is_empty())
-        .collect();
-    faults.add_if(
-        !namespaces.is_empty(),
-        format!(
-            "multiple Vault namespaces requires Nomad Enterprise, Namespaces: {}",
-            namespaces.into_iter().collect::<Vec<_>>().join(", ")
-        ),
-    );
+    vaults(job, cluster, faults);
     let other_consul = job.task_groups.iter().any(|group| {
         let services = group.all_services().map(|service| service.cluster.as_str());
         let own = group.consul.iter().map(|it| it.cluster.as_str());
@@ -63,6 +45,30 @@ pub(super) fn before(
     faults.add_if(
         job.multiregion.is_some(),
         "Multiregion jobs are unlicensed.",
+    );
+}
+
+/// What of Vault is not there; only where it is, what a job wants of it is looked at.
+fn vaults(job: &Job, cluster: &dyn Cluster, faults: &mut Faults) {
+    let missing = vault_clusters(job)
+        .into_iter()
+        .find(|it| !cluster.has_vault(it));
+    if let Some(vault) = missing {
+        faults.add(format!("Vault {vault:?} not enabled but used in the job"));
+        return;
+    }
+    let tasks = job.task_groups.iter().flat_map(|group| &group.tasks);
+    let namespaces: BTreeSet<&str> = tasks
+        .filter_map(|task| task.vault.as_ref())
+        .map(|vault| vault.namespace.as_str())
+        .filter(|namespace| !namespace.is_empty())
+        .collect();
+    faults.add_if(
+        !namespaces.is_empty(),
+        format!(
+            "multiple Vault namespaces requires Nomad Enterprise, Namespaces: {}",
+            namespaces.into_iter().collect::<Vec<_>>().join(", ")
+        ),
     );
 }
 
@@ -120,8 +126,13 @@ fn namespace_capabilities(job: &Job, allowed: &NamespaceCapabilities, faults: &m
     }
 }
 
-/// Limits that operators set.
+/// What only the servers themselves give jobs, and limits that operators set.
 pub(super) fn limits(job: &Job, cluster: &dyn Cluster, faults: &mut Faults) {
+    faults.add_if(job.r#type == job_type::CORE, "job type cannot be core");
+    faults.add_if(
+        !job.payload.is_empty(),
+        "job can't be submitted with a payload, only dispatched",
+    );
     let most = cluster.max_priority();
     faults.add_if(
         !(1..=most).contains(&job.priority),

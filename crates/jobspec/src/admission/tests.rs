@@ -322,3 +322,27 @@ fn tasks_that_use_vault_get_the_identity_for_it() {
     let none = admit(parsed(&text("")), &NoCluster).job;
     assert!(none.task_groups[0].tasks[0].identities.is_empty());
 }
+
+struct WithoutVault;
+
+impl Cluster for WithoutVault {
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        NoCluster.namespace(name)
+    }
+    fn has_node_pool(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_a_job_wants_of_a_vault_counts_where_there_is_one() {
+    let text = "job \"j\" {\n  group \"g\" {\n    task \"t\" {\n      driver = \"x\"\n      vault {\n        namespace =                 \"n\"\n      }\n    }\n  }\n}\n";
+    assert_eq!(
+        admit(parsed(text), &WithoutVault).errors,
+        ["Vault \"default\" not enabled but used in the job"]
+    );
+    assert_eq!(
+        admit(parsed(text), &NoCluster).errors,
+        ["multiple Vault namespaces requires Nomad Enterprise, Namespaces: n"]
+    );
+}

@@ -29,7 +29,7 @@ pub(super) fn canonicalize(service: &mut ApiService, default_name: &str) {
         tagged_addresses,
         tags: _,
         task_name: _,
-        weights: _,
+        weights,
     } = service;
     default_to(name, default_name);
     default_to(address_mode, "auto");
@@ -38,6 +38,11 @@ pub(super) fn canonicalize(service: &mut ApiService, default_name: &str) {
     default_to(cluster, "default");
     for map in [meta, canary_meta, tagged_addresses] {
         forget_empty(map);
+    }
+    if let Some(weights) = weights {
+        for weight in [&mut weights.passing, &mut weights.warning] {
+            *weight = if *weight > 0 { *weight } else { 1 };
+        }
     }
     for check in checks.iter_mut().flatten() {
         canonicalize_check(check, on_update, check_restart.as_ref());
@@ -211,6 +216,13 @@ mod tests {
         let mut service: ApiService = serde_json::from_value(service).unwrap();
         canonicalize(&mut service, "default");
         serde_json::to_value(&service).unwrap()
+    }
+
+    #[test]
+    fn weights_are_at_least_one() {
+        let service = canonical(json!({"Weights": {"Passing": 5}}));
+        assert_eq!(service["Weights"], json!({"Passing": 5, "Warning": 1}));
+        assert_eq!(canonical(json!({}))["Weights"], Value::Null);
     }
 
     #[test]

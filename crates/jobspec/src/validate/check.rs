@@ -7,7 +7,6 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// Every check of a service; of each the first thing that is wrong.
 pub(super) fn checks(service: &Service, faults: &mut Faults) {
-    let mut seen = std::collections::BTreeSet::new();
     for check in &service.checks {
         let name = check.name.as_str();
         if check.needs_port() && service.port_label.is_empty() && check.port_label.is_empty() {
@@ -17,13 +16,9 @@ pub(super) fn checks(service: &Service, faults: &mut Faults) {
             ));
             continue;
         }
-        if !seen.insert(name) {
-            faults.add(format!("check {name:?} is duplicate"));
-            continue;
-        }
         match service.is_nomad() {
             true => {
-                if let Some(why) = common(check).or_else(|| nomad(check)) {
+                if let Some(why) = common(check, &["tcp", "http"]).or_else(|| nomad(check)) {
                     faults.add(why);
                 }
             }
@@ -72,12 +67,9 @@ fn consul(service: &Service, check: &ServiceCheck, faults: &mut Faults) {
         ));
         return;
     }
-    if let Some(why) = common(check).or_else(|| consul_only(check)) {
+    let kinds = ["grpc", "http", "script", "tcp"];
+    if let Some(why) = common(check, &kinds).or_else(|| consul_only(check)) {
         faults.add(format!("{before}{why}"));
-        return;
-    }
-    if let Some(restart) = &check.check_restart {
-        faults.nest(&before, check_restart(restart));
     }
 }
 
@@ -100,34 +92,98 @@ fn check_restart(restart: &CheckRestart) -> Faults {
     faults
 }
 
-/// What holds for both catalogues.
-fn common(check: &ServiceCheck) -> Option<String> {
+/// What holds for both catalogues: the first thing that is wrong.
+fn common(check: &ServiceCheck, kinds: &[&str]) -> Option<String> {
+    kind(check, kinds)
+        .or_else(|| times(check))
+        .or_else(|| modes(check))
+        .or_else(|| {
+            let faults = check_restart(check.check_restart.as_ref()?);
+            (!faults.is_empty()).then(|| faults.to_string())
+        })
+}
+
+fn kind(check: &ServiceCheck, kinds: &[&str]) -> Option<String> {
     let kind = check.r#type.as_str();
-    if ["http", "tcp", "grpc", "script"].contains(&kind) {
-        let times = [
-            ("interval", "Interval", check.interval),
-            ("timeout", "Timeout", check.timeout),
-        ];
-        for (what, at_start, value) in times {
-            if value.0 == 0 {
-                return Some(format!(
-                    "missing required value {what}. {at_start} cannot be less than {LEAST}"
-                ));
-            }
-            if value < LEAST {
-                return Some(format!("{what} ({value}) cannot be lower than {LEAST}"));
-            }
-        }
+    if !kinds.contains(&kind) {
+        let kinds = kinds.join(", ");
+        return Some(format!(
+            "invalid check type ({kind:?}), must be one of {kinds}"
+        ));
     }
+    let why = match kind {
+        "http" => path_problem(&check.path)?,
+        "script" if check.command.is_empty() => "script type must have a valid script path",
+        _ => return None,
+    };
+    Some(why.to_owned())
+}
+
+/// Why a text is no path of a request below an address that the check knows.
+fn path_problem(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        return Some("http type must have http path");
+    }
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let before_slash = path.split(['/', '?', '#']).next().unwrap_or_default();
+    let scheme = before_slash.split_once(':').map(|(scheme, _)| scheme);
+    match scheme {
+        Some(name)
+            if name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.chars().all(is_scheme) =>
+        {
+            return Some("http type must have relative http path");
+        }
+        Some(_) => return Some("http type must have valid http path"),
+        None => {}
+    }
+    let mut parts = path.split('%');
+    parts.next();
+    let mut escapes = parts.map(|part| part.as_bytes().get(..2));
+    let is_escape =
+        |two: Option<&[u8]>| two.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    let fits = !path.contains(|c: char| c.is_ascii_control()) && escapes.all(is_escape);
+    (!fits).then_some("http type must have valid http path")
+}
+
+fn times(check: &ServiceCheck) -> Option<String> {
+    let (interval, timeout) = (check.interval, check.timeout);
+    if interval.0 == 0 {
+        return Some(format!(
+            "missing required value interval. Interval cannot be less than {LEAST}"
+        ));
+    }
+    if interval < LEAST {
+        return Some(format!(
+            "interval ({interval}) cannot be lower than {LEAST}"
+        ));
+    }
+    if timeout.0 == 0 {
+        return Some(format!(
+            "missing required value timeout. Timeout cannot be less than {LEAST}"
+        ));
+    }
+    (timeout < LEAST)
+        .then(|| format!("timeout ({timeout}) is lower than required minimum timeout {LEAST}"))
+}
+
+fn modes(check: &ServiceCheck) -> Option<String> {
     if !["", "passing", "warning", "critical"].contains(&check.initial_status.as_str()) {
         return Some(format!(
             "invalid initial check state ({}), must be one of \"passing\", \"warning\", \"critical\" or empty",
             check.initial_status
         ));
     }
-    if !["", "host", "driver", "alloc", "alloc_ipv6", "auto"].contains(&check.address_mode.as_str())
-    {
-        return Some(format!("invalid address_mode {:?}", check.address_mode));
+    match check.address_mode.as_str() {
+        ""
+        | address_mode::HOST
+        | address_mode::DRIVER
+        | address_mode::ALLOC
+        | address_mode::ALLOC_IPV6 => {}
+        address_mode::AUTO => {
+            return Some("invalid address_mode \"auto\" - auto only valid for services".to_owned());
+        }
+        other => return Some(format!("invalid address_mode {other:?}")),
     }
     let restarts = check.check_restart.as_ref();
     match check.on_update.as_str() {
@@ -146,107 +202,49 @@ fn common(check: &ServiceCheck) -> Option<String> {
     }
 }
 
-fn http_path(check: &ServiceCheck) -> Option<String> {
-    if check.path.is_empty() {
-        return Some("http type must have http path".to_owned());
-    }
-    match check.path.contains("://") || check.path.starts_with("//") {
-        true => Some("http type must have relative http path".to_owned()),
-        false => None,
-    }
-}
-
 fn nomad(check: &ServiceCheck) -> Option<String> {
     let unsupported =
         |what: &str| Some(format!("{what} may only be set for Consul service checks"));
-    match check.r#type.as_str() {
-        "tcp" => {}
-        "http" => {
-            let methods = [
-                "", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
-            ];
-            if let Some(why) = http_path(check) {
-                return Some(why);
-            }
-            if !methods.contains(&check.method.as_str()) {
-                return Some(format!(
-                    "method type {:?} not supported in Nomad http check",
-                    check.method
-                ));
-            }
-        }
-        other => {
-            return Some(format!(
-                "invalid check type ({other:?}), must be one of tcp, http"
-            ));
-        }
-    }
-    if check.address_mode == "driver" {
-        return unsupported("address_mode = driver");
-    }
-    if check.expose {
-        return unsupported("expose");
-    }
-    if check.on_update == on_update::IGNORE_WARNINGS {
-        return Some(
+    let methods = [
+        "", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+    ];
+    let restarts = check.check_restart.as_ref();
+    match check {
+        it if it.expose => unsupported("expose"),
+        it if it.on_update == on_update::IGNORE_WARNINGS => Some(
             "on_update may only be set to ignore_warnings for Consul service checks".to_owned(),
-        );
-    }
-    if check.success_before_passing != 0 {
-        return unsupported("success_before_passing");
-    }
-    if check.failures_before_critical != 0 {
-        return unsupported("failures_before_critical");
-    }
-    if !check.tls_server_name.is_empty() {
-        return unsupported("tls_server_name");
-    }
-    match &check.check_restart {
-        Some(restart) if restart.ignore_warnings => Some(
+        ),
+        _ if restarts.is_some_and(|it| it.ignore_warnings) => Some(
             "ignore_warnings on check_restart only supported for Consul service checks".to_owned(),
         ),
-        Some(restart) => {
-            let faults = check_restart(restart);
-            (!faults.is_empty()).then(|| faults.to_string())
-        }
-        None => None,
+        it if it.address_mode == address_mode::DRIVER => unsupported("address_mode = driver"),
+        it if it.r#type == "http" && !methods.contains(&it.method.as_str()) => Some(format!(
+            "method type {:?} not supported in Nomad http check",
+            it.method
+        )),
+        it if it.success_before_passing != 0 => unsupported("success_before_passing"),
+        it if it.failures_before_critical != 0 => unsupported("failures_before_critical"),
+        it if !it.tls_server_name.is_empty() => unsupported("tls_server_name"),
+        _ => None,
     }
 }
 
 fn consul_only(check: &ServiceCheck) -> Option<String> {
-    match check.r#type.as_str() {
-        "tcp" | "grpc" => {}
-        "http" => {
-            if let Some(why) = http_path(check) {
-                return Some(why);
-            }
-        }
-        "script" => {
-            if check.command.is_empty() {
-                return Some("script type must have a valid script path".to_owned());
-            }
-        }
-        other => {
-            return Some(format!(
-                "invalid check type ({other:?}), must be one of grpc, http, script, tcp"
-            ));
-        }
-    }
-    if check.address_mode == "auto" {
-        return Some("invalid address_mode \"auto\"".to_owned());
-    }
-    if check.expose && !["http", "grpc"].contains(&check.r#type.as_str()) {
+    let kind = check.r#type.as_str();
+    if check.expose && !["http", "grpc"].contains(&kind) {
         return Some("expose may only be set on HTTP or gRPC checks".to_owned());
     }
-    let positive_only = [
+    let counts = [
         (check.success_before_passing, "success_before_passing"),
         (check.failures_before_critical, "failures_before_critical"),
+        (check.failures_before_warning, "failures_before_warning"),
     ];
-    if check.needs_port() {
-        for (value, what) in positive_only {
-            if value < 0 {
-                return Some(format!("{what} must be non-negative"));
-            }
+    for (count, what) in counts {
+        if count < 0 {
+            return Some(format!("{what} must be non-negative"));
+        }
+        if count > 0 && !check.needs_port() {
+            return Some(format!("{what} not supported for check of type {kind:?}"));
         }
     }
     (check.notes.len() > 255).then(|| {
@@ -255,4 +253,28 @@ fn consul_only(check: &ServiceCheck) -> Option<String> {
             check.notes.len()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_problem;
+
+    #[test]
+    fn paths_of_requests() {
+        for good in ["/", "/a?b=c:d", "health", "//x/y", "/a%20b", "/é"] {
+            assert_eq!(path_problem(good), None, "{good}");
+        }
+        for (bad, why) in [
+            ("", "http type must have http path"),
+            ("http://x/y", "http type must have relative http path"),
+            ("mailto:x", "http type must have relative http path"),
+            (":x", "http type must have valid http path"),
+            ("1:x", "http type must have valid http path"),
+            ("/a%zz", "http type must have valid http path"),
+            ("/a%2", "http type must have valid http path"),
+            ("/a\nb", "http type must have valid http path"),
+        ] {
+            assert_eq!(path_problem(bad), Some(why), "{bad}");
+        }
+    }
 }

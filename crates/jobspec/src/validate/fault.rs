@@ -43,11 +43,6 @@ impl Faults {
         }
     }
 
-    /// Adds errors one by one.
-    pub(crate) fn extend(&mut self, inner: Self) {
-        self.0.extend(inner.0);
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -56,8 +56,12 @@ fn names(job: &Job, faults: &mut Faults) {
 
 fn kind(job: &Job, faults: &mut Faults) {
     match job.r#type.as_str() {
-        job_type::SERVICE | job_type::BATCH | job_type::SYSTEM | job_type::SYSBATCH => {}
-        job_type::CORE => faults.add("job type cannot be core"),
+        // Core jobs are refused with what operators decide.
+        job_type::SERVICE
+        | job_type::BATCH
+        | job_type::SYSTEM
+        | job_type::SYSBATCH
+        | job_type::CORE => {}
         "" => faults.add("Missing job type"),
         other => faults.add(format!("Invalid job type: {other:?}")),
     }

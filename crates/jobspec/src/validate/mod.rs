@@ -18,6 +18,8 @@ mod scheduling;
 mod service;
 mod task;
 mod template;
+#[cfg(test)]
+mod tests;
 mod volume;
 mod warning;
 
@@ -25,7 +27,7 @@ pub(crate) use fault::Faults;
 pub use fault::{error_text, warning_text};
 pub(crate) use job::validate_job;
 pub(crate) use pattern::{plain_regex, regex_problem};
-pub(crate) use warning::{job_warnings, service_delay_warnings};
+pub(crate) use warning::{job_warnings, service_delay_warnings, vault_identity_warnings};
 
 use caravan_model::Job;
 

@@ -2,7 +2,7 @@
 
 use super::Faults;
 use caravan_model::{NetworkResource, Port, TaskGroup};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MOST_PORT: i64 = 65_535;
 
@@ -11,6 +11,7 @@ const MOST_PORT: i64 = 65_535;
 struct Taken {
     labels: BTreeMap<String, String>,
     numbers: BTreeMap<(String, i64), String>,
+    cni_arguments: BTreeSet<String>,
 }
 
 pub(super) fn validate(group: &TaskGroup) -> Faults {
@@ -19,21 +20,20 @@ pub(super) fn validate(group: &TaskGroup) -> Faults {
     for network in &group.networks {
         for port in network.ports() {
             label(port, "taskgroup network", &mut taken, &mut faults);
-        }
-        for port in &network.reserved_ports {
             number(port, "taskgroup network", &mut taken, &mut faults);
-        }
-        for port in network.ports() {
             mapping(network, port, &mut faults);
         }
-        cni(network, &mut faults);
+        cni(network, &mut taken, &mut faults);
+        let hostname = network.hostname.as_str();
+        faults.add_if(
+            !hostname.contains("${") && !is_domain_name(hostname),
+            "Hostname is not a valid DNS name",
+        );
     }
     for task in &group.tasks {
         for network in &task.resources.networks {
             for port in network.ports() {
                 label(port, &task.name, &mut taken, &mut faults);
-            }
-            for port in &network.reserved_ports {
                 number(port, &task.name, &mut taken, &mut faults);
             }
         }
@@ -54,6 +54,9 @@ fn label(port: &Port, owner: &str, taken: &mut Taken, faults: &mut Faults) {
 }
 
 fn number(port: &Port, owner: &str, taken: &mut Taken, faults: &mut Faults) {
+    if port.value == 0 {
+        return;
+    }
     if port.value > MOST_PORT {
         faults.add(format!(
             "Port {} ({}) cannot be greater than {MOST_PORT}",
@@ -106,9 +109,13 @@ fn mapping(network: &NetworkResource, port: &Port, faults: &mut Faults) {
     );
 }
 
-fn cni(network: &NetworkResource, faults: &mut Faults) {
+fn cni(network: &NetworkResource, taken: &mut Taken, faults: &mut Faults) {
     let Some(cni) = &network.cni else { return };
     for (key, value) in &cni.args {
+        faults.add_if(
+            !taken.cni_arguments.insert(key.clone()),
+            format!("duplicate CNI arg {key:?}"),
+        );
         faults.add_if(
             key.contains(';'),
             format!("invalid ';' character in CNI arg key {key:?}"),
@@ -117,5 +124,29 @@ fn cni(network: &NetworkResource, faults: &mut Faults) {
             value.contains(';'),
             format!("invalid ';' character in CNI arg value {value:?}"),
         );
+    }
+}
+
+/// Whether a name server could be asked for this name, or it is empty: which letters are in it does not count.
+fn is_domain_name(name: &str) -> bool {
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    let fits = |label: &str| (1..=63).contains(&label.len());
+    matches!(name, "" | ".") || labels.len() < 255 && labels.split('.').all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_domain_name;
+
+    #[test]
+    fn domain_names() {
+        for good in ["", ".", "web", "not_a_host name", "a.b.example.", "${x}"] {
+            assert!(is_domain_name(good), "{good}");
+        }
+        let long = format!("{}.x", "a".repeat(64));
+        let deep = "a.".repeat(128);
+        for bad in ["a..b", ".a", "a..", &long, &deep] {
+            assert!(!is_domain_name(bad), "{bad}");
+        }
     }
 }

@@ -94,9 +94,15 @@ fn distinct_property(target: &str, faults: &mut Faults) {
     match target.parse::<u64>() {
         Ok(0) => faults.add("Distinct Property must have an allowed count of 1 or greater: 0 < 1"),
         Ok(_) => {}
-        Err(_) => faults.add(format!(
-            "Failed to convert RTarget {target:?} to uint64: strconv.ParseUint: parsing {target:?}: invalid syntax"
-        )),
+        Err(error) => {
+            let why = match error.kind() {
+                std::num::IntErrorKind::PosOverflow => "value out of range",
+                _ => "invalid syntax",
+            };
+            faults.add(format!(
+                "Failed to convert RTarget {target:?} to uint64: strconv.ParseUint: parsing {target:?}: {why}"
+            ));
+        }
     }
 }
 

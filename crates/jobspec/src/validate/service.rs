@@ -21,9 +21,19 @@ pub(super) fn validate_group(group: &TaskGroup) -> Faults {
     let mut providers = BTreeSet::new();
     let mut known = BTreeSet::new();
     let mut twice = BTreeSet::new();
+    let mut owned = Vec::new();
     for (at, service) in group.services.iter().enumerate() {
-        let before = format!("Service[{at}] {} validation failed: ", service.name);
-        faults.nest(&before, validate(service, true));
+        let own = validate(service, true);
+        if !own.is_empty() {
+            let before = format!("Service[{at}] {} validation failed: ", service.name);
+            faults.nest(&before, own);
+            continue;
+        }
+        owned.push(("group", service));
+        faults.add_if(
+            service.address_mode == address_mode::DRIVER,
+            wrong_place(service, "task"),
+        );
         faults.add_if(
             !service.task_name.is_empty() && group.lookup_task(&service.task_name).is_none(),
             format!(
@@ -31,15 +41,30 @@ pub(super) fn validate_group(group: &TaskGroup) -> Faults {
                 service.name, service.task_name
             ),
         );
+        for check in &service.checks {
+            let task = check.task_name.as_str();
+            faults.add_if(
+                !task.is_empty() && group.lookup_task(task).is_none(),
+                format!(
+                    "Check {} invalid: refers to non-existent task {task}",
+                    check.name
+                ),
+            );
+        }
     }
-    let owned = group.services.iter().map(|it| ("group", it));
     let tasks = group
         .tasks
         .iter()
         .flat_map(|task| task.services.iter().map(|it| (task.name.as_str(), it)));
-    for (owner, service) in owned.chain(tasks) {
-        if !known.insert((service.name.as_str(), service.port_label.as_str())) {
-            twice.insert(format!("{owner}->{}", service.name));
+    for (owner, service) in owned.into_iter().chain(tasks) {
+        let (name, port) = (service.name.as_str(), service.port_label.as_str());
+        if !known.insert((owner, name, port)) {
+            let port = if port.is_empty() {
+                String::new()
+            } else {
+                format!(":{port}")
+            };
+            twice.insert(format!("{owner}->{name}{port}"));
         }
         providers.insert(service.provider.as_str());
     }
@@ -74,11 +99,10 @@ pub(super) fn script_checks(group: &TaskGroup) -> Faults {
                 "Service [{}]->{} or Check {}",
                 group.name, service.name, check.name
             );
-            if task.is_empty() {
-                faults.add(format!("{who} must specify task parameter"));
-            } else if group.lookup_task(task).is_none() {
-                faults.add(format!("{who} refers to non-existent task {task}"));
-            }
+            faults.add_if(
+                task.is_empty(),
+                format!("{who} must specify task parameter"),
+            );
         }
     }
     faults
@@ -104,8 +128,9 @@ pub(super) fn validate_task<'a>(group: &'a TaskGroup, task: &'a Task) -> Faults 
             format!("service {:?} is duplicate", service.name),
         );
         faults.add_if(
-            service.address_mode == address_mode::ALLOC,
-            format!("service {:?} cannot use address_mode=\"alloc\", only services defined in a \"group\" block can use this mode", service.name),
+            [address_mode::ALLOC, address_mode::ALLOC_IPV6]
+                .contains(&service.address_mode.as_str()),
+            wrong_place(service, "group"),
         );
         let mut refer = |port: &'a str| {
             if !labels.contains(port) {
@@ -116,7 +141,22 @@ pub(super) fn validate_task<'a>(group: &'a TaskGroup, task: &'a Task) -> Faults 
         if !port.is_empty() && !is_advertised(service) {
             refer(port);
         }
-        for check in service.checks.iter().filter(|it| it.needs_port()) {
+        faults.add_if(
+            service.connect.is_some(),
+            format!(
+                "service {:?} cannot have \"connect\" block, only services defined in a \"group\" block can",
+                service.name
+            ),
+        );
+        let mut checks = BTreeSet::new();
+        for check in &service.checks {
+            faults.add_if(
+                !checks.insert(&check.name),
+                format!("check {:?} is duplicate", check.name),
+            );
+            if !check.needs_port() {
+                continue;
+            }
             match check::port_of(service, check) {
                 Ok(Some(label)) => refer(label),
                 Ok(None) => {}
@@ -132,6 +172,14 @@ pub(super) fn validate_task<'a>(group: &'a TaskGroup, task: &'a Task) -> Faults 
         ));
     }
     faults
+}
+
+/// The service's way of announcing its address is only there for services of the other block.
+fn wrong_place(service: &Service, other: &str) -> String {
+    format!(
+        "service {:?} cannot use address_mode={:?}, only services defined in a {other:?} block can use this mode",
+        service.name, service.address_mode
+    )
 }
 
 /// Whether the service's port is a number that is announced as it is, not a port of the task.
@@ -178,11 +226,11 @@ fn validate(service: &Service, of_group: bool) -> Faults {
     }
     match service.provider.as_str() {
         service_provider::NOMAD => {
+            check::checks(service, &mut faults);
             faults.add_if(
                 service.connect.is_some(),
                 "Service with provider nomad cannot include Connect blocks",
             );
-            check::checks(service, &mut faults);
         }
         "" | service_provider::CONSUL => {
             check::checks(service, &mut faults);

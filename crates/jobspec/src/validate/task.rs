@@ -34,6 +34,9 @@ pub(super) fn validate(job: &Job, group: &TaskGroup, task: &Task) -> Faults {
     if let Some(lifecycle) = &task.lifecycle {
         lifecycle_hook(lifecycle, &mut faults);
     }
+    if let Some(service) = task.kind.strip_prefix("connect-proxy:") {
+        proxy(group, task, service, &mut faults);
+    }
     volume::mounts(group, task, &mut faults);
     if let Some(plugin) = &task.csi_plugin_config {
         volume::plugin(plugin, &mut faults);
@@ -99,6 +102,30 @@ fn validate_vault(vault: &Vault) -> Faults {
         other => faults.add(format!("Unknown change mode {other:?}")),
     }
     faults
+}
+
+/// A task that is the proxy of one of its group's services.
+fn proxy(group: &TaskGroup, task: &Task, service: &str, faults: &mut Faults) {
+    faults.add_if(
+        !task.services.is_empty(),
+        "Connect proxy task must not have a service block",
+    );
+    faults.add_if(task.leader, "Connect proxy task must not have leader set");
+    let with_proxies = group.services.iter().filter(|it| {
+        let connect = it.connect.as_ref();
+        connect.is_some_and(|it| it.sidecar_service.is_some())
+    });
+    let names: Vec<&str> = with_proxies.map(|it| it.name.as_str()).collect();
+    if names.is_empty() {
+        faults.add(format!(
+            "No Connect services in task group with Connect proxy ({service:?})"
+        ));
+    } else if !names.contains(&service) {
+        faults.add(format!(
+            "Connect proxy service name ({service:?}) not found in Connect services from task group: [{}]",
+            names.join(" ")
+        ));
+    }
 }
 
 fn lifecycle_hook(lifecycle: &Lifecycle, faults: &mut Faults) {

@@ -38,11 +38,11 @@ fn template(template: &Template) -> Faults {
     changes(template, &mut faults);
     faults.add_if(template.splay.0 < 0, "Must specify positive splay value");
     let perms = template.perms.as_str();
-    let octal = u16::from_str_radix(perms, 8).is_ok_and(|_| !perms.starts_with('+'));
-    faults.add_if(
-        !perms.is_empty() && !octal,
-        format!("Failed to parse {perms:?} as octal: strconv.ParseUint: parsing {perms:?}: invalid syntax"),
-    );
+    if let Some(why) = permissions_problem(perms) {
+        faults.add(format!(
+            "Failed to parse {perms:?} as octal: strconv.ParseUint: parsing {perms:?}: {why}"
+        ));
+    }
     if let Some(wait) = &template.wait
         && let (Some(min), Some(max)) = (wait.min, wait.max)
     {
@@ -52,6 +52,16 @@ fn template(template: &Template) -> Faults {
         );
     }
     faults
+}
+
+/// Why a text that is not empty is not what a file's mode can be.
+fn permissions_problem(text: &str) -> Option<&'static str> {
+    let digits = text.trim_start_matches('0');
+    match digits {
+        _ if !text.bytes().all(|digit| (b'0'..=b'7').contains(&digit)) => Some("invalid syntax"),
+        _ if digits.len() > 4 => Some("value out of range"),
+        _ => None,
+    }
 }
 
 fn changes(template: &Template, faults: &mut Faults) {

@@ -100,6 +100,23 @@ fn identity_warnings(identity: &Identity) -> Faults {
     faults
 }
 
+/// Identities that tasks would sign in to Vault with, if they used it.
+pub(crate) fn vault_identity_warnings(job: &Job) -> Vec<String> {
+    let tasks = job.task_groups.iter().flat_map(|group| &group.tasks);
+    let without_vault = tasks.filter(|task| task.vault.is_none());
+    let identities =
+        without_vault.flat_map(|task| task.identities.iter().map(move |it| (task, it)));
+    identities
+        .filter(|(_, identity)| identity.name.starts_with("vault_"))
+        .map(|(task, identity)| {
+            format!(
+                "Task {} has an identity called {} but no vault block",
+                task.name, identity.name
+            )
+        })
+        .collect()
+}
+
 /// Services whose allocations stop before anybody heard that they are gone.
 pub(crate) fn service_delay_warnings(job: &Job) -> Vec<String> {
     let mut out = Vec::new();

@@ -5,6 +5,7 @@ mod claims;
 mod forgotten;
 mod health;
 mod parameters;
+mod registration;
 mod restore;
 mod scale;
 mod statuses;

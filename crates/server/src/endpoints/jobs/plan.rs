@@ -67,7 +67,7 @@ pub(in super::super) async fn plan(call: &Call) -> Answered {
     };
     let refused = existing
         .as_ref()
-        .and_then(|existing| admission::check_transition(existing, &job).err());
+        .and_then(|existing| admission::check_transition(Some(existing), &job).err());
     if let (Some(rollout), Some(refused)) = (&mut rollout, refused) {
         rollout.refused = refused.message;
     }

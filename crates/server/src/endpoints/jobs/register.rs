@@ -80,8 +80,8 @@ pub(in super::super) async fn register(call: &Call) -> Answered {
     if body.enforce_index {
         admission::enforce_index(existing.as_deref(), body.job_modify_index)?;
     }
+    admission::check_transition(existing.as_deref(), &job)?;
     if let Some(existing) = &existing {
-        admission::check_transition(existing, &job)?;
         if body.preserve_counts {
             admission::preserve_counts(existing, &mut job);
         }
@@ -247,10 +247,8 @@ fn size_text(bytes: usize) -> String {
 pub(in super::super) fn validate(call: &Call) -> Answered {
     let body: JobValidateRequest = call.request.json()?;
     let job = job_of_request(call, body.job, &body.namespace)?;
-    Answer::json(
-        &admission::validation(&call.state, &call.shared.config, job),
-        Meta::none(),
-    )
+    let judged = admission::validation(&call.state, &call.shared.config, job)?;
+    Answer::json(&judged, Meta::none())
 }
 
 pub(in super::super) fn parse(call: &Call) -> Answered {
