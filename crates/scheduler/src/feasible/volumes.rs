@@ -170,3 +170,54 @@ fn allows(volume: &HostVolume, request: &VolumeRequest) -> bool {
     };
     volume.state == HostVolumeState::Ready && capable && mode_fits
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::HostVolumeCapability;
+
+    fn volume() -> HostVolume {
+        HostVolume {
+            requested_capabilities: vec![HostVolumeCapability {
+                attachment_mode: "file-system".to_owned(),
+                access_mode: "single-node-writer".to_owned(),
+            }],
+            state: HostVolumeState::Ready,
+            ..HostVolume::default()
+        }
+    }
+
+    fn request(change: impl FnOnce(&mut VolumeRequest)) -> VolumeRequest {
+        let mut request = VolumeRequest::default();
+        change(&mut request);
+        request
+    }
+
+    #[test]
+    fn a_volume_is_used_as_it_was_made_for() {
+        let allowed = |change: fn(&mut VolumeRequest)| allows(&volume(), &request(change));
+        assert!(allowed(|_| {}), "a file system with one writer");
+        assert!(allowed(|ask| ask.attachment_mode = "file-system".to_owned()));
+        assert!(!allowed(
+            |ask| ask.attachment_mode = "block-device".to_owned()
+        ));
+        assert!(!allowed(|ask| ask.read_only = true));
+        assert!(!allowed(|ask| {
+            ask.access_mode = "single-node-writer".to_owned();
+            ask.read_only = true;
+        }));
+        assert!(!allowed(|ask| ask.access_mode = SINGLE_WRITER.to_owned()));
+    }
+
+    #[test]
+    fn a_volume_is_used_once_it_is_there() {
+        for (state, expected) in [
+            (HostVolumeState::Ready, true),
+            (HostVolumeState::Pending, false),
+            (HostVolumeState::Unavailable, false),
+        ] {
+            let volume = HostVolume { state, ..volume() };
+            assert_eq!(allows(&volume, &request(|_| {})), expected, "{state:?}");
+        }
+    }
+}
