@@ -270,6 +270,16 @@ fn tasks_in_a_network_of_their_own_know_names() {
     for name in ["names", "own-names", "rooted", "rooted-plain"] {
         drop(agent.nomad(&["job", "stop", "-purge", "-detach", name]));
     }
+    // Their engine's, too.
+    let node = nodes[0]["ID"].as_str().expect("an id");
+    let label = format!("label=com.hashicorp.nomad.node_id={node}");
+    until("no container is left", || {
+        let found = Command::new("docker")
+            .args(["ps", "-aq", "--filter", &label])
+            .output()
+            .ok()?;
+        (found.status.success() && found.stdout.is_empty()).then_some(())
+    });
     bridge.until_left(&agent);
 }
 
