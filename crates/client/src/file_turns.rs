@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// How many pieces are worked on at once: more would only wait for each other.
-const MOST: usize = 8;
+const MOST: usize = 4;
 
 type Piece = Box<dyn FnOnce() + Send>;
 

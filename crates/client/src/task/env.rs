@@ -91,9 +91,10 @@ impl TaskEnv {
         nomad_vars(source, &mut vars);
         ports(source, &mut vars);
         meta(source, &mut vars, &node);
-        // The host's own, copied as a whole; all others go before it.
+        // All others go before the host's own. Both are put together as a whole, which leaves no room in a map that is
+        // kept as long as the task.
         let mut all = source.host.clone();
-        all.extend(vars);
+        all.append(&mut vars);
         let mut vars = all;
         let own: Vec<(String, String)> = {
             let lookup = |name: &str| {
