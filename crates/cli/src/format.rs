@@ -144,23 +144,7 @@ pub(crate) fn id(id: &str, verbose: bool) -> String {
 
 /// A text as Go's `%q` writes it.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out += "\\\"",
-            '\\' => out += "\\\\",
-            '\n' => out += "\\n",
-            '\r' => out += "\\r",
-            '\t' => out += "\\t",
-            '\x07' => out += "\\a",
-            '\x08' => out += "\\b",
-            '\x0c' => out += "\\f",
-            '\x0b' => out += "\\v",
-            c if (c as u32) < 0x20 || c == '\x7f' => out += &format!("\\x{:02x}", c as u32),
-            c => out.push(c),
-        }
-    }
-    out + "\""
+    caravan_codec::quote::quote(text)
 }
 
 /// Lines of at most `width` characters, broken between words.

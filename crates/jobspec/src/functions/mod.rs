@@ -24,7 +24,7 @@ mod yaml_write;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use printf::quote;
+pub(crate) use caravan_codec::quote::quote;
 
 use crate::eval::Random;
 use crate::files::Files;

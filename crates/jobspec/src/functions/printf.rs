@@ -194,7 +194,7 @@ fn append(verb: &Verb<'_>, arg: &Value, out: &mut String) -> Result<(), Fault> {
             other => json_text(other)?,
         },
         's' => cut(&as_text()?, verb),
-        'q' => quote(&cut(&as_text()?, verb)),
+        'q' => super::quote(&cut(&as_text()?, verb)),
         't' => match convert(arg, &Type::Bool) {
             Ok(Value::Bool(value)) => value.to_string(),
             Ok(_) => return Err(unsupported("null value cannot be formatted")),
@@ -343,30 +343,4 @@ fn exponent(text: &str) -> String {
         None => ('+', power),
     };
     format!("{mantissa}e{sign}{digits:0>2}")
-}
-
-/// A text in quotes, with what cannot be seen escaped.
-pub(crate) fn quote(text: &str) -> String {
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            control if control.is_control() && control.is_ascii() => {
-                out.push_str(&format!("\\x{:02x}", u32::from(control)));
-            }
-            control if control.is_control() => {
-                out.push_str(&format!("\\u{:04x}", u32::from(control)));
-            }
-            other => out.push(other),
-        }
-    }
-    out + "\""
 }
