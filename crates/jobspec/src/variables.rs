@@ -202,7 +202,7 @@ impl Variables {
 /// The value of a text that is an expression.
 fn parsed(cx: &mut Session<'_>, name: &str, raw: &str, origin: Origin) -> Option<(Value, Span)> {
     let place = match origin {
-        Origin::Environment => "environment",
+        Origin::Environment => "env",
         _ => "arguments",
     };
     let file = format!("<value for var.{name} from {place}>");

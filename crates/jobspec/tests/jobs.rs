@@ -117,6 +117,27 @@ fn later_values_of_variables_win() {
 }
 
 #[test]
+fn a_bad_value_is_told_with_where_it_came_from() {
+    let source = Source::new(
+        "v.hcl",
+        "variable \"l\" {\n  type = list(string)\n}\njob \"j\" {}\n",
+    );
+    let env = Inputs {
+        env: vec![("NOMAD_VAR_l".to_owned(), "x".to_owned())],
+        ..Inputs::default()
+    };
+    let argument = Inputs {
+        vars: vec!["l=x".to_owned()],
+        ..Inputs::default()
+    };
+    for (inputs, place) in [(env, "env"), (argument, "arguments")] {
+        let refused = parse(&source, &inputs).unwrap_err().to_string();
+        let start = format!("<value for var.l from {place}>:1,1-2: Variables not allowed");
+        assert!(refused.starts_with(&start), "{refused}");
+    }
+}
+
+#[test]
 fn values_for_variables_that_nobody_declared() {
     let inputs = |strict| Inputs {
         vars: vec!["w=1".to_owned()],
