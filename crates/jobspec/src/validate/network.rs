@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const MOST_PORT: i64 = 65_535;
 
-/// Who has which label, and which number on which host network.
+/// Which labels the group has, and who has which number on which host network.
 #[derive(Default)]
 struct Taken {
-    labels: BTreeMap<String, String>,
+    labels: BTreeSet<String>,
     numbers: BTreeMap<(String, i64), String>,
     cni_arguments: BTreeSet<String>,
 }
@@ -19,7 +19,8 @@ pub(super) fn validate(group: &TaskGroup) -> Faults {
     let mut taken = Taken::default();
     for network in &group.networks {
         for port in network.ports() {
-            label(port, "taskgroup network", &mut taken, &mut faults);
+            in_use(port, &taken, &mut faults);
+            taken.labels.insert(port.label.clone());
             number(port, "taskgroup network", &mut taken, &mut faults);
             mapping(network, port, &mut faults);
         }
@@ -33,7 +34,7 @@ pub(super) fn validate(group: &TaskGroup) -> Faults {
     for task in &group.tasks {
         for network in &task.resources.networks {
             for port in network.ports() {
-                label(port, &task.name, &mut taken, &mut faults);
+                in_use(port, &taken, &mut faults);
                 number(port, &task.name, &mut taken, &mut faults);
             }
         }
@@ -41,16 +42,15 @@ pub(super) fn validate(group: &TaskGroup) -> Faults {
     faults
 }
 
-fn label(port: &Port, owner: &str, taken: &mut Taken, faults: &mut Faults) {
-    match taken.labels.get(&port.label) {
-        Some(first) => faults.add(format!(
-            "Port label {} already in use by {first}",
+/// Labels of the group's ports are everybody's; tasks with networks of their own may have the same ones.
+fn in_use(port: &Port, taken: &Taken, faults: &mut Faults) {
+    faults.add_if(
+        taken.labels.contains(&port.label),
+        format!(
+            "Port label {} already in use by taskgroup network",
             port.label
-        )),
-        None => {
-            taken.labels.insert(port.label.clone(), owner.to_owned());
-        }
-    }
+        ),
+    );
 }
 
 fn number(port: &Port, owner: &str, taken: &mut Taken, faults: &mut Faults) {

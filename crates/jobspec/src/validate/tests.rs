@@ -160,6 +160,16 @@ fn networks() {
             "Static port 80 already reserved by taskgroup network:a"
         ]
     );
+    let task = |name: &str| {
+        format!(
+            "task \"{name}\" {{\n driver = \"x\"\n resources {{\n network {{\n port \"http\" {{}}\n}}\n}}\n}}\n"
+        )
+    };
+    assert_eq!(of_group(&(task("a") + &task("b"))), Vec::<String>::new());
+    assert_eq!(
+        of_group(&("network {\n port \"http\" {}\n}\n".to_owned() + &task("a"))),
+        ["Port label http already in use by taskgroup network"]
+    );
     let cni = "network {\n mode = \"cni/x\"\n cni {\n args = { a = \"b\" }\n }\n}\n";
     assert_eq!(of_group(&cni.repeat(2)), ["duplicate CNI arg \"a\""]);
 }
