@@ -150,6 +150,8 @@ fn place(
             alloc.task_states.clone_from(&old.task_states);
             alloc.network_status.clone_from(&old.network_status);
             alloc.create_time = old.create_time;
+            // What follows it may have been placed a moment ago, by this very plan.
+            alloc.next_allocation = old.next_allocation;
         }
         None => {
             if alloc.create_time.is_zero() {
