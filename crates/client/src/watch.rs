@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan_model::{AllocId, Allocation, ClientStatus};
+use caravan_model::{AllocId, Allocation};
 
 use crate::alloc::machine::Event;
 use crate::clock;
@@ -71,8 +71,7 @@ pub(crate) fn take(shared: &Arc<Shared>, alloc: Arc<Allocation>) {
             if alloc.alloc_modify_index <= known.alloc.alloc_modify_index {
                 return;
             }
-            // The servers took it for lost while they could not hear us.
-            let back = alloc.client_status == ClientStatus::Unknown && !known.is_terminal();
+            let back = was_missed(&known.alloc, &alloc) && !known.is_terminal();
             runner.send(Event::Update(alloc));
             if back {
                 runner.send(Event::Reconnected);
@@ -81,6 +80,12 @@ pub(crate) fn take(shared: &Arc<Shared>, alloc: Arc<Allocation>) {
         None if alloc.terminal_status() => {}
         None => add(shared, alloc),
     }
+}
+
+/// Whether the servers took it for lost, because they could not hear us, after what we know of it. Our own word may have
+/// reached them before this did, so its status says nothing.
+fn was_missed(known: &Allocation, told: &Allocation) -> bool {
+    told.last_unknown() > known.last_unknown()
 }
 
 fn add(shared: &Arc<Shared>, alloc: Arc<Allocation>) {
@@ -97,5 +102,23 @@ fn drop_forgotten(shared: &Arc<Shared>, present: &BTreeSet<AllocId>) {
             let shared = Arc::clone(shared);
             tokio::spawn(async move { crate::gc::destroy(&shared, runner.id).await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use caravan_model::{ClientStatus, Timestamp};
+
+    #[test]
+    fn an_allocation_that_was_missed_is_told_once_whoever_was_heard_first() {
+        let known = Allocation::default();
+        let mut told = known.clone();
+        assert!(!was_missed(&known, &told));
+        told.push_client_state(ClientStatus::Unknown, Timestamp(10));
+        told.client_status = ClientStatus::Running;
+        assert!(was_missed(&known, &told), "our update was faster");
+        let again = told.clone();
+        assert!(!was_missed(&told, &again));
     }
 }
