@@ -35,8 +35,6 @@ use crate::{
     },
 };
 
-/// Entries between two commit marks on disk: each costs the writing of a second table.
-const MARK_EVERY: u64 = 256;
 /// How long a disk that is full is left alone.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long a reader waits for a file that is opened anew.
@@ -162,7 +160,6 @@ pub(crate) fn open(path: &Path, node_id: u64, cache: usize) -> Result<Opened, St
         cache,
         end: durable_end,
         stored_end: durable_end,
-        committed: None,
         took: Duration::ZERO,
     };
     thread::Builder::new()
@@ -223,8 +220,6 @@ struct Writer {
     end: u64,
     /// Index after the last entry that is in the database.
     stored_end: u64,
-    /// The commit mark that is on disk.
-    committed: Option<LogId>,
     /// How long the last transaction took.
     took: Duration,
 }
@@ -328,11 +323,9 @@ impl Writer {
         for write in group {
             apply(&transaction, write, &mut end)?;
         }
-        // The commit mark is only a hint for a faster restart, so it rides along now and then. It
-        // must never point behind what is on disk.
-        let stale = self.committed.map_or(0, |id| id.index + MARK_EVERY);
-        let mark = committed.filter(|id| (stale..end).contains(&id.index));
-        if let Some(id) = mark {
+        // The commit mark is only a hint for a faster restart, so it rides along. It must never point
+        // behind what is on disk.
+        if let Some(id) = committed.filter(|id| id.index < end) {
             put_meta(
                 &transaction,
                 "committed",
@@ -345,7 +338,6 @@ impl Writer {
         transaction.commit().map_err(to_io)?;
         self.ahead.begin(epoch);
         (self.end, self.stored_end) = (end, end);
-        self.committed = mark.or(self.committed);
         Ok(())
     }
 
