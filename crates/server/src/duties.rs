@@ -6,7 +6,7 @@ use crate::config::ServerConfig;
 use crate::leader::pause_until;
 use crate::server::Shared;
 use caravan_control::{Controller, Ids, Settings};
-use caravan_state::{Applied, Change, Command};
+use caravan_state::{Applied, Command};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use tokio::sync::Notify;
 
@@ -31,20 +31,19 @@ pub(crate) struct Duty {
 impl Duty {
     /// Wakes the controller if it is concerned.
     pub(crate) fn observe(&self, batch: &[Applied]) {
-        let concerned = match self.controller.try_lock() {
-            Ok(controller) => changes(batch).any(|change| controller.concerns(change)),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                changes(batch).any(|change| poisoned.get_ref().concerns(change))
-            }
+        let controller = match self.controller.try_lock() {
+            Ok(controller) => controller,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // What would concern it is being decided.
-            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::WouldBlock) => return self.suspect(),
         };
-        if concerned {
+        let mut changes = batch.iter().flat_map(|applied| &applied.changes);
+        if changes.any(|change| controller.concerns(change)) {
             self.concerned.notify_one();
         }
     }
 
-    /// Changes were passed over, and it may have been concerned.
+    /// Wakes the controller, which may be concerned.
     pub(crate) fn suspect(&self) {
         self.concerned.notify_one();
     }
@@ -76,8 +75,4 @@ impl Duty {
             tracing::warn!(controller = self.name, %error, "a change was not made");
         }
     }
-}
-
-fn changes(batch: &[Applied]) -> impl Iterator<Item = &Change> {
-    batch.iter().flat_map(|applied| &applied.changes)
 }

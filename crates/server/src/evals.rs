@@ -159,6 +159,7 @@ impl Evals {
 mod tests {
     use super::*;
     use caravan_state::Command;
+    use futures::FutureExt as _;
 
     const NOW: UnixNanos = UnixNanos(1_000_000_000);
 
@@ -168,6 +169,13 @@ mod tests {
             job_id: format!("job-{number}").into(),
             r#type: job_type::SERVICE.to_owned(),
             ..Evaluation::default()
+        }
+    }
+
+    fn waiting(number: u128, millis: i64) -> Evaluation {
+        Evaluation {
+            wait: Duration::from_millis(millis),
+            ..pending(number)
         }
     }
 
@@ -207,13 +215,20 @@ mod tests {
         let clock = Arc::clone(&evals);
         let ticking =
             tokio::spawn(async move { clock.keep_time(|| Arc::new(State::default())).await });
-        let waits = Evaluation {
-            wait: Duration::from(std::time::Duration::from_millis(1)),
-            ..pending(1)
-        };
-        tell(&evals, &mut state, 1, vec![waits]);
+        tell(&evals, &mut state, 1, vec![waiting(1, 1)]);
         assert_eq!(evals.dequeue().await.0.id, EvalId::from_u128(1));
         ticking.abort();
+    }
+
+    #[test]
+    fn the_clock_is_woken_only_for_what_is_due_before_it_looks() {
+        let (evals, mut state) = leading();
+        let next = NOW + Duration::from_secs(1);
+        evals.next_tick.store(next.0, Ordering::Relaxed);
+        tell(&evals, &mut state, 1, vec![waiting(1, 2000)]);
+        assert!(evals.sooner.notified().now_or_never().is_none());
+        tell(&evals, &mut state, 2, vec![waiting(2, 10)]);
+        assert!(evals.sooner.notified().now_or_never().is_some());
     }
 
     #[tokio::test]
