@@ -1,6 +1,6 @@
 //! Claims on sticky volumes are shown to, and forgotten by, those who may do so in the claim's own namespace.
 
-use crate::support::{node, service, start};
+use crate::support::{NOW, node, propose, register, service, start};
 use caravan_http::{Api, ApiRequest, Body, Op};
 use caravan_model::*;
 use caravan_server::{Server, ServerConfig};
@@ -8,11 +8,6 @@ use caravan_state::{Command, PlanApply};
 use std::sync::Arc;
 
 const VOLUME: &str = "7e6dfa8f-3d2c-4c5e-9b3a-2f1f0a0b5c6d";
-
-async fn propose(server: &Server, command: Command) {
-    let applied = server.proposer().propose(&command).await;
-    applied.expect("the command is taken");
-}
 
 /// A server with a claim of a job in the namespace `default`.
 async fn with_claim() -> (Server, Arc<TaskGroupHostVolumeClaim>) {
@@ -39,27 +34,19 @@ async fn with_claim() -> (Server, Arc<TaskGroupHostVolumeClaim>) {
         ..VolumeRequest::default()
     };
     job.task_groups[0].volumes.insert("data".to_owned(), volume);
-    let (job, now) = (Arc::new(job), UnixNanos(1_800_000_000_000_000_000));
-    let register = Command::RegisterJob {
-        job: Arc::clone(&job),
-        submission: None,
-        eval: None,
-        policy_ids: Vec::new(),
-        now,
-    };
-    propose(&server, register).await;
+    register(&server, job.clone(), None).await;
     let alloc = Allocation {
         id: AllocId::from_u128(1),
         namespace: job.namespace.clone(),
         job_id: job.id.clone(),
         task_group: "g".to_owned(),
         node_id,
-        job: Some(job),
+        job: Some(Arc::new(job)),
         ..Allocation::default()
     };
     let plan = PlanApply {
         allocs: vec![alloc],
-        now,
+        now: NOW,
         ..PlanApply::default()
     };
     propose(&server, Command::ApplyPlan(Box::new(plan))).await;

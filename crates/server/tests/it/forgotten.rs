@@ -1,11 +1,10 @@
 //! What garbage collection takes away, its node learns of: once.
 
 use crate::PATIENCE;
-use crate::support::{evaluation, node, service, start};
+use crate::support::{NOW, evaluation, node, propose, register, service, start};
 use caravan_model::*;
 use caravan_server::ServerConfig;
 use caravan_state::{Command, JobKey, JobRemoval};
-use std::sync::Arc;
 use std::time::Duration as Wall;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,20 +19,8 @@ async fn a_node_is_told_once_what_was_forgotten() {
         .expect("the node registers");
 
     let job = service("web", 1);
-    let now = UnixNanos(1_800_000_000_000_000_000);
-    let eval = Some(evaluation(1, &job, trigger::JOB_REGISTER));
-    let command = Command::RegisterJob {
-        job: Arc::new(job.clone()),
-        submission: None,
-        eval,
-        policy_ids: Vec::new(),
-        now,
-    };
-    server
-        .proposer()
-        .propose(&command)
-        .await
-        .expect("the job is registered");
+    let eval = evaluation(1, &job, trigger::JOB_REGISTER);
+    register(&server, job.clone(), Some(eval)).await;
     let (mut index, mut allocs) = (0, Vec::new());
     while allocs.is_empty() {
         (index, allocs) = service_of_nodes.allocations(id, index, PATIENCE).await;
@@ -46,13 +33,9 @@ async fn a_node_is_told_once_what_was_forgotten() {
             no_shutdown_delay: false,
         }],
         evals: Vec::new(),
-        now,
+        now: NOW,
     };
-    server
-        .proposer()
-        .propose(&command)
-        .await
-        .expect("the job is purged");
+    propose(&server, command).await;
     while !allocs.is_empty() {
         (index, allocs) = service_of_nodes.allocations(id, index, PATIENCE).await;
     }

@@ -1,12 +1,9 @@
 //! A parameter that cannot be read is said before anything is done, or looked for.
 
-use crate::support::{service, start};
+use crate::support::{register, service, start};
 use caravan_http::{Api, ApiError, ApiRequest, Body, Op};
-use caravan_model::UnixNanos;
 use caravan_server::{Server, ServerConfig};
-use caravan_state::Command;
 use serde_json::Value;
-use std::sync::Arc;
 
 async fn refused(server: &Server, op: Op, id: &str, name: &str) -> ApiError {
     let mut request = ApiRequest::internal(op);
@@ -18,15 +15,7 @@ async fn refused(server: &Server, op: Op, id: &str, name: &str) -> ApiError {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_not_stopped_and_an_allocation_not_looked_for() {
     let server = start(ServerConfig::default()).await;
-    let register = Command::RegisterJob {
-        job: Arc::new(service("web", 1)),
-        submission: None,
-        eval: None,
-        policy_ids: Vec::new(),
-        now: UnixNanos(1_800_000_000_000_000_000),
-    };
-    let applied = server.proposer().propose(&register).await;
-    applied.expect("the command is taken");
+    register(&server, service("web", 1), None).await;
 
     let why = |name: &str| {
         format!(

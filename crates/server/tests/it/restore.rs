@@ -1,14 +1,13 @@
 //! A snapshot that is put back is put back whole, and nodes learn what it does not have.
 
 use crate::PATIENCE;
-use crate::support::{evaluation, node, service, start};
+use crate::support::{evaluation, node, propose, register, service, start};
 use bytes::Bytes;
 use caravan_http::{Answer, Api, ApiRequest, Body, Op};
 use caravan_model::*;
 use caravan_server::{Server, ServerConfig};
 use caravan_state::Command;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration as Wall;
 
 /// Longer than [`PATIENCE`]: nothing here may wait for its end.
@@ -29,12 +28,7 @@ async fn add_pool(server: &Server, name: &str) {
         name: name.into(),
         ..NodePool::default()
     };
-    let command = Command::UpsertNodePools { pools: vec![pool] };
-    server
-        .proposer()
-        .propose(&command)
-        .await
-        .expect("a node pool is made");
+    propose(server, Command::UpsertNodePools { pools: vec![pool] }).await;
 }
 
 async fn saved(server: &Server) -> Bytes {
@@ -100,18 +94,8 @@ async fn a_node_learns_at_once_that_its_allocations_are_not_in_the_restored_stat
     nodes.register(node).await.expect("the node registers");
     let before = saved(&server).await;
     let job = service("web", 1);
-    let command = Command::RegisterJob {
-        eval: Some(evaluation(1, &job, trigger::JOB_REGISTER)),
-        job: Arc::new(job),
-        submission: None,
-        policy_ids: Vec::new(),
-        now: UnixNanos(1_800_000_000_000_000_000),
-    };
-    server
-        .proposer()
-        .propose(&command)
-        .await
-        .expect("the job is registered");
+    let eval = evaluation(1, &job, trigger::JOB_REGISTER);
+    register(&server, job, Some(eval)).await;
     let (mut index, mut allocs) = (0, Vec::new());
     while allocs.is_empty() {
         (index, allocs) = nodes.allocations(id, index, WAIT).await;

@@ -1,31 +1,12 @@
 //! A group is scaled only from the state that its user has seen, and never beyond what a job may have.
 
-use crate::support::{node, service, start};
+use crate::support::{NOW, node, propose, register, service, start};
 use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, Op};
 use caravan_model::*;
 use caravan_server::{Server, ServerConfig};
 use caravan_state::{Command, PlanApply};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
-
-async fn propose(server: &Server, command: Command) -> u64 {
-    let applied = server.proposer().propose(&command).await;
-    applied.expect("the command is taken").index
-}
-
-/// Registers a job; its modify index.
-async fn register(server: &Server, job: &Arc<Job>) -> u64 {
-    let register = Command::RegisterJob {
-        job: Arc::clone(job),
-        submission: None,
-        eval: None,
-        policy_ids: Vec::new(),
-        now: NOW,
-    };
-    propose(server, register).await
-}
 
 fn of_web(op: Op) -> ApiRequest {
     let mut request = ApiRequest::internal(op);
@@ -47,7 +28,7 @@ async fn a_job_that_somebody_changed_is_not_scaled() {
         ..ServerConfig::default()
     };
     let server = start(config).await;
-    let index = register(&server, &Arc::new(service("web", 1))).await;
+    let index = register(&server, service("web", 1), None).await;
 
     let refused = scale(&server, 2, index + 7).await.expect_err("refused");
     let wanted = index + 7;
@@ -71,8 +52,8 @@ async fn only_what_still_runs_counts() {
     let server = start(ServerConfig::default()).await;
     let nodes = server.node_service();
     nodes.register(node(1)).await.expect("the node registers");
-    let job = Arc::new(service("web", 2));
-    register(&server, &job).await;
+    let job = service("web", 2);
+    register(&server, job.clone(), None).await;
     let alloc = |number: u128, canary: bool, client_status: ClientStatus| Allocation {
         id: AllocId::from_u128(number),
         namespace: job.namespace.clone(),
@@ -85,7 +66,7 @@ async fn only_what_still_runs_counts() {
             canary,
             ..AllocDeploymentStatus::default()
         }),
-        job: Some(Arc::clone(&job)),
+        job: Some(Arc::new(job.clone())),
         ..Allocation::default()
     };
     let plan = PlanApply {

@@ -1,24 +1,9 @@
 //! The overview of jobs comes in pages, newest first or oldest first.
 
-use crate::support::{service, start};
+use crate::support::{register, service, start};
 use caravan_http::{Api, ApiRequest, Body, Op};
-use caravan_model::UnixNanos;
 use caravan_server::{Server, ServerConfig};
-use caravan_state::Command;
 use serde_json::Value;
-use std::sync::Arc;
-
-async fn register(server: &Server, id: &str) {
-    let register = Command::RegisterJob {
-        job: Arc::new(service(id, 1)),
-        submission: None,
-        eval: None,
-        policy_ids: Vec::new(),
-        now: UnixNanos(1_800_000_000_000_000_000),
-    };
-    let applied = server.proposer().propose(&register).await;
-    applied.expect("the command is taken");
-}
 
 /// The ids of all pages of two.
 async fn pages(server: &Server, reverse: bool) -> Vec<Vec<String>> {
@@ -48,7 +33,7 @@ async fn pages(server: &Server, reverse: bool) -> Vec<Vec<String>> {
 async fn pages_follow_each_other_in_both_directions() {
     let server = start(ServerConfig::default()).await;
     for id in ["a", "b", "c", "d", "e"] {
-        register(&server, id).await;
+        register(&server, service(id, 1), None).await;
     }
     let newest_first = pages(&server, false).await;
     assert_eq!(newest_first, [vec!["e", "d"], vec!["c", "b"], vec!["a"]]);

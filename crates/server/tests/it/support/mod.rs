@@ -5,7 +5,11 @@ use bytes::Bytes;
 use caravan_consensus::{PeerCall, PeerTransport, TransportError};
 use caravan_model::*;
 use caravan_server::{Server, ServerConfig};
+use caravan_state::Command;
 use std::sync::Arc;
+
+/// The time of everything that is written here.
+pub(crate) const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 
 /// Reaches nobody.
 struct Nobody;
@@ -28,6 +32,24 @@ pub(crate) async fn start(config: ServerConfig) -> Server {
         .await
         .expect("the server leads");
     server
+}
+
+/// Puts a command through the log; the index at which it is there.
+pub(crate) async fn propose(server: &Server, command: Command) -> u64 {
+    let applied = server.proposer().propose(&command).await;
+    applied.expect("the command is taken").index
+}
+
+/// Registers a job, with the evaluation that is to schedule it, if one is; its modify index.
+pub(crate) async fn register(server: &Server, job: Job, eval: Option<Evaluation>) -> u64 {
+    let register = Command::RegisterJob {
+        job: Arc::new(job),
+        submission: None,
+        eval,
+        policy_ids: Vec::new(),
+        now: NOW,
+    };
+    propose(server, register).await
 }
 
 /// A node that takes work.
