@@ -137,9 +137,13 @@ fn path_problem(path: &str) -> Option<&'static str> {
         Some(_) => return Some("http type must have valid http path"),
         None => {}
     }
-    let mut parts = path.split('%');
-    parts.next();
-    let mut escapes = parts.map(|part| part.as_bytes().get(..2));
+    // What is asked for behind the path is handed on as it is.
+    let (target, fragment) = path.split_once('#').unwrap_or((path, ""));
+    let (target, _query) = target.split_once('?').unwrap_or((target, ""));
+    let parts = [target, fragment].into_iter();
+    let mut escapes = parts
+        .flat_map(|part| part.split('%').skip(1))
+        .map(|part| part.as_bytes().get(..2));
     let is_escape =
         |two: Option<&[u8]>| two.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
     let fits = !path.contains(|c: char| c.is_ascii_control()) && escapes.all(is_escape);
@@ -261,7 +265,16 @@ mod tests {
 
     #[test]
     fn paths_of_requests() {
-        for good in ["/", "/a?b=c:d", "health", "//x/y", "/a%20b", "/é"] {
+        for good in [
+            "/",
+            "/a?b=c:d",
+            "health",
+            "//x/y",
+            "/a%20b",
+            "/é",
+            "/a?b=100%",
+            "/a?b=%zz#c",
+        ] {
             assert_eq!(path_problem(good), None, "{good}");
         }
         for (bad, why) in [
@@ -272,6 +285,8 @@ mod tests {
             ("1:x", "http type must have valid http path"),
             ("/a%zz", "http type must have valid http path"),
             ("/a%2", "http type must have valid http path"),
+            ("/a%2?b", "http type must have valid http path"),
+            ("/a#%2", "http type must have valid http path"),
             ("/a\nb", "http type must have valid http path"),
         ] {
             assert_eq!(path_problem(bad), Some(why), "{bad}");
