@@ -1,7 +1,6 @@
 //! What follows from a client's word about its allocations (server sheet §7.1).
 
 use crate::node_update::NewId;
-use crate::reschedule::may_reschedule;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
 use std::collections::BTreeMap;
@@ -69,10 +68,11 @@ fn reason(
     let waits = !stored.followup_eval_id.is_nil();
     let group = job.lookup_task_group(&stored.task_group)?;
     let failed = Some(update.last_event_time()).filter(|time| !time.is_zero());
+    let tracker = stored.reschedule_tracker.as_deref();
     let may = group
         .reschedule_policy
         .as_ref()
-        .is_some_and(|policy| may_reschedule(policy, stored, failed.unwrap_or(now)));
+        .is_some_and(|policy| policy.allows(tracker, failed.unwrap_or(now)));
     (failed_now && !waits && may).then_some(trigger::ALLOC_FAILURE)
 }
 

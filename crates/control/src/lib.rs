@@ -24,7 +24,6 @@ pub mod node_update;
 pub mod periodic;
 mod queues;
 pub mod rejections;
-mod reschedule;
 pub mod scale;
 
 pub use controller::{Controller, Ids, Step};

@@ -7,6 +7,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod reschedule;
+
 /// What a client does when a task has used up its restarts.
 pub mod restart_mode {
     /// The task fails.

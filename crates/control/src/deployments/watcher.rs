@@ -2,7 +2,6 @@
 
 use super::action::{belongs, watcher_eval};
 use super::revert;
-use crate::reschedule::may_reschedule;
 use crate::{Controller, Ids, Step};
 use caravan_model::*;
 use caravan_state::{Change, Command, JobKey, State};
@@ -328,5 +327,6 @@ fn replaceable(alloc: &Allocation) -> bool {
         .as_ref()
         .and_then(|job| job.lookup_task_group(&alloc.task_group));
     let policy = group.and_then(|group| group.reschedule_policy.as_ref());
-    policy.is_some_and(|policy| may_reschedule(policy, alloc, alloc.last_event_time()))
+    let tracker = alloc.reschedule_tracker.as_deref();
+    policy.is_some_and(|policy| policy.allows(tracker, alloc.last_event_time()))
 }

@@ -166,68 +166,9 @@ pub(crate) fn next_attempt(alloc: &Allocation) -> Option<UnixNanos> {
 /// When an allocation that failed at `failed_at` is replaced, if its policy allows.
 fn next_time(alloc: &Allocation, failed_at: UnixNanos) -> Option<UnixNanos> {
     let policy = group_of(alloc)?.reschedule_policy.as_ref()?;
-    if !policy.unlimited && policy.attempts == 0 {
-        return None;
-    }
-    let delay = next_delay(alloc, policy, failed_at);
-    is_eligible(alloc, policy, failed_at, delay).then(|| failed_at + delay)
-}
-
-fn events(alloc: &Allocation) -> &[RescheduleEvent] {
-    alloc
-        .reschedule_tracker
-        .as_ref()
-        .map_or(&[], |tracker| &tracker.events)
-}
-
-fn is_eligible(
-    alloc: &Allocation,
-    policy: &ReschedulePolicy,
-    failed_at: UnixNanos,
-    delay: Duration,
-) -> bool {
-    if policy.unlimited || alloc.reschedule_tracker.is_none() {
-        return true;
-    }
-    let recent = events(alloc)
-        .iter()
-        .filter(|event| failed_at.since(event.reschedule_time).0 < policy.interval.0)
-        .count();
-    i64::try_from(recent).unwrap_or(i64::MAX) < policy.attempts && delay.0 < policy.interval.0
-}
-
-/// How long the next attempt waits.
-pub(crate) fn next_delay(
-    alloc: &Allocation,
-    policy: &ReschedulePolicy,
-    failed_at: UnixNanos,
-) -> Duration {
-    let events = events(alloc);
-    let Some(last) = events.last() else {
-        return policy.delay;
-    };
-    let mut delay = match policy.delay_function.as_str() {
-        delay_function::EXPONENTIAL => Duration(last.delay.0.saturating_mul(2)),
-        delay_function::FIBONACCI => match events {
-            [.., before, last] => {
-                // The series was started again after it had reached its ceiling.
-                if before.delay == policy.max_delay && last.delay == policy.delay {
-                    policy.delay
-                } else {
-                    Duration(before.delay.0.saturating_add(last.delay.0))
-                }
-            }
-            _ => policy.delay,
-        },
-        _ => return policy.delay,
-    };
-    if policy.max_delay.0 > 0 && delay.0 > policy.max_delay.0 {
-        delay = policy.max_delay;
-        if failed_at.since(last.reschedule_time).0 > policy.max_delay.0 {
-            delay = policy.delay;
-        }
-    }
-    delay
+    let tracker = alloc.reschedule_tracker.as_deref();
+    let allowed = policy.allows(tracker, failed_at);
+    allowed.then(|| failed_at + policy.next_delay(tracker, failed_at))
 }
 
 /// The attempts of the replacement of `previous`, made at `now`.
@@ -235,7 +176,8 @@ pub(crate) fn tracker_of_replacement(previous: &Allocation, now: UnixNanos) -> R
     let policy = group_of(previous).and_then(|group| group.reschedule_policy.clone());
     let policy = policy.unwrap_or_default();
     let failed_at = previous.last_event_time();
-    let mut kept: Vec<RescheduleEvent> = events(previous).to_vec();
+    let tracker = previous.reschedule_tracker.as_deref();
+    let mut kept = tracker.map_or_else(Vec::new, |tracker| tracker.events.clone());
     if policy.attempts > 0 {
         kept.retain(|event| now.since(event.reschedule_time).0 <= policy.interval.0);
     } else {
@@ -246,7 +188,7 @@ pub(crate) fn tracker_of_replacement(previous: &Allocation, now: UnixNanos) -> R
         reschedule_time: now,
         prev_alloc_id: previous.id,
         prev_node_id: previous.node_id,
-        delay: next_delay(previous, &policy, failed_at),
+        delay: policy.next_delay(tracker, failed_at),
     });
     RescheduleTracker {
         events: kept,
