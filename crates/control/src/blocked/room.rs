@@ -2,6 +2,7 @@
 
 use caravan_model::*;
 use caravan_state::{JobKey, State};
+use std::sync::Arc;
 
 /// Room on a node, free or asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,17 +153,24 @@ fn least_of(group: &TaskGroup) -> Room {
 /// The most that a group gives back anywhere, or on the only node that may serve, when an allocation of it that does not
 /// run the job as it is now is replaced.
 fn most_given_back(state: &State, job: &Job, group: &TaskGroup, only: NodeId) -> Room {
-    let key = JobKey::new(job.namespace.clone(), job.id.clone());
-    let replaced = state.allocs_of_job(&key).filter(|alloc| {
+    let gives_back = |alloc: &Allocation| {
         let current = alloc.job.as_ref().is_some_and(|of| {
             of.job_modify_index == job.job_modify_index && of.create_index == job.create_index
         });
-        let here = only.is_nil() || alloc.node_id == only;
-        alloc.task_group == group.name && here && !current && !alloc.client_terminal()
-    });
-    replaced.fold(Room::default(), |most, alloc| {
-        most.at_least(Room::of_alloc(alloc))
-    })
+        alloc.task_group == group.name && !current && !alloc.client_terminal()
+    };
+    let most = |most: Room, alloc: &Arc<Allocation>| match gives_back(alloc) {
+        true => most.at_least(Room::of_alloc(alloc)),
+        false => most,
+    };
+    let key = JobKey::new(job.namespace.clone(), job.id.clone());
+    if only.is_nil() {
+        return state.allocs_of_job(&key).fold(Room::default(), most);
+    }
+    // System jobs wait on each node by itself: all their allocations, for each, would be many.
+    let here = state.allocs_of_node(&only);
+    here.filter(|alloc| alloc.job_id == job.id && alloc.namespace == job.namespace)
+        .fold(Room::default(), most)
 }
 
 fn may_evict(state: &State, kind: &str) -> bool {
