@@ -118,17 +118,17 @@ impl SystemRun<'_> {
         buckets: &Buckets,
         replaced: usize,
     ) -> usize {
-        let active = self.deployment.as_ref().filter(|row| row.is_active());
-        let Some((id, part)) = active
-            .and_then(|row| Some((row.id, row.task_groups.get(&group.name)?)))
-            .filter(|(_, part)| !part.promoted)
-        else {
+        let id = self.joined(group);
+        let part = self.part_of(group).filter(|part| !part.promoted);
+        let Some(part) = part.filter(|_| !id.is_nil()) else {
             return 0;
         };
-        let mut running = buckets.ignore.iter().collect::<Vec<_>>();
-        running.retain(|alloc| alloc.deployment_id == id && alloc.is_canary());
+        let running = buckets.ignore.iter();
+        let running = running
+            .filter(|alloc| alloc.deployment_id == id && alloc.is_canary())
+            .count();
         let desired = usize::try_from(part.desired_canaries).unwrap_or(0);
-        desired.saturating_sub(running.len() + replaced)
+        desired.saturating_sub(running + replaced)
     }
 
     /// Makes the deployment before allocations join it.
