@@ -211,12 +211,7 @@ fn cluster() -> World {
         node.computed_class = computed_class(&node);
         world.add_node(node);
     }
-    let mut config = SchedulerConfiguration::initial();
-    config.preemption_config.service_scheduler_enabled = true;
-    world.apply(caravan_state::Command::SetSchedulerConfig {
-        config: Box::new(config),
-        check_index: None,
-    });
+    world.evict_for_services();
     world
 }
 
@@ -409,7 +404,7 @@ proptest! {
         world.healthy("web");
         let eval = Evaluation::clone(&world.last_eval("web"));
         let looks = Evaluation { annotate_plan: true, ..eval.clone() };
-        let settings = Settings { now: world.now, seed: 1, ..Settings::default() };
+        let settings = world.settings();
         let short = schedule(&world.state, &eval, &settings);
         let long = schedule(&world.state, &looks, &settings);
         let ignored = short.plan.annotations.as_ref().map(|a| a.desired_tg_updates["g"].ignore);
@@ -424,14 +419,7 @@ proptest! {
         web.task_groups[0].count = 0;
         world.register(web.clone());
         web.task_groups[0].count = if shape.kind == 3 { 1 } else { count };
-        let register = caravan_state::Command::RegisterJob {
-            job: std::sync::Arc::new(web),
-            submission: None,
-            eval: None,
-            policy_ids: vec![],
-            now: world.now,
-        };
-        world.apply(register);
+        world.store(web);
         let eval = Evaluation::clone(&world.last_eval("web"));
         let settings = Settings { now: world.now, seed, ..Settings::default() };
         let plan = |state: &caravan_state::State| {

@@ -5,7 +5,7 @@ mod support;
 use caravan_model::*;
 use caravan_scheduler::{Settings, rollout};
 use std::sync::Arc;
-use support::{World, job, node, rolling};
+use support::{World, equal, job, node, rolling};
 
 /// A cluster where three healthy allocations of the first version run.
 fn running(update: Option<UpdateStrategy>) -> (World, Job) {
@@ -107,11 +107,7 @@ fn nodes_that_cannot_take_part_say_why() {
     world.drain(node(2).id);
     let mut new = job("web", job_type::SERVICE, 1);
     new.datacenters = vec!["dc1".into()];
-    new.constraints = vec![Constraint {
-        l_target: "${meta.rack}".into(),
-        r_target: "r0".into(),
-        operand: "=".into(),
-    }];
+    new.constraints = vec![equal("${meta.rack}", "r0")];
     let found = rollout(&world.state, &Arc::new(new), &settings(&world));
     let nodes = &found.nodes["g"];
     assert_eq!(nodes.candidate_names, ["n0"]);

@@ -3,9 +3,9 @@
 mod support;
 
 use caravan_model::*;
-use caravan_scheduler::{EvalRun, Settings, Step, schedule};
+use caravan_scheduler::{EvalRun, Step};
 use std::sync::Arc;
-use support::{World, job, node, rolling};
+use support::{World, distinct_hosts, equal, job, node, rolling};
 
 fn service(count: i64) -> Job {
     job("web", job_type::SERVICE, count)
@@ -89,11 +89,8 @@ fn what_does_not_fit_waits_and_is_placed_when_there_is_room() {
 fn a_constraint_that_no_node_satisfies_is_told() {
     let mut world = World::new(2);
     let mut web = service(1);
-    web.constraints.push(Constraint {
-        l_target: "${attr.kernel.name}".into(),
-        operand: "=".into(),
-        r_target: "windows".into(),
-    });
+    web.constraints
+        .push(equal("${attr.kernel.name}", "windows"));
     world.register(web);
     let eval = world.last_eval("web");
     let failed = &eval.failed_tg_allocs["g"];
@@ -118,11 +115,8 @@ fn a_constraint_that_no_node_satisfies_is_told() {
 fn of_what_escapes_the_classes_nothing_is_said_of_them() {
     let mut world = World::new(2);
     let mut web = service(1);
-    web.constraints.push(Constraint {
-        l_target: "${node.unique.name}".into(),
-        operand: "=".into(),
-        r_target: "nowhere".into(),
-    });
+    web.constraints
+        .push(equal("${node.unique.name}", "nowhere"));
     world.register(web);
     let blocked = &world.blocked[&World::key("web")];
     assert!(blocked.escaped_computed_class);
@@ -143,17 +137,8 @@ fn what_another_namespace_calls_the_same_repels_nothing() {
     let register = |world: &mut World, namespace: &str| {
         let mut web = service(1);
         web.namespace = namespace.into();
-        web.constraints = vec![Constraint {
-            operand: operand::DISTINCT_HOSTS.into(),
-            ..Constraint::default()
-        }];
-        world.apply(caravan_state::Command::RegisterJob {
-            job: Arc::new(web),
-            submission: None,
-            eval: None,
-            policy_ids: vec![String::from("p")],
-            now: world.now,
-        });
+        web.constraints = vec![distinct_hosts()];
+        world.store(web);
         let eval = Evaluation {
             id: EvalId::from_u128(7),
             namespace: namespace.into(),
@@ -496,12 +481,7 @@ fn spread_and_distinct_hosts_and_properties_hold() {
 #[test]
 fn a_higher_priority_evicts_a_lower_one_when_configured() {
     let mut world = World::new(1);
-    let mut config = SchedulerConfiguration::initial();
-    config.preemption_config.service_scheduler_enabled = true;
-    world.apply(caravan_state::Command::SetSchedulerConfig {
-        config: Box::new(config),
-        check_index: None,
-    });
+    world.evict_for_services();
     let mut low = job("low", job_type::SERVICE, 8);
     low.priority = 20;
     world.register(low);
@@ -652,20 +632,8 @@ fn a_deployment_keeps_the_priority_of_the_evaluation_that_began_it() {
         ..Evaluation::clone(&world.last_eval("web"))
     };
     world.state = before;
-    world.apply(caravan_state::Command::RegisterJob {
-        job: Arc::new(web),
-        submission: None,
-        eval: None,
-        policy_ids: vec![String::from("p")],
-        now: world.now,
-    });
-    let settings = Settings {
-        now: world.now,
-        seed: 1,
-        ..Settings::default()
-    };
-    let plan = schedule(&world.state, &eval, &settings).plan;
-    let deployment = plan.deployment.expect("a deployment");
+    world.store(web);
+    let deployment = world.plan(&eval).deployment.expect("a deployment");
     assert_eq!(deployment.eval_priority, 77);
 }
 
@@ -697,20 +665,9 @@ fn a_batch_allocation_that_is_stopped_does_not_merely_move() {
 fn attempts_are_counted_from_the_last_progress() {
     let mut world = World::new(2);
     world.register(service(0));
-    let register = caravan_state::Command::RegisterJob {
-        job: Arc::new(service(3)),
-        submission: None,
-        eval: None,
-        policy_ids: vec![String::from("p")],
-        now: world.now,
-    };
-    world.apply(register);
+    world.store(service(3));
     let mut run = EvalRun::new(world.last_eval("web"));
-    let settings = Settings {
-        now: world.now,
-        seed: 1,
-        ..Settings::default()
-    };
+    let settings = world.settings();
     let mut answer = |progress: bool| {
         let Step::Submit { plan, .. } = run.step(&world.state, &settings) else {
             return false;

@@ -3,8 +3,8 @@
 mod support;
 
 use caravan_model::*;
-use caravan_scheduler::{Settings, schedule, to_command, verify, without};
-use support::{World, job, node, rolling};
+use caravan_scheduler::{to_command, verify, without};
+use support::{World, distinct_hosts, equal, job, node, rolling};
 
 /// A plan for `web` on a cluster of three nodes.
 fn planned(world: &mut World, web: Job) -> Plan {
@@ -20,28 +20,13 @@ fn planned(world: &mut World, web: Job) -> Plan {
 
 /// What would be done for this version of a job, by an evaluation that is not carried out.
 fn plan_of(world: &mut World, web: Job) -> Plan {
-    world.apply(caravan_state::Command::RegisterJob {
-        job: std::sync::Arc::new(web),
-        submission: None,
-        eval: None,
-        policy_ids: vec![String::from("p")],
-        now: world.now,
-    });
-    let eval = Evaluation::clone(&world.last_eval("web"));
-    let settings = Settings {
-        now: world.now,
-        seed: 1,
-        ..Settings::default()
-    };
-    schedule(&world.state, &eval, &settings).plan
+    world.store(web);
+    world.plan(&world.last_eval("web"))
 }
 
 fn spread_out(count: i64) -> Job {
     let mut web = job("web", job_type::SERVICE, count);
-    web.constraints = vec![Constraint {
-        operand: operand::DISTINCT_HOSTS.into(),
-        ..Constraint::default()
-    }];
+    web.constraints = vec![distinct_hosts()];
     web
 }
 
@@ -140,28 +125,7 @@ fn what_was_evicted_meanwhile_is_not_revived_by_an_update_in_place() {
     world.register(job("web", job_type::SERVICE, 1));
     let mut web = job("web", job_type::SERVICE, 1);
     web.task_groups[0].tasks[0].kill_timeout = Duration::from_secs(9);
-    let before = world.state.clone();
-    world.register(web);
-    let eval = Evaluation::clone(&world.last_eval("web"));
-    let newer = world
-        .state
-        .job(&World::key("web"))
-        .cloned()
-        .expect("registered");
-    world.state = before;
-    world.apply(caravan_state::Command::RegisterJob {
-        job: newer,
-        submission: None,
-        eval: None,
-        policy_ids: vec![],
-        now: world.now,
-    });
-    let settings = Settings {
-        now: world.now,
-        seed: 1,
-        ..Settings::default()
-    };
-    let plan = schedule(&world.state, &eval, &settings).plan;
+    let plan = plan_of(&mut world, web);
     assert_eq!(plan.node_allocation.len(), 1, "it is told in place");
     assert!(verify(&world.state, &plan).rejected_nodes.is_empty());
     world.deregister("web");
@@ -202,13 +166,7 @@ fn a_canary_that_is_not_stopped_after_all_has_no_second_one_beside_it() {
     let canary = live.iter().find(|alloc| alloc.is_canary());
     let canary = canary.expect("a canary").clone();
     world.set_node_status(canary.node_id, NodeStatus::Down);
-    let eval = Evaluation::clone(&world.last_eval("web"));
-    let settings = Settings {
-        now: world.now,
-        seed: 1,
-        ..Settings::default()
-    };
-    let plan = schedule(&world.state, &eval, &settings).plan;
+    let plan = world.plan(&world.last_eval("web"));
     let canaries = |plan: &Plan| -> Vec<String> {
         let placed = plan.node_allocation.values().flatten();
         let canaries = placed.filter(|alloc| alloc.is_canary());
@@ -254,21 +212,12 @@ fn what_is_said_to_be_elsewhere_is_not_as_it_was() {
 #[test]
 fn nobody_is_evicted_for_what_is_not_placed_after_all() {
     let mut world = World::new(1);
-    let mut config = SchedulerConfiguration::initial();
-    config.preemption_config.service_scheduler_enabled = true;
-    world.apply(caravan_state::Command::SetSchedulerConfig {
-        config: Box::new(config),
-        check_index: None,
-    });
+    world.evict_for_services();
     let mut web = job("web", job_type::SERVICE, 1);
     web.priority = 80;
     world.register(web.clone());
     world.add_node(node(1));
-    let only = |name: &str| Constraint {
-        l_target: "${node.unique.name}".into(),
-        operand: "=".into(),
-        r_target: name.into(),
-    };
+    let only = |name: &str| equal("${node.unique.name}", name);
     let mut low = job("low", job_type::SERVICE, 8);
     low.priority = 20;
     low.constraints = vec![only("n1")];

@@ -12,7 +12,7 @@ pub mod script;
 pub mod settings;
 
 use caravan_model::*;
-use caravan_scheduler::{EvalRun, Settings, Step, to_command, verify, without};
+use caravan_scheduler::{EvalRun, Settings, Step, schedule, to_command, verify, without};
 use caravan_state::{Command, DrainUpdate, JobKey, JobRemoval, PlanApply, State, capacity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,6 +110,23 @@ pub fn job(id: &str, kind: &str, count: i64) -> Job {
     }
 }
 
+/// Only nodes of which this is so.
+pub fn equal(what: &str, value: &str) -> Constraint {
+    Constraint {
+        l_target: what.into(),
+        operand: operand::EQUAL.into(),
+        r_target: value.into(),
+    }
+}
+
+/// No two on one node.
+pub fn distinct_hosts() -> Constraint {
+    Constraint {
+        operand: operand::DISTINCT_HOSTS.into(),
+        ..Constraint::default()
+    }
+}
+
 pub fn rolling(max_parallel: i64, canary: i64) -> UpdateStrategy {
     UpdateStrategy {
         max_parallel,
@@ -169,6 +186,16 @@ impl World {
         });
     }
 
+    /// Lets services take the place of what has a lower priority.
+    pub fn evict_for_services(&mut self) {
+        let mut config = SchedulerConfiguration::initial();
+        config.preemption_config.service_scheduler_enabled = true;
+        self.apply(Command::SetSchedulerConfig {
+            config: Box::new(config),
+            check_index: None,
+        });
+    }
+
     pub fn drain(&mut self, node: NodeId) {
         let update = DrainUpdate {
             strategy: Some(DrainStrategy::default()),
@@ -187,21 +214,40 @@ impl World {
     }
 
     pub fn register(&mut self, job: Job) {
-        let (id, now) = (job.id.clone(), self.now);
+        let id = job.id.clone();
         let known = self.state.job(&Self::key(id.as_str()));
         if known.is_some_and(|known| !known.stop && known.same_spec(&job)) {
             self.evaluate(id.as_str(), trigger::JOB_REGISTER);
             return;
         }
+        self.store(job);
+        self.evaluate(id.as_str(), trigger::JOB_REGISTER);
+    }
+
+    /// A job that nobody looks at yet.
+    pub fn store(&mut self, job: Job) {
         let policy_ids = vec![String::from("p"); job.task_groups.len()];
         self.apply(Command::RegisterJob {
             job: Arc::new(job),
             submission: None,
             eval: None,
             policy_ids,
-            now,
+            now: self.now,
         });
-        self.evaluate(id.as_str(), trigger::JOB_REGISTER);
+    }
+
+    /// With what an evaluation is looked at that is not carried out.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            now: self.now,
+            seed: 1,
+            ..Settings::default()
+        }
+    }
+
+    /// What this evaluation would do now.
+    pub fn plan(&self, eval: &Evaluation) -> Plan {
+        schedule(&self.state, eval, &self.settings()).plan
     }
 
     pub fn deregister(&mut self, id: &str) {

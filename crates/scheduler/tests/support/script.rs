@@ -4,7 +4,7 @@ use super::drains::Drains;
 use super::settings::{host_volume, number, set_job, set_node};
 use super::{World, job, node, render};
 use caravan_model::*;
-use caravan_scheduler::{Settings, dry_run};
+use caravan_scheduler::dry_run;
 use caravan_state::Command;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -211,11 +211,7 @@ impl Script {
             let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
             set_job(&mut job, key, value);
         }
-        let settings = Settings {
-            now: self.world.now,
-            seed: 1,
-            ..Settings::default()
-        };
+        let settings = self.world.settings();
         let before = self.world.state.dump();
         let dry = dry_run(&self.world.state, Arc::new(job), &settings);
         assert_eq!(before, self.world.state.dump(), "nothing is done");
