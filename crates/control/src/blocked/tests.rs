@@ -95,6 +95,14 @@ impl Tracked {
         self.block(eval);
     }
 
+    /// The same of a job that fits, with an evaluation that is `changed`.
+    fn wait_as(&mut self, number: u128, job: &str, changed: impl FnOnce(&mut Evaluation)) {
+        self.cluster.register(asking(job, 100));
+        let mut eval = waiting(&self.cluster, number, job);
+        changed(&mut eval);
+        self.block(eval);
+    }
+
     fn freed(&mut self, node: NodeId) {
         let index = self.cluster.state.index() + 1;
         self.cluster
@@ -122,10 +130,7 @@ fn capacity_wakes_fit_and_unknown_classes_only() {
 #[test]
 fn what_escapes_the_classes_is_woken_by_any() {
     let mut tracked = Tracked::new(0);
-    tracked.cluster.register(asking("a", 100));
-    let mut eval = waiting(&tracked.cluster, 1, "a");
-    eval.escaped_computed_class = true;
-    tracked.block(eval);
+    tracked.wait_as(1, "a", |eval| eval.escaped_computed_class = true);
     let node = add_node(&mut tracked.cluster, 2, "v1:unfit", 100);
     tracked.freed(node);
     assert_eq!(tracked.wake(), [1]);
@@ -176,10 +181,7 @@ fn higher_priority_and_then_age_goes_first() {
     let mut tracked = Tracked::new(100);
     for (number, priority) in [(1, 50), (2, 70), (3, 70)] {
         let job = format!("job-{number}");
-        tracked.cluster.register(asking(&job, 100));
-        let mut eval = waiting(&tracked.cluster, number, &job);
-        eval.priority = priority;
-        tracked.block(eval);
+        tracked.wait_as(number, &job, |eval| eval.priority = priority);
     }
     tracked.freed(node_id(1));
     assert_eq!(tracked.wake(), [2]);
@@ -271,12 +273,9 @@ fn a_job_is_woken_by_its_own_departures() {
 #[test]
 fn what_came_free_before_an_evaluation_looked_is_nothing_new_to_it() {
     let mut tracked = Tracked::new(100);
-    tracked.cluster.register(asking("a", 100));
-    let eval = waiting(&tracked.cluster, 1, "a");
-    let seen = eval.snapshot_index;
-    tracked.block(eval);
+    tracked.wait_for(1, "a", 100);
+    let (seen, now) = (tracked.cluster.state.index(), tracked.cluster.now);
     // The queues hear of it late.
-    let now = tracked.cluster.now;
     tracked.blocked.freed(node_id(1), seen, now);
     assert_eq!(tracked.wake(), [0_u128; 0]);
     tracked.blocked.freed(node_id(1), seen + 1, now);
@@ -286,10 +285,8 @@ fn what_came_free_before_an_evaluation_looked_is_nothing_new_to_it() {
 #[test]
 fn an_older_event_does_not_hide_a_newer_one() {
     let mut tracked = Tracked::new(100);
-    tracked.cluster.register(asking("a", 100));
-    let eval = waiting(&tracked.cluster, 1, "a");
-    let (seen, now) = (eval.snapshot_index, tracked.cluster.now);
-    tracked.block(eval);
+    tracked.wait_for(1, "a", 100);
+    let (seen, now) = (tracked.cluster.state.index(), tracked.cluster.now);
     tracked.blocked.freed(node_id(1), seen + 1, now);
     tracked.blocked.freed(node_id(1), seen, now);
     assert_eq!(tracked.wake(), [1]);
@@ -380,10 +377,7 @@ fn only_who_lost_too_many_races_is_tried_again_now_and_then() {
     let mut tracked = Tracked::new(0);
     for (number, why) in [(1, trigger::QUEUED_ALLOCS), (2, trigger::MAX_PLANS)] {
         let job = format!("job-{number}");
-        tracked.cluster.register(asking(&job, 100));
-        let mut eval = waiting(&tracked.cluster, number, &job);
-        eval.triggered_by = why.to_owned();
-        tracked.block(eval);
+        tracked.wait_as(number, &job, |eval| eval.triggered_by = why.to_owned());
     }
     let again = tracked.blocked.unblock_failed();
     let again: Vec<u128> = again.iter().map(|eval| eval.id.0.as_u128()).collect();
