@@ -32,7 +32,7 @@ impl Held {
     /// # Errors
     /// What the system has against it: mounting is for root only.
     pub fn below(dir: &Path) -> io::Result<Self> {
-        let _ = umount2(dir, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        let_go(dir);
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         // Everything that is held goes with this one mount.
@@ -72,9 +72,17 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let _ = umount2(&self.dir, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
+        let_go(&self.dir);
         let _ = std::fs::remove_dir(&self.dir);
     }
+}
+
+/// Unmounts what is held there, if anything is. What is mounted in it stays where it was found: where mounts are shared,
+/// which is the rule, that would go, too.
+fn let_go(dir: &Path) {
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    let _ = mount(NONE, dir, NONE, private, NONE);
+    let _ = umount2(dir, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
 }
 
 /// Whether a process sees what this one mounts.
@@ -131,6 +139,50 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    /// A directory in memory, which tells others of what is mounted in it.
+    struct Shared<'a>(&'a Path);
+
+    impl<'a> Shared<'a> {
+        fn mount(dir: &'a Path) -> Self {
+            mount(NONE, dir, Some("tmpfs"), MsFlags::empty(), NONE).unwrap();
+            mount(NONE, dir, NONE, MsFlags::MS_SHARED, NONE).unwrap();
+            Self(dir)
+        }
+    }
+
+    impl Drop for Shared<'_> {
+        fn drop(&mut self) {
+            let _ = umount2(self.0, MntFlags::MNT_DETACH);
+        }
+    }
+
+    #[test]
+    fn what_is_mounted_in_what_was_held_stays_mounted() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIPPED: what_is_mounted_in_what_was_held_stays_mounted: mounts need root");
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let _root = Shared::mount(&root);
+        let (secrets, place) = (root.join("task/secrets"), root.join("held"));
+        fs::create_dir_all(&secrets).unwrap();
+        let _secrets = Shared::mount(&secrets);
+        fs::write(secrets.join("key"), "").unwrap();
+        let hold = || {
+            let mut held = Held::below(&place).unwrap();
+            let task = held.hold(&root, Path::new("task"), false).unwrap();
+            assert!(task.join("secrets/key").exists());
+            held
+        };
+        drop(hold());
+        assert!(secrets.join("key").exists(), "it was let go");
+        std::mem::forget(hold());
+        drop(hold());
+        assert!(secrets.join("key").exists(), "it was left by another");
+    }
 
     #[test]
     fn what_is_held_stays_whatever_takes_its_place() {
