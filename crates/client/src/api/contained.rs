@@ -193,6 +193,8 @@ fn fill(
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     // Nobody reads what may be a secret before it belongs to its owner.
     let closed = Mode::from_raw_mode(0o600);
+    // One that was left by an earlier process with the same number.
+    let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
     let mut file = File::from(rustix::fs::openat(folder, name, flags, closed)?);
     file.write_all(content)?;
     if user.is_some() || group.is_some() {
