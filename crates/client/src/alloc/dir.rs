@@ -122,6 +122,11 @@ impl AllocDir {
 
     /// Makes the directories of a task. Doing it again changes nothing.
     pub(crate) fn build_task(&self, task: &str, secrets_mb: i64) -> io::Result<()> {
+        if [".", ".."].contains(&task) || Self::is_kept(OsStr::new(task)) {
+            return Err(io::Error::other(format!(
+                "a task cannot be named {task:?}: the agent keeps something of its own there"
+            )));
+        }
         let path = self.root.join(task);
         let own = Folder::make(&path)?;
         own.make_in("local", 0o777)?;
@@ -404,6 +409,21 @@ mod tests {
         fs::write(dir.task("web").secrets.join("key"), "x").unwrap();
         dir.destroy().unwrap();
         assert!(!dir.root.exists());
+    }
+
+    #[test]
+    fn no_task_has_a_directory_that_is_the_agents() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = AllocDir::new(temp.path(), caravan_model::AllocId::from_u128(7));
+        dir.build().unwrap();
+        for task in [".", "..", ".kept-web", ".network"] {
+            let error = dir.build_task(task, 1).unwrap_err().to_string();
+            assert!(error.contains("cannot be named"), "{task}: {error}");
+        }
+        let made = |path: &Path| fs::read_dir(path).unwrap().count();
+        assert_eq!((made(temp.path()), made(&dir.root)), (1, 1));
+        dir.build_task(".web", 1).unwrap();
+        dir.destroy().unwrap();
     }
 
     #[test]
