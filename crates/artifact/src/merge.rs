@@ -5,10 +5,10 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use crate::FetchError;
@@ -123,8 +123,8 @@ fn copy(tree: &Path, folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
 }
 
 fn open_file(path: &Path) -> io::Result<File> {
-    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    File::options().read(true).custom_flags(nofollow).open(path)
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?.into())
 }
 
 fn open_dir(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
@@ -132,8 +132,7 @@ fn open_dir(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
 }
 
 fn is_dir(path: &Path) -> bool {
-    rustix::fs::lstat(path)
-        .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 fn fail(path: &Path, error: Errno) -> FetchError {
