@@ -20,9 +20,8 @@ pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
         files: Path::new(""),
         sandboxed: true,
         addresses: |_| Err("no addresses are expanded here".to_owned()),
-        strict: false,
     };
-    functions::with_sprig(engine, &Arc::new(Pass::new(&nothing)))
+    functions::with_sprig(engine, &Arc::new(Pass::new(&nothing, false)))
 }
 
 /// Renders; what comes out counts only when nothing is missing.
@@ -31,7 +30,7 @@ pub(super) fn render(
     source: &str,
     context: &Context<'_>,
 ) -> Result<(String, Vec<Need>), String> {
-    let pass = Arc::new(Pass::new(context));
+    let pass = Arc::new(Pass::new(context, template.err_missing_key));
     let delims = (
         or(&template.left_delim, "{{"),
         or(&template.right_delim, "}}"),

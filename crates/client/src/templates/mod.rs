@@ -145,7 +145,6 @@ impl Templates {
                 files: &self.dir.task(&self.task.name).task,
                 sandboxed: !self.shared.config.template.disable_file_sandbox,
                 addresses: self.shared.config.template.addresses,
-                strict: template.err_missing_key,
             };
             let (text, needs) = engine::render(template, &source, &context)
                 .map_err(|error| TemplateFailure(format!("Template failed: {error}")))?;

@@ -20,8 +20,6 @@ pub(super) struct Context<'a> {
     pub(super) sandboxed: bool,
     /// Expands templates of addresses.
     pub(super) addresses: Addresses,
-    /// A name that a map does not have is an error.
-    pub(super) strict: bool,
 }
 
 /// Makes an address of a template of one.
@@ -40,6 +38,7 @@ pub(super) struct Pass {
     pub(super) engine: Mutex<Option<Arc<gotmpl::Template>>>,
     /// How many of these are being executed.
     pub(super) depth: AtomicUsize,
+    /// A name that a map does not have is an error.
     pub(super) strict: bool,
     missing: Mutex<Vec<Need>>,
     /// By address; each is kept, so that nothing else comes to lie there.
@@ -47,7 +46,7 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub(super) fn new(context: &Context<'_>) -> Self {
+    pub(super) fn new(context: &Context<'_>, strict: bool) -> Self {
         Self {
             env: context.env.clone(),
             data: context.data.clone(),
@@ -57,7 +56,7 @@ impl Pass {
             noted: Mutex::default(),
             engine: Mutex::default(),
             depth: AtomicUsize::new(0),
-            strict: context.strict,
+            strict,
             missing: Mutex::default(),
             known: Mutex::default(),
         }

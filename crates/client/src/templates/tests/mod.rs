@@ -21,7 +21,6 @@ fn run(source: &str, data: &Data) -> Result<(String, Vec<Need>), String> {
         files: Path::new("/nonexistent"),
         sandboxed: true,
         addresses: |text| Ok(format!("address of {text}")),
-        strict: false,
     };
     render(&Template::default(), source, &context)
 }
@@ -175,7 +174,6 @@ fn what_is_denied_works_where_it_is_allowed() {
             files: dir.path(),
             sandboxed: true,
             addresses: |_| Err(String::new()),
-            strict: false,
         };
         render(&Template::default(), source, &context).map(|(text, _)| text)
     };
