@@ -8,6 +8,7 @@ use futures::StreamExt;
 use sha2::{Digest, Sha256};
 
 use super::{Context, Draft, HookError};
+use crate::alloc::dir;
 use crate::task::env::TaskEnv;
 use crate::users;
 
@@ -33,6 +34,8 @@ pub(super) async fn run(context: &Context, draft: &Draft) -> Result<(), HookErro
         task_event::DOWNLOADING_ARTIFACTS,
         crate::clock::now(),
     ));
+    dir::make(&scratch(context), 0o700)
+        .map_err(|error| HookError::fatal(error.to_string()).recoverable())?;
     let helper = helper(context);
     let each = open
         .into_iter()
@@ -83,6 +86,11 @@ fn mark(context: &Context, request: &Request) -> PathBuf {
         .join(format!("artifact-{name}"))
 }
 
+/// Where artifacts are put together: what fetches them sees nothing else that is kept of the task.
+fn scratch(context: &Context) -> PathBuf {
+    context.dir.kept(&context.task.name).join("artifacts")
+}
+
 fn helper(context: &Context) -> Helper {
     let settings = &context.shared.config.artifact;
     Helper {
@@ -129,7 +137,7 @@ fn request(context: &Context, env: &TaskEnv, artifact: &Artifact) -> Result<Requ
         mode,
         insecure: artifact.getter_insecure,
         root,
-        scratch: context.dir.kept(&context.task.name),
+        scratch: scratch(context),
         destination: context.dir.root.join(place),
         owner,
         limits: Limits {
