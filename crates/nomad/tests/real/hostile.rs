@@ -190,17 +190,22 @@ fn process_with_number(number: &str) -> Option<std::process::Child> {
     None
 }
 
+/// A small file system at `dir`; false: that is for root only.
+fn mount_memory(dir: &Path) -> bool {
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs"])
+        .arg(dir)
+        .stderr(Stdio::null())
+        .status();
+    matches!(mounted, Ok(status) if status.success())
+}
+
 struct Disk(tempfile::TempDir);
 
 impl Disk {
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs"])
-            .arg(dir.path())
-            .stderr(Stdio::null())
-            .status();
-        matches!(mounted, Ok(status) if status.success()).then(|| Self(dir))
+        mount_memory(dir.path()).then(|| Self(dir))
     }
 
     fn remount(&self, how: &str) {
@@ -300,15 +305,10 @@ fn a_disk_that_a_task_filled_costs_nothing_that_was_acknowledged() {
     let mut agent = Agent::prepare("");
     let data = agent.path("data");
     std::fs::create_dir(&data).expect("made");
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs"])
-        .arg(&data)
-        .stderr(Stdio::null())
-        .status();
+    let mounted = mount_memory(&data);
     if skipped(
         test,
-        (!mounted.is_ok_and(|status| status.success()))
-            .then_some("a file system can be mounted by root only"),
+        (!mounted).then_some("a file system can be mounted by root only"),
     ) {
         return;
     }
