@@ -6,22 +6,19 @@ use crate::{Duration, RescheduleTracker, UnixNanos};
 impl ReschedulePolicy {
     /// Whether one more attempt is allowed for what failed at this time, after the attempts that led to it.
     ///
-    /// A tracker without attempts is what is left of one that found no node: where attempts are limited it was the last.
+    /// A tracker without attempts is what is left of one that found no node: it was none, and may be tried again.
     #[must_use]
     pub fn allows(&self, tracker: Option<&RescheduleTracker>, failed_at: UnixNanos) -> bool {
         if self.unlimited {
             return true;
         }
-        let Some(RescheduleTracker { events, .. }) = tracker else {
-            return self.attempts > 0;
-        };
+        let events = tracker.map_or(&[][..], |tracker| &tracker.events);
         let recent = events
             .iter()
             .filter(|event| failed_at.since(event.reschedule_time) < self.interval)
             .count();
-        !events.is_empty()
-            && i64::try_from(recent).unwrap_or(i64::MAX) < self.attempts
-            && self.next_delay(tracker, failed_at) < self.interval
+        i64::try_from(recent).unwrap_or(i64::MAX) < self.attempts
+            && (events.is_empty() || self.next_delay(tracker, failed_at) < self.interval)
     }
 
     /// How long the next attempt waits after the failure.
@@ -92,8 +89,8 @@ mod tests {
         let at = UnixNanos(0) + secs(200);
         assert!(policy.allows(None, at));
         assert!(
-            !policy.allows(Some(&tried(&[])), at),
-            "a tracker without events is not eligible"
+            policy.allows(Some(&tried(&[])), at),
+            "what found no node was no attempt"
         );
         assert!(policy.allows(Some(&tried(&[(10, 5), (150, 5)])), at));
         assert!(!policy.allows(Some(&tried(&[(140, 5), (150, 5)])), at));
