@@ -110,7 +110,7 @@ fn freshness(eval: &Evaluation) -> (u64, EvalId) {
 
 /// The newest state that an evaluation has seen. It is written later than it was judged: what came free between
 /// was not seen.
-fn seen(eval: &Evaluation) -> u64 {
+pub(crate) fn seen(eval: &Evaluation) -> u64 {
     if eval.snapshot_index == 0 {
         eval.create_index
     } else {

@@ -2,7 +2,7 @@
 //!
 //! Every evaluation that is not terminal is in exactly one of them, or a duplicate about to be canceled.
 
-use crate::blocked::{Blocked, least_asked};
+use crate::blocked::{Blocked, least_asked, seen};
 use crate::broker::{Broker, TokenError};
 use crate::follow_up::key_of_eval;
 use caravan_model::*;
@@ -25,6 +25,13 @@ fn is_paused(state: &State) -> bool {
     state
         .scheduler_config()
         .is_some_and(|config| config.pause_eval_broker)
+}
+
+/// Whether an allocation of the job may have gone since an evaluation looked: it was not yet waiting then, so nobody
+/// told it. One that changed otherwise after its end counts as well; the evaluation then looks once in vain.
+fn left_unseen(state: &State, job: &JobKey, eval: &Evaluation) -> bool {
+    let mut allocs = state.allocs_of_job(job);
+    allocs.any(|alloc| alloc.client_terminal() && alloc.modify_index > seen(eval))
 }
 
 impl Queues {
@@ -83,7 +90,7 @@ impl Queues {
         self.blocked.done(id);
         // Only now, for the broker takes nothing in that it still has out.
         if let Some(eval) = reblock {
-            self.block(&Arc::new(eval), state);
+            self.block(&Arc::new(eval), state, now);
         }
         self.wake(state, now);
         Ok(())
@@ -126,7 +133,7 @@ impl Queues {
             EvalStatus::Pending => self.broker.enqueue(Arc::clone(eval), None, now),
             // Whoever holds it says at the end whether it goes on waiting.
             EvalStatus::Blocked if self.broker.knows(eval.id) => {}
-            EvalStatus::Blocked => self.block(eval, state),
+            EvalStatus::Blocked => self.block(eval, state, now),
             EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => {
                 self.blocked.untrack(&key_of_eval(eval))
             }
@@ -138,9 +145,20 @@ impl Queues {
         }
     }
 
-    fn block(&mut self, eval: &Arc<Evaluation>, state: &State) {
+    fn block(&mut self, eval: &Arc<Evaluation>, state: &State, now: UnixNanos) {
         self.blocked
             .block(Arc::clone(eval), least_asked(state, eval));
+        let job = key_of_eval(eval);
+        if left_unseen(state, &job, eval) {
+            self.look_again(&job, now);
+        }
+    }
+
+    /// An allocation of this job is gone: who waits of the job goes to the broker.
+    fn look_again(&mut self, job: &JobKey, now: UnixNanos) {
+        for eval in self.blocked.unblock_job(job) {
+            self.broker.enqueue(eval, None, now);
+        }
     }
 
     /// Whoever may be served by what is free now goes to the broker.
@@ -171,9 +189,7 @@ impl Queues {
             Change::Alloc { alloc, freed: true } => {
                 self.blocked.freed(alloc.node_id, index, now);
                 let job = JobKey::new(alloc.namespace.clone(), alloc.job_id.clone());
-                for eval in self.blocked.unblock_job(&job) {
-                    self.broker.enqueue(eval, None, now);
-                }
+                self.look_again(&job, now);
             }
             Change::SchedulerConfig(config) => self.rules_changed(config, state, now),
             _ => {}

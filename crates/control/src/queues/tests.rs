@@ -143,6 +143,25 @@ fn a_job_is_looked_at_again_when_an_allocation_of_its_own_is_gone() {
     assert_eq!(led.next(), Some(1));
 }
 
+/// It went while the evaluation was judged, and was gone before the evaluation began to wait.
+#[test]
+fn an_allocation_that_was_gone_before_its_job_began_to_wait_is_not_missed() {
+    for (missed, woken) in [(true, Some(1)), (false, None)] {
+        let mut led = Led::new();
+        let job = led.cluster.register(service("web", 2));
+        let alloc = led.cluster.place(1, &job, |_| {});
+        let before = led.cluster.state.index();
+        led.cluster.tell(alloc, ClientStatus::Complete, None);
+        led.block(1, |eval| {
+            eval.class_eligibility = [(String::new(), false)].into();
+            if missed {
+                eval.snapshot_index = before;
+            }
+        });
+        assert_eq!(led.next(), woken, "missed: {missed}");
+    }
+}
+
 #[test]
 fn a_volume_that_comes_up_on_a_node_wakes_who_waits() {
     let mut led = Led::new();
