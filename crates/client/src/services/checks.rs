@@ -31,7 +31,11 @@ impl Job {
     pub(super) async fn run(self) {
         self.report(PENDING, "nomad: waiting to run".into(), 0);
         let interval = self.check.interval.to_std().max(Duration::from_millis(100));
-        let mut restart = self.restart_watch();
+        // How those that Consul knows stand is for Consul to say.
+        let mut restart = match self.told_to {
+            None => RestartWatch::of(&self.check),
+            Some(_) => None,
+        };
         loop {
             let outcome = self.probe().await;
             let status = if outcome.success { SUCCESS } else { FAILURE };
@@ -40,7 +44,7 @@ impl Job {
             if let Some(watch) = &mut restart
                 && watch.due(outcome.success, clock::steady())
             {
-                self.restart_task();
+                restart_task(&self.runner, &self.service, &self.check, &self.task);
             }
             tokio::time::sleep(interval).await;
         }
@@ -59,7 +63,8 @@ impl Job {
         };
         let run = async {
             if self.check.r#type == "script" {
-                return probe::script(&self.runner, self.script_task(), &self.check, timeout).await;
+                let task = task_of(&self.service, &self.check, &self.task);
+                return probe::script(&self.runner, task, &self.check, timeout).await;
             }
             let (address, port) = match &self.target {
                 Ok(target) => target,
@@ -78,13 +83,6 @@ impl Job {
                 self.check.timeout
             )),
         }
-    }
-
-    fn script_task(&self) -> &str {
-        [&self.check.task_name, &self.service.task_name, &self.task]
-            .into_iter()
-            .find(|name| !name.is_empty())
-            .map_or("", |name| name)
     }
 
     fn report(&self, status: &'static str, output: String, status_code: u16) {
@@ -125,38 +123,32 @@ impl Job {
             tracing::debug!(%error, check = id, "Consul cannot be told of a check");
         }
     }
+}
 
-    fn restart_watch(&self) -> Option<RestartWatch> {
-        let wanted = self
-            .check
-            .check_restart
-            .as_ref()
-            .filter(|wanted| wanted.limit > 0)?;
-        let patience = self.check.interval.0.saturating_mul(wanted.limit - 1);
-        let begin = clock::after(clock::steady(), wanted.grace);
-        Some(RestartWatch {
-            begin,
-            patience,
-            failing_since: None,
-        })
-    }
+/// The task that a check is of; empty: of the group. `task` is the one whose service it is.
+fn task_of<'a>(service: &'a Service, check: &'a ServiceCheck, task: &'a str) -> &'a str {
+    [check.task_name.as_str(), &service.task_name, task]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_default()
+}
 
-    fn restart_task(&self) {
-        let reason = format!("healthcheck: check {:?} unhealthy", self.check.name);
-        let which = match self.script_task() {
-            "" => Which::Running,
-            task => Which::Task(task.to_owned()),
-        };
-        self.runner.send(Event::Restart {
-            which,
-            failure: true,
-            reason,
-        });
-    }
+/// Restarts the task of a check that stays unhealthy.
+pub(super) fn restart_task(runner: &Runner, service: &Service, check: &ServiceCheck, task: &str) {
+    let which = match task_of(service, check, task) {
+        "" => Which::Running,
+        task => Which::Task(task.to_owned()),
+    };
+    runner.send(Event::Restart {
+        which,
+        failure: true,
+        reason: format!("healthcheck: check {:?} unhealthy", check.name),
+    });
 }
 
 /// Decides when a failing check restarts its task.
-struct RestartWatch {
+pub(super) struct RestartWatch {
+    grace: caravan_model::Duration,
     /// Failures before this are forgiven.
     begin: UnixNanos,
     /// Nanoseconds.
@@ -165,7 +157,19 @@ struct RestartWatch {
 }
 
 impl RestartWatch {
-    fn due(&mut self, success: bool, now: UnixNanos) -> bool {
+    /// From now on; `None`: the check restarts nothing.
+    pub(super) fn of(check: &ServiceCheck) -> Option<Self> {
+        let wanted = check.check_restart.as_ref();
+        let wanted = wanted.filter(|wanted| wanted.limit > 0)?;
+        Some(Self {
+            grace: wanted.grace,
+            begin: clock::after(clock::steady(), wanted.grace),
+            patience: check.interval.0.saturating_mul(wanted.limit - 1),
+            failing_since: None,
+        })
+    }
+
+    pub(super) fn due(&mut self, success: bool, now: UnixNanos) -> bool {
         if success || now < self.begin {
             self.failing_since = None;
             return false;
@@ -175,6 +179,7 @@ impl RestartWatch {
         if due {
             // The task starts afresh; so does its grace.
             self.failing_since = None;
+            self.begin = clock::after(now, self.grace);
         }
         due
     }
@@ -187,6 +192,7 @@ mod tests {
     #[test]
     fn a_restart_is_due_once_it_failed_long_enough() {
         let mut watch = RestartWatch {
+            grace: caravan_model::Duration(50),
             begin: UnixNanos(100),
             patience: 20,
             failing_since: None,
@@ -196,7 +202,11 @@ mod tests {
         assert!(!watch.due(true, UnixNanos(110)));
         assert!(!watch.due(false, UnixNanos(120)));
         assert!(watch.due(false, UnixNanos(140)));
+        assert!(!watch.due(false, UnixNanos(189)));
+        assert!(!watch.due(false, UnixNanos(190)));
+        assert!(watch.due(false, UnixNanos(210)));
         let mut at_once = RestartWatch {
+            grace: caravan_model::Duration(0),
             begin: UnixNanos(0),
             patience: 0,
             failing_since: None,

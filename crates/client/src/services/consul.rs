@@ -7,6 +7,7 @@ use caravan_model::{Service, ServiceCheck};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::checks::{RestartWatch, restart_task};
 use super::results::{CheckResult, FAILURE, SUCCESS};
 use crate::alloc::health::counts_for_health;
 use crate::clock;
@@ -95,6 +96,7 @@ impl Instance<'_> {
                     ("Method", check.method.clone().into()),
                     ("Header", json!(check.header)),
                     ("Body", check.body.clone().into()),
+                    ("TLSServerName", check.tls_server_name.clone().into()),
                     ("TLSSkipVerify", check.tls_skip_verify.into()),
                 ]
             }
@@ -108,6 +110,7 @@ impl Instance<'_> {
                 &[
                     ("GRPC", format!("{place}{service}").into()),
                     ("GRPCUseTLS", check.grpc_use_tls.into()),
+                    ("TLSServerName", check.tls_server_name.clone().into()),
                     ("TLSSkipVerify", check.tls_skip_verify.into()),
                 ]
             }
@@ -138,6 +141,15 @@ struct Standing {
     output: String,
 }
 
+impl Standing {
+    /// Whether it counts against the task.
+    fn restarts(&self, check: &ServiceCheck) -> bool {
+        let lenient = check.check_restart.as_ref();
+        let lenient = lenient.is_some_and(|wanted| wanted.ignore_warnings);
+        self.status == "critical" || self.status == "warning" && !lenient
+    }
+}
+
 /// Follows the checks of one instance.
 pub(super) struct Follower {
     pub(super) consul: Arc<Consul>,
@@ -153,13 +165,15 @@ impl Follower {
     pub(super) async fn run(self) {
         let filter = escaped(&format!("ServiceID == {:?}", self.id)).replace('/', "%2F");
         let path = format!("/v1/agent/checks?filter={filter}");
+        let checks = self.service.checks.iter();
+        let mut restarts: Vec<_> = checks.map(RestartWatch::of).collect();
         loop {
             let found: Result<Option<std::collections::BTreeMap<String, Standing>>, _> =
                 self.consul.json(&path).await;
             match found {
                 Ok(found) => {
                     for standing in found.unwrap_or_default().into_values() {
-                        self.take(&standing);
+                        self.take(&standing, &mut restarts);
                     }
                 }
                 Err(error) => {
@@ -170,12 +184,17 @@ impl Follower {
         }
     }
 
-    fn take(&self, standing: &Standing) {
-        let checks = self.service.checks.iter().enumerate();
+    fn take(&self, standing: &Standing, restarts: &mut [Option<RestartWatch>]) {
+        let checks = self.service.checks.iter().zip(restarts).enumerate();
         let mut own = checks.filter(|(number, _)| check_id(&self.id, *number) == standing.id);
-        let Some((_, check)) = own.next() else {
+        let Some((_, (check, restart))) = own.next() else {
             return;
         };
+        if let Some(watch) = restart
+            && watch.due(!standing.restarts(check), clock::steady())
+        {
+            restart_task(&self.runner, &self.service, check, &self.task);
+        }
         let lenient = check.on_update == caravan_model::on_update::IGNORE_WARNINGS
             || self.service.on_update == caravan_model::on_update::IGNORE_WARNINGS;
         let good = standing.status == "passing" || lenient && standing.status == "warning";

@@ -205,23 +205,28 @@ impl Announcer {
         ] {
             text(each);
         }
-        service
-            .tags
-            .iter_mut()
-            .chain(&mut service.canary_tags)
-            .for_each(text);
+        let tags = service.tags.iter_mut().chain(&mut service.canary_tags);
+        tags.for_each(text);
+        let meta = service.meta.iter_mut().chain(&mut service.canary_meta);
+        meta.for_each(|(_, value)| text(value));
         for check in &mut service.checks {
             for each in [
                 &mut check.name,
                 &mut check.path,
+                &mut check.protocol,
                 &mut check.port_label,
                 &mut check.command,
                 &mut check.method,
                 &mut check.body,
+                &mut check.grpc_service,
+                &mut check.initial_status,
+                &mut check.notes,
             ] {
                 text(each);
             }
             check.args.iter_mut().for_each(text);
+            let headers = check.header.values_mut();
+            headers.flatten().for_each(text);
         }
         service
     }

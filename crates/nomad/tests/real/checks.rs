@@ -19,7 +19,7 @@ fn id(alloc: &Value) -> String {
 }
 
 /// How each check of an allocation stands, and what it says.
-fn checks(
+pub(crate) fn checks(
     agent: &Agent,
     alloc: &str,
 ) -> Option<std::collections::BTreeMap<String, (String, String)>> {

@@ -13,6 +13,7 @@ mod crashes;
 mod engine;
 mod examples;
 mod explain;
+mod grpc;
 mod hostile;
 mod images;
 mod isolation;

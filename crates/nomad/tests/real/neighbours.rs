@@ -20,23 +20,40 @@ fn example(name: &str) -> String {
         .to_string()
 }
 
+/// What the Consul agent beside a node says of itself.
+pub(crate) fn consul_itself() -> Value {
+    json!({"Config": {"Version": "1.20.0", "Datacenter": "dc1", "NodeName": "n1", "Server": true}, "DebugConfig": {}})
+}
+
 /// Answers at each path what is said of it, with an empty object elsewhere; where, and what it was asked.
 fn neighbour(pages: Vec<(&'static str, Value)>) -> (String, Requests) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound").to_string();
     let requests = Requests::default();
     let seen = Arc::clone(&requests);
-    std::thread::spawn(move || {
-        let pages = Arc::new(pages);
-        for stream in listener.incoming().flatten() {
-            let (seen, pages) = (Arc::clone(&seen), Arc::clone(&pages));
-            std::thread::spawn(move || while answer(&stream, &pages, &seen).is_some() {});
-        }
+    let address = serve(move |method, path, body| {
+        let bare = path.split('?').next().unwrap_or_default();
+        let page = pages.iter().find(|(place, _)| *place == bare);
+        let request = (method.to_owned(), path.to_owned(), body.to_owned());
+        seen.lock().expect("whole").push(request);
+        page.map_or_else(|| json!({}), |(_, page)| page.clone())
     });
     (address, requests)
 }
 
-fn answer(mut stream: &TcpStream, pages: &[(&str, Value)], seen: &Requests) -> Option<()> {
+/// Answers each request with what is made of its method, path and body; where.
+pub(crate) fn serve(page: impl Fn(&str, &str, &str) -> Value + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    std::thread::spawn(move || {
+        let page = Arc::new(page);
+        for stream in listener.incoming().flatten() {
+            let page = Arc::clone(&page);
+            std::thread::spawn(move || while answer(&stream, &*page).is_some() {});
+        }
+    });
+    address
+}
+
+fn answer(mut stream: &TcpStream, page: &dyn Fn(&str, &str, &str) -> Value) -> Option<()> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         (stream.read(&mut byte).ok()? == 1).then(|| head.push(byte[0]))?;
@@ -48,13 +65,9 @@ fn answer(mut stream: &TcpStream, pages: &[(&str, Value)], seen: &Requests) -> O
         .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).ok()?;
-    let mut words = head.split(' ').map(str::to_owned);
+    let mut words = head.split(' ');
     let (method, path) = (words.next()?, words.next()?);
-    let bare = path.split('?').next()?;
-    let page = pages.iter().find(|(place, _)| *place == bare);
-    let page = page.map_or_else(|| "{}".to_owned(), |(_, page)| page.to_string());
-    let body = String::from_utf8_lossy(&body).into_owned();
-    seen.lock().ok()?.push((method, path, body));
+    let page = page(method, path, &String::from_utf8_lossy(&body)).to_string();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
     stream.write_all(format!("{head}{page}").as_bytes()).ok()
 }
@@ -80,10 +93,7 @@ fn a_service_in_consul() {
         return;
     }
     let (address, requests) = neighbour(vec![
-        (
-            "/v1/agent/self",
-            json!({"Config": {"Version": "1.20.0", "Datacenter": "dc1", "NodeName": "n1", "Server": true}, "DebugConfig": {}}),
-        ),
+        ("/v1/agent/self", consul_itself()),
         (
             "/v1/kv/app/greeting",
             json!([{"Key": "app/greeting", "Value": "aGVsbG8="}]),
