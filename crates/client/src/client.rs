@@ -1,10 +1,8 @@
 //! The node agent as a whole: starting it, and ending it with or without its tasks.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +16,7 @@ use crate::config::ClientConfig;
 use crate::fingerprint::Survey;
 use crate::link::ServerLink;
 use crate::metadata::{self, Metadata};
+use crate::node_keys::{NodeKeys, directory};
 use crate::shared::Shared;
 use crate::store::{self, Store, StoreError, Stored};
 use crate::{fingerprint, gc, heartbeat, host_volumes, runner, services, updates, watch};
@@ -55,7 +54,8 @@ impl Client {
         link: Arc<dyn ServerLink>,
         drivers: BTreeMap<String, Arc<dyn Driver>>,
     ) -> Result<Arc<Self>, StartError> {
-        Self::prepare(config, drivers)?.start(link).await
+        let keys = NodeKeys::of(&config)?;
+        Self::prepare(config, keys, drivers)?.start(link).await
     }
 
     /// Begins to look at the machine, for which no servers are needed. It goes on while the caller does other things.
@@ -64,15 +64,16 @@ impl Client {
     /// See [`StartError`].
     pub fn prepare(
         config: ClientConfig,
+        keys: NodeKeys,
         drivers: BTreeMap<String, Arc<dyn Driver>>,
     ) -> Result<Prepared, StartError> {
-        directory(&config.state_dir, 0o700)?;
         directory(&config.alloc_dir, 0o711)?;
         crate::alloc::dir::spread(&config.alloc_dir);
         let drivers = allowed(&config, drivers);
         let survey = Survey::begin(&config, &drivers);
         Ok(Prepared {
             config,
+            keys,
             drivers,
             survey,
         })
@@ -178,6 +179,7 @@ impl Client {
 /// A node agent that looks at its machine and does not talk to servers yet.
 pub struct Prepared {
     config: ClientConfig,
+    keys: NodeKeys,
     drivers: BTreeMap<String, Arc<dyn Driver>>,
     survey: Survey,
 }
@@ -190,10 +192,10 @@ impl Prepared {
     pub async fn start(self, link: Arc<dyn ServerLink>) -> Result<Arc<Client>, StartError> {
         let Self {
             config,
+            keys,
             drivers,
             mut survey,
         } = self;
-        let (id, secret) = identity(&config)?;
         let dynamic = if config.dev {
             None
         } else {
@@ -204,7 +206,7 @@ impl Prepared {
             false => store::read_node(&config.state_dir, host_volumes::STORED),
         };
         let meta = Metadata::new(&config.meta, dynamic.unwrap_or_default());
-        let mut node = fingerprint::node(&config, id, secret, meta.merged());
+        let mut node = fingerprint::node(&config, keys.id, keys.secret, meta.merged());
         survey.gather(&mut node).await;
         for volume in volumes.into_iter().flatten() {
             node.host_volumes.insert(volume.name.clone(), volume);
@@ -222,58 +224,6 @@ impl Prepared {
         tokio::spawn(survey.tell_rest(Arc::clone(&shared)));
         Ok(Arc::new(Client { shared }))
     }
-}
-
-fn directory(path: &Path, mode: u32) -> Result<(), StartError> {
-    let error = |error| StartError::Directory {
-        path: path.to_owned(),
-        error,
-    };
-    fs::create_dir_all(path).map_err(error)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(error)
-}
-
-/// Id and secret of the node, kept in files.
-fn identity(config: &ClientConfig) -> Result<(NodeId, String), StartError> {
-    if config.dev {
-        return Ok((
-            NodeId(uuid::Uuid::new_v4()),
-            uuid::Uuid::new_v4().to_string(),
-        ));
-    }
-    let id = kept(&config.state_dir.join("client-id"))?;
-    let secret = kept(&config.state_dir.join("secret-id"))?;
-    Ok((NodeId(id), secret.to_string()))
-}
-
-fn kept(path: &Path) -> Result<uuid::Uuid, StartError> {
-    let error = |error| StartError::Directory {
-        path: path.to_owned(),
-        error,
-    };
-    match fs::read_to_string(path) {
-        Ok(text) => match text.trim().to_lowercase().parse() {
-            Ok(id) => return Ok(id),
-            Err(why) => {
-                tracing::error!(path = %path.display(), %why, "not an id: a new one is made")
-            }
-        },
-        Err(why) if why.kind() == io::ErrorKind::NotFound => {}
-        Err(why) => return Err(error(why)),
-    }
-    let id = uuid::Uuid::new_v4();
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
-    let written = file.and_then(|mut file| {
-        io::Write::write_all(&mut file, id.to_string().as_bytes())?;
-        file.sync_all()
-    });
-    written.map_err(error)?;
-    Ok(id)
 }
 
 fn allowed(

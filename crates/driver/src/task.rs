@@ -110,6 +110,11 @@ pub trait Driver: Send + Sync + 'static {
     /// Checks a task's (interpolated) `config` against the driver's schema.
     fn validate(&self, config: &Value) -> Result<(), DriverError>;
 
+    /// Where the output of a task with this `config` goes instead of to the agent; `None`: the agent has it.
+    fn output_elsewhere(&self, _config: &Value) -> Option<String> {
+        None
+    }
+
     async fn start_task(&self, config: TaskConfig) -> Result<Started, DriverError>;
 
     /// Takes a running (or meanwhile ended) task back after the agent was restarted.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caravan_http::{Answer, ApiError, ApiRequest, content_type};
-use caravan_model::TaskPhase;
+use caravan_model::{Allocation, TaskPhase};
 use rustix::fs::OFlags;
 
 use super::contained;
@@ -46,11 +46,13 @@ pub(super) async fn logs(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
     // What is there is shown, also before an agent that starts has taken the task up again.
     let Some(start) = log.start(wish.offset, wish.from_end) else {
         let (task, kind) = (&log.task, &log.kind);
-        let text = if started {
-            format!("log entry for task {task:?} and log type {kind:?} not found")
-        } else {
-            format!("task {task:?} not started yet. No logs available")
-        };
+        if !started {
+            let text = format!("task {task:?} not started yet. No logs available");
+            return Err(ApiError::not_found(text));
+        }
+        let elsewhere = output_elsewhere(shared, &view.alloc, task);
+        let why = elsewhere.map_or_else(String::new, |who| format!(": its output goes to {who}"));
+        let text = format!("log entry for task {task:?} and log type {kind:?} not found{why}");
         return Err(ApiError::not_found(text));
     };
     let (sink, answer) = Sink::answer(wish.plain, content_type::JSON);
@@ -63,6 +65,14 @@ pub(super) async fn logs(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
         }
     });
     Ok(answer)
+}
+
+/// Who has the output of a task, where its driver does not collect it.
+fn output_elsewhere(shared: &Shared, alloc: &Allocation, task: &str) -> Option<String> {
+    let group = alloc.job.as_ref()?.lookup_task_group(&alloc.task_group)?;
+    let task = group.lookup_task(task)?;
+    let driver = shared.drivers.get(&task.driver)?;
+    driver.output_elsewhere(&serde_json::Value::Object(task.config.clone()))
 }
 
 fn is_dead(runner: &Runner, task: &str) -> bool {

@@ -298,10 +298,14 @@ fn log_config(task: &DockerConfig, plugin: &PluginConfig) -> HostConfigLogConfig
     }
 }
 
-/// Whether the engine can give the output back.
-pub(crate) fn logs_readable(task: &DockerConfig, plugin: &PluginConfig) -> bool {
-    let kind = log_config(task, plugin).typ.unwrap_or_default();
-    ["json-file", "local", "journald"].contains(&kind.as_str())
+/// Who takes the container's output.
+pub(crate) fn logging_driver(task: &DockerConfig, plugin: &PluginConfig) -> String {
+    log_config(task, plugin).typ.unwrap_or_default()
+}
+
+/// Whether the engine can give back what this logging driver took.
+pub(crate) fn is_readable(logging_driver: &str) -> bool {
+    ["json-file", "local", "journald"].contains(&logging_driver)
 }
 
 fn devices(config: &TaskConfig, task: &DockerConfig) -> Vec<DeviceMapping> {

@@ -1,4 +1,5 @@
-//! Containers that nobody knows of any more: made by this node's agent, tracked by no task.
+//! Containers that nobody knows of any more: made by this node's agent, tracked by no task. One that lost what it knew of
+//! its tasks leaves them behind.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,19 +8,20 @@ use bollard::Docker;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 
 use super::create::LABEL_NODE;
-use super::options::Dangling;
+use super::options::Gc;
 use super::words;
 
 /// Looks once. Containers of other agents do not carry this node's label and are never seen.
 pub(crate) async fn sweep(
     docker: &Docker,
     node_id: &str,
-    settings: &Dangling,
+    gc: &Gc,
     tracked: &BTreeSet<String>,
 ) {
     let filter = HashMap::from([("label".to_owned(), vec![format!("{LABEL_NODE}={node_id}")])]);
     let options = ListContainersOptionsBuilder::new()
-        .all(true)
+        // Those of ended tasks may be kept on purpose.
+        .all(gc.container)
         .filters(&filter)
         .build();
     let containers = match docker.list_containers(Some(options)).await {
@@ -29,10 +31,12 @@ pub(crate) async fn sweep(
             return;
         }
     };
+    let settings = &gc.dangling_containers;
     let grace = Duration::from_nanos(settings.creation_grace).as_secs();
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
+    let seen = containers.len();
     for container in containers {
         let id = container.id.unwrap_or_default();
         let created = u64::try_from(container.created.unwrap_or(0)).unwrap_or(0);
@@ -56,4 +60,5 @@ pub(crate) async fn sweep(
             }
         }
     }
+    tracing::debug!(seen, "looked for dangling containers");
 }

@@ -70,7 +70,22 @@ pub(crate) struct Image {
     pub(crate) pulled: bool,
 }
 
-type Pull = Shared<BoxFuture<'static, Result<String, (String, bool)>>>;
+type Pulled = Result<String, (String, bool)>;
+
+/// Tells one who waits for an image how far it is.
+type Say = Box<dyn Fn(&str) + Send + Sync>;
+
+/// A pull that is under way, and all who wait for it.
+struct Pull {
+    done: Shared<BoxFuture<'static, Pulled>>,
+    told: Arc<Mutex<Vec<Say>>>,
+}
+
+impl std::fmt::Debug for Pull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pull").finish_non_exhaustive()
+    }
+}
 
 #[derive(Debug, Default)]
 struct Use {
@@ -131,7 +146,7 @@ impl Images {
             said_every: PROGRESS_EVERY,
         };
         let (config, events, shown) = (config.clone(), events.clone(), name.clone());
-        let say = move |text: String| announce(&config, &events, text, &shown);
+        let say = move |text: &str| announce(&config, &events, text.to_owned(), &shown);
         let id = self.pull(docker, &name, credentials, limits, say).await?;
         Ok(self.used(Image { id, pulled: true }))
     }
@@ -143,40 +158,51 @@ impl Images {
         name: &ImageName,
         credentials: Option<DockerCredentials>,
         limits: Limits,
-        say: impl Fn(String) + Send + Sync + 'static,
+        say: impl Fn(&str) + Send + Sync + 'static,
     ) -> Result<String, DriverError> {
-        let key = name.full();
-        let pull = {
+        let done = {
             let mut pulls = self.pulls.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = || {
-                let (docker, name, pulls, key) = (
-                    docker.clone(),
-                    name.clone(),
-                    Arc::clone(&self.pulls),
-                    key.clone(),
-                );
-                let work = tokio::spawn(async move {
-                    let result = pull(&docker, &name, credentials, limits, say).await;
-                    pulls
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .remove(&key);
-                    result
-                });
-                async move {
-                    work.await
-                        .unwrap_or_else(|err| Err((err.to_string(), true)))
-                }
-                .boxed()
-                .shared()
-            };
-            pulls.entry(key.clone()).or_insert_with(start).clone()
+            let start = || self.begin(docker, name, credentials, limits);
+            let pull = pulls.entry(name.full()).or_insert_with(start);
+            let mut told = pull.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.push(Box::new(say));
+            pull.done.clone()
         };
-        pull.await
+        done.await
             .map_err(|(message, recoverable)| DriverError::Start {
                 message,
                 recoverable,
             })
+    }
+
+    fn begin(
+        &self,
+        docker: &Docker,
+        name: &ImageName,
+        credentials: Option<DockerCredentials>,
+        limits: Limits,
+    ) -> Pull {
+        let (docker, name, pulls) = (docker.clone(), name.clone(), Arc::clone(&self.pulls));
+        let told: Arc<Mutex<Vec<Say>>> = Arc::default();
+        let waiting = Arc::clone(&told);
+        let work = tokio::spawn(async move {
+            let say = |text: String| {
+                let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.iter().for_each(|say| say(&text));
+            };
+            let result = pull(&docker, &name, credentials, limits, say).await;
+            let mut pulls = pulls.lock().unwrap_or_else(PoisonError::into_inner);
+            pulls.remove(&name.full());
+            result
+        });
+        let done = async move {
+            work.await
+                .unwrap_or_else(|err| Err((err.to_string(), true)))
+        };
+        Pull {
+            done: done.boxed().shared(),
+            told,
+        }
     }
 
     fn used(&self, image: Image) -> Image {
@@ -262,7 +288,7 @@ async fn pull(
     credentials: Option<DockerCredentials>,
     limits: Limits,
     say: impl Fn(String) + Send,
-) -> Result<String, (String, bool)> {
+) -> Pulled {
     let failed = |why: String| {
         let hopeless = [
             "not found",

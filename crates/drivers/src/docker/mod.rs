@@ -183,22 +183,22 @@ impl Docker {
             collector,
         );
         self.tasks().insert(task_id, container);
-        self.start_sweeping();
     }
 
-    /// Once there is a task there may be something to forget.
+    /// Once there is an engine it may have something to forget: an earlier agent's, too.
     fn start_sweeping(&self) {
-        let settings = self.0.plugin.gc.dangling_containers.clone();
+        let settings = &self.0.plugin.gc.dangling_containers;
         if !settings.enabled
             || self.0.node_id.is_empty()
             || self.0.sweeping.swap(true, Ordering::Relaxed)
         {
             return;
         }
+        let period = Duration::from_nanos(settings.period);
         let shared = Arc::downgrade(&self.0);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(Duration::from_nanos(settings.period)).await;
+                tokio::time::sleep(period).await;
                 let Some(shared) = shared.upgrade() else {
                     return;
                 };
@@ -206,7 +206,8 @@ impl Docker {
                 let tracked: BTreeSet<String> =
                     driver.tasks().values().map(|c| c.id.clone()).collect();
                 if let Ok(engine) = driver.engine().await {
-                    dangling::sweep(&engine, &driver.0.node_id, &settings, &tracked).await;
+                    let (node, gc) = (&driver.0.node_id, &driver.0.plugin.gc);
+                    dangling::sweep(&engine, node, gc, &tracked).await;
                 }
             }
         });
@@ -249,6 +250,7 @@ impl Driver for Docker {
             return failed(seen);
         };
         self.0.seen.store(true, Ordering::Relaxed);
+        self.start_sweeping();
         let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
         runtimes.sort();
         let mut attributes = BTreeMap::from([
@@ -292,6 +294,14 @@ impl Driver for Docker {
         decode_into::<DockerConfig>(&options::task_schema(), config).map(drop)
     }
 
+    fn output_elsewhere(&self, config: &Value) -> Option<String> {
+        let task: DockerConfig = decode_into(&options::task_schema(), config).ok()?;
+        let plugin = &self.0.plugin;
+        let kind = create::logging_driver(&task, plugin);
+        let kept = create::is_readable(&kind) && !plugin.disable_log_collection;
+        (!kept).then(|| format!("the engine's logging driver {kind:?}"))
+    }
+
     async fn start_task(&self, config: TaskConfig) -> Result<Started, DriverError> {
         let task: DockerConfig = decode_into(&options::task_schema(), &config.driver_config)?;
         if self.task(&config.task_id).is_ok() {
@@ -331,7 +341,8 @@ impl Driver for Docker {
             image_pulled: image.pulled,
             started_at: sampler::timestamp(),
             tty: task.tty,
-            logs: !plugin.disable_log_collection && create::logs_readable(&task, plugin),
+            logs: !plugin.disable_log_collection
+                && create::is_readable(&create::logging_driver(&task, plugin)),
         };
         let config = Arc::new(config);
         self.adopt(&engine, Arc::clone(&config), &state);

@@ -2,12 +2,12 @@
 
 use crate::config::{AgentConfig, Machine, settings, sockaddr};
 use caravan_client::{
-    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, Prepared, Reserved, ServerLink,
-    StartError, TemplateConfig, VaultConfig,
+    ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, NodeKeys, Prepared, Reserved,
+    ServerLink, StartError, TemplateConfig, VaultConfig,
 };
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
-use caravan_model::{HostNetwork, HostVolumeInfo};
+use caravan_model::{HostNetwork, HostVolumeInfo, NodeId};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,10 @@ const DRIVERS: [&str; 6] = ["docker", "exec", "raw_exec", "java", "qemu", "mock_
 
 /// Prepares the node agent: it looks at its machine from now on.
 pub(super) fn prepare(config: &AgentConfig) -> Result<Prepared, String> {
-    Client::prepare(resolve(config), drivers(config)?).map_err(failed)
+    let resolved = resolve(config);
+    let keys = NodeKeys::of(&resolved).map_err(failed)?;
+    let drivers = drivers(config, keys.id)?;
+    Client::prepare(resolved, keys, drivers).map_err(failed)
 }
 
 /// Starts the node agent.
@@ -34,6 +37,7 @@ fn failed(error: StartError) -> String {
 
 fn drivers(
     config: &AgentConfig,
+    node: NodeId,
 ) -> Result<BTreeMap<String, Arc<dyn caravan_driver::Driver>>, String> {
     let plugins = DRIVERS
         .iter()
@@ -46,7 +50,7 @@ fn drivers(
         .collect();
     let settings = Settings {
         plugins,
-        node_id: String::new(),
+        node_id: node.to_string(),
         node_name: config.name.clone(),
         chroot_env: config.settings.client.chroot_env.clone(),
         images_dir: config.dirs.state.join("images"),

@@ -1,5 +1,6 @@
 //! A clock that is set under a running agent: an agent, and its tasks, that are told another time than the machine's, by
-//! a library in front of the system's. Clocks that only count, as the kernel has them besides, go on as they did.
+//! a library in front of the system's. Clocks that only count, as the kernel has them besides, go on as they did. Other
+//! tests let hours pass at once, for both.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,10 +10,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Agent, no_agent, shell_job, skipped, until};
 
-/// Adds the seconds in a file, which may change at any moment, to the time of day.
+/// Adds the seconds in a file, which may change at any moment, to the time of day and to what clocks have counted.
 const LIBRARY: &str = r#"
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -26,14 +30,36 @@ __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("TEST_CLOCK");
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0) return;
-    void *at = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
+    void *at = mmap(NULL, 2 * sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
     if (at != MAP_FAILED) ahead = at;
     close(fd);
 }
 
+/* Whoever waits until a moment means one of these clocks. */
+long syscall(long number, ...) {
+    static long (*next)(long, ...);
+    struct timespec until;
+    long arg[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++) arg[i] = va_arg(list, long);
+    va_end(list);
+    if (!next) next = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+    if (number == SYS_futex && ahead && arg[3] && (arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET &&
+        !(arg[1] & FUTEX_CLOCK_REALTIME)) {
+        until = *(struct timespec *)arg[3];
+        until.tv_sec -= ahead[1];
+        arg[3] = (long)&until;
+    }
+    return next(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+}
+
 int clock_gettime(clockid_t clock, struct timespec *out) {
     int result = syscall(SYS_clock_gettime, clock, out);
-    if (result == 0 && ahead && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) out->tv_sec += *ahead;
+    if (result == 0 && ahead) {
+        if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) out->tv_sec += ahead[0];
+        if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME) out->tv_sec += ahead[1];
+    }
     return result;
 }
 
@@ -56,22 +82,27 @@ time_t time(time_t *out) {
 
 const DAY: i64 = 86_400;
 
-struct Clock(PathBuf);
+pub(crate) struct Clock(PathBuf);
+
+/// For the configuration of an agent under which much time passes at once: nobody is to miss its heartbeats.
+pub(crate) const PATIENT: &str = "server { min_heartbeat_ttl = \"72h\" }";
 
 impl Clock {
-    /// A clock in this folder, and what has to be done before a program starts that goes by it.
-    fn make(dir: &Path) -> Option<(Self, String)> {
+    /// A clock in this folder, and what has to be done before a program starts that goes by it. `None`: there is no C
+    /// compiler.
+    pub(crate) fn make(dir: &Path) -> Option<(Self, String)> {
         let (source, library) = (dir.join("clock.c"), dir.join("clock.so"));
         std::fs::write(&source, LIBRARY).expect("written");
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])
             .args([&library, &source])
+            .arg("-ldl")
             .output();
         if !compiled.is_ok_and(|compiled| compiled.status.success()) {
             return None;
         }
         let clock = Self(dir.join("clock"));
-        clock.set(0);
+        clock.write([0, 0]);
         let before = format!(
             "export TEST_CLOCK={} LD_PRELOAD={}",
             clock.0.display(),
@@ -82,6 +113,22 @@ impl Clock {
 
     /// From now on it is so many seconds ahead of the machine's.
     fn set(&self, seconds: i64) {
+        let [_, counted] = self.read();
+        self.write([seconds, counted]);
+    }
+
+    /// Lets so many seconds pass at once.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.write(self.read().map(|ahead| ahead + seconds));
+    }
+
+    fn read(&self) -> [i64; 2] {
+        let bytes = std::fs::read(&self.0).expect("read");
+        let of = |at| i64::from_ne_bytes(bytes[at..at + 8].try_into().expect("eight"));
+        [of(0), of(8)]
+    }
+
+    fn write(&self, ahead: [i64; 2]) {
         use std::os::unix::fs::FileExt as _;
         let file = std::fs::OpenOptions::new()
             .create(true)
@@ -89,7 +136,8 @@ impl Clock {
             .write(true)
             .open(&self.0)
             .expect("opened");
-        file.write_all_at(&seconds.to_ne_bytes(), 0).expect("set");
+        let bytes = ahead.map(i64::to_ne_bytes).concat();
+        file.write_all_at(&bytes, 0).expect("set");
     }
 }
 

@@ -9,6 +9,7 @@ mod checks;
 mod clock;
 mod commands;
 mod configuration;
+mod containers;
 mod crashes;
 mod engine;
 mod examples;
