@@ -95,6 +95,8 @@ pub const REASON_DELAY: &str = "Exceeded allowed attempts, applying a delay";
 pub const REASON_NO_RESTARTS: &str = "Policy allows no restarts";
 /// Why a task that cannot be started does not restart.
 pub const REASON_UNRECOVERABLE: &str = "Error was unrecoverable";
+/// What a kill for having run too long names, at its beginning.
+const OVER_TIME: &str = "max_run_duration";
 /// How many events a task keeps.
 pub const KEPT: usize = 10;
 
@@ -265,6 +267,20 @@ impl TaskEvent {
         let text = text.into();
         self.typed_mut().kill_reason.clone_from(&text);
         self.detail("kill_reason", text)
+    }
+
+    /// It is killed, and fails, for its allocation has run for longer than its group allows.
+    #[must_use]
+    pub fn over_time(most: Duration, time: UnixNanos) -> Self {
+        let why = format!("{OVER_TIME} of {most} exceeded");
+        Self::new(KILLING, time).kill_reason(why).fails_task()
+    }
+
+    /// What [`Self::over_time`] says.
+    #[must_use]
+    pub fn over_time_reason(&self) -> Option<&str> {
+        let reason = &self.typed.as_deref()?.kill_reason;
+        (&*self.r#type == KILLING && reason.starts_with(OVER_TIME)).then_some(reason)
     }
 
     /// Why it could not be killed.

@@ -95,8 +95,11 @@ pub(crate) struct AllocMachine {
     stopping: Option<Stopping>,
     announced: bool,
     group_delay: Duration,
-    run_until: Option<UnixNanos>,
+    /// When the first of its tasks started.
+    began: Option<UnixNanos>,
+    /// From `began` on.
     max_run: Option<Duration>,
+    over_time: bool,
     health: Health,
     deployment_status: Option<AllocDeploymentStatus>,
     deployment: caravan_model::DeploymentId,
@@ -105,6 +108,10 @@ pub(crate) struct AllocMachine {
 
 pub(crate) fn stage_of_task(task: &TaskMachine) -> Stage {
     task.stage
+}
+
+fn max_run(group: &TaskGroup) -> Option<Duration> {
+    group.max_run_duration.filter(|most| most.0 > 0)
 }
 
 fn policy_of(group: &TaskGroup, task: &Task) -> RestartPolicy {
@@ -142,8 +149,9 @@ impl AllocMachine {
             stopping: None,
             announced: false,
             group_delay: group.shutdown_delay.unwrap_or_default(),
-            run_until: None,
-            max_run: group.max_run_duration.filter(|most| most.0 > 0),
+            began: None,
+            max_run: max_run(group),
+            over_time: false,
             health: Health::new(alloc, limits.consul),
             deployment_status: alloc.deployment_status,
             deployment: alloc.deployment_id,
@@ -151,13 +159,21 @@ impl AllocMachine {
         }
     }
 
-    /// Takes stored task states over.
-    pub(crate) fn restore(&mut self, states: &TaskStates, status: Option<AllocDeploymentStatus>) {
+    /// Takes stored task states over, and when the first of them started.
+    pub(crate) fn restore(
+        &mut self,
+        states: &TaskStates,
+        status: Option<AllocDeploymentStatus>,
+        began: Option<UnixNanos>,
+    ) {
         for task in &mut self.tasks {
             if let Some(state) = states.get(&task.name) {
                 task.restore(state.clone());
             }
         }
+        // Earlier agents did not keep it.
+        let ran = self.tasks.iter().filter(|task| task.has_run());
+        self.began = began.or_else(|| ran.map(TaskMachine::running_since).min());
         if status.is_some() {
             self.deployment_status = status;
         }
@@ -176,6 +192,11 @@ impl AllocMachine {
 
     pub(crate) fn client_status(&self) -> (ClientStatus, &'static str) {
         client_status(self.tasks.iter().map(|task| &task.state))
+    }
+
+    /// When the first of its tasks started.
+    pub(crate) fn began(&self) -> Option<UnixNanos> {
+        self.began
     }
 
     pub(crate) fn deployment_status(&self) -> Option<AllocDeploymentStatus> {
@@ -197,8 +218,15 @@ impl AllocMachine {
             .health
             .wake_at(&self.tasks)
             .filter(|_| self.phase == Phase::Running);
-        let limit = self.run_until.filter(|_| self.stopping.is_none());
+        let limit = self
+            .run_until()
+            .filter(|_| self.stopping.is_none() && !self.over_time);
         tasks.chain(stop).chain(health).chain(limit).min()
+    }
+
+    /// Until when it may run.
+    fn run_until(&self) -> Option<UnixNanos> {
+        Some(after(self.began?, self.max_run?))
     }
 
     fn kills_told(&self) -> bool {
@@ -216,8 +244,8 @@ impl AllocMachine {
         if let Some(stopping) = &mut self.stopping {
             stopping.from = after(stopping.from, by);
         }
-        if let Some(until) = &mut self.run_until {
-            *until = after(*until, by);
+        if let Some(began) = &mut self.began {
+            *began = after(*began, by);
         }
     }
 
@@ -275,7 +303,6 @@ impl AllocMachine {
             return;
         }
         self.phase = Phase::Running;
-        self.run_until = self.max_run.map(|most| after(now, most));
         if let Err(why) = result {
             for task in self.tasks.iter_mut().filter(|task| !task.is_dead()) {
                 task.fail_setup(&why, now);
@@ -370,6 +397,7 @@ impl AllocMachine {
             return;
         };
         self.group_delay = group.shutdown_delay.unwrap_or_default();
+        self.max_run = max_run(group);
         for task in &mut self.tasks {
             if let Some(new) = group.lookup_task(&task.name) {
                 task.update(new, policy_of(group, new), self.limits.max_kill_timeout);
@@ -382,11 +410,12 @@ impl AllocMachine {
         if self.phase != Phase::Running {
             return self.finish_early(out);
         }
-        if self.run_until.is_some_and(|until| now >= until) && self.stopping.is_none() {
-            self.run_over(now, out);
+        if self.began.is_none() && self.tasks.iter().any(TaskMachine::has_run) {
+            self.began = Some(now);
         }
-        self.end_siblings(now, out);
-        self.end_in_order(now, out);
+        self.over_time |=
+            self.stopping.is_none() && self.run_until().is_some_and(|until| now >= until);
+        self.end_tasks(now, out);
         self.start_ready(now, out);
         self.judge(now);
         if !self.announced
@@ -415,120 +444,60 @@ impl AllocMachine {
         }
     }
 
-    fn run_over(&mut self, now: UnixNanos, out: &mut Vec<Effect>) {
-        self.run_until = None;
-        let most = self.max_run.unwrap_or_default();
-        let names: Vec<String> = self
-            .tasks
-            .iter()
-            .filter(|task| !task.is_dead())
-            .map(|t| t.name.clone())
-            .collect();
-        for name in names {
-            let text = format!("max_run_duration of {most} exceeded");
-            let why = TaskEvent::new(event::KILLING, now)
-                .kill_reason(text)
-                .fails_task();
-            if let Some(task) = self.tasks.iter_mut().find(|task| task.name == name) {
-                task.state.failed = true;
-            }
-            self.tell(
-                &name,
-                Input::Kill {
-                    why: Some(why),
-                    no_delay: false,
-                },
-                now,
-                out,
-            );
+    fn end_tasks(&mut self, now: UnixNanos, out: &mut Vec<Effect>) {
+        if let Some(why) = self.own_end(now) {
+            self.kill_in_order(Some(&why), now, out);
+        }
+        if self.stopping.is_some_and(|stopping| now >= stopping.from) {
+            self.kill_in_order(None, now, out);
         }
     }
 
-    fn end_siblings(&mut self, now: UnixNanos, out: &mut Vec<Effect>) {
-        let working = |task: &&TaskMachine| task.stage != Stage::Poststop;
-        let failed = self
+    /// Why tasks are to end without anybody's asking: at this point, those that are left.
+    fn own_end(&self, now: UnixNanos) -> Option<TaskEvent> {
+        if self.over_time {
+            let most = self.max_run.unwrap_or_default();
+            return Some(TaskEvent::over_time(most, now));
+        }
+        let mut working = self
             .tasks
             .iter()
-            .filter(working)
-            .find(|task| task.is_dead() && task.state.failed);
-        if let Some(failed) = failed.map(|task| task.name.clone()) {
-            let why = || TaskEvent::new(event::SIBLING_FAILED, now).failed_sibling(&failed);
-            return self.kill_where(|task| task.stage != Stage::Poststop, why, now, out);
+            .filter(|task| task.stage != Stage::Poststop);
+        if let Some(failed) = working.find(|task| task.is_dead() && task.state.failed) {
+            return Some(TaskEvent::new(event::SIBLING_FAILED, now).failed_sibling(&failed.name));
         }
         if self.tasks.iter().any(|task| task.leader && task.is_dead()) {
-            let why = || TaskEvent::new(event::LEADER_DEAD, now);
-            return self.kill_where(|task| task.stage != Stage::Poststop, why, now, out);
+            return Some(TaskEvent::new(event::LEADER_DEAD, now));
         }
-        let done = |task: &&TaskMachine| {
+        let work = |task: &&TaskMachine| {
             task.stage == Stage::Main || task.stage == Stage::Poststart && !task.sidecar
         };
         let has_main = self.tasks.iter().any(|task| task.stage == Stage::Main);
-        if has_main && self.tasks.iter().filter(done).all(TaskMachine::is_dead) {
-            let why = || TaskEvent::new(event::MAIN_DEAD, now);
-            self.kill_where(|task| task.sidecar, why, now, out);
-        }
+        let done = has_main && self.tasks.iter().filter(work).all(TaskMachine::is_dead);
+        done.then(|| TaskEvent::new(event::MAIN_DEAD, now))
     }
 
-    fn kill_where(
-        &mut self,
-        wanted: impl Fn(&TaskMachine) -> bool,
-        why: impl Fn() -> TaskEvent,
-        now: UnixNanos,
-        out: &mut Vec<Effect>,
-    ) {
-        let open = |task: &&TaskMachine| wanted(task) && !task.is_dead() && !task.is_killed();
-        let names: Vec<String> = self
-            .tasks
-            .iter()
-            .filter(open)
-            .map(|task| task.name.clone())
-            .collect();
-        for name in names {
-            self.tell(
-                &name,
-                Input::Kill {
-                    why: Some(why()),
-                    no_delay: false,
-                },
-                now,
-                out,
-            );
-        }
-    }
-
-    /// A stop ends the leader first, then the other tasks, then those that run beside them.
-    fn end_in_order(&mut self, now: UnixNanos, out: &mut Vec<Effect>) {
-        let Some(stopping) = self.stopping.filter(|stopping| now >= stopping.from) else {
-            return;
-        };
+    /// Ends the leader first, then the other tasks, then those that run beside them.
+    fn kill_in_order(&mut self, why: Option<&TaskEvent>, now: UnixNanos, out: &mut Vec<Effect>) {
+        let no_delay = self.stopping.is_some_and(|stopping| stopping.no_delay);
         let order: [fn(&TaskMachine) -> bool; 3] = [
             |task| task.leader,
             |task| task.stage != Stage::Poststop && !task.sidecar,
             |task| task.stage != Stage::Poststop,
         ];
         for wanted in order {
+            let open = |task: &&TaskMachine| wanted(task) && !task.is_dead();
             let names: Vec<String> = self
                 .tasks
                 .iter()
-                .filter(|task| wanted(task) && !task.is_dead())
+                .filter(open)
                 .map(|task| task.name.clone())
                 .collect();
             for name in &names {
-                self.tell(
-                    name,
-                    Input::Kill {
-                        why: None,
-                        no_delay: stopping.no_delay,
-                    },
-                    now,
-                    out,
-                );
+                let why = why.cloned();
+                self.tell(name, Input::Kill { why, no_delay }, now, out);
             }
-            if self
-                .tasks
-                .iter()
-                .any(|task| wanted(task) && !task.is_dead())
-            {
+            if self.tasks.iter().any(|task| open(&task)) {
                 return;
             }
         }

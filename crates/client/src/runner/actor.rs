@@ -250,6 +250,7 @@ impl Actor {
                 states: &view.states,
                 deployment_status: view.deployment_status,
                 network_status: &view.network_status,
+                began: self.machine.began(),
             };
             self.shared.store.put_progress(self.alloc.id, &progress);
         }

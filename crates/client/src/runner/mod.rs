@@ -89,7 +89,7 @@ pub(crate) fn start(
     if let Some(stored) = stored {
         handles = stored.handles;
         if let Some(progress) = stored.progress {
-            machine.restore(&progress.states, progress.deployment_status);
+            machine.restore(&progress.states, progress.deployment_status, progress.began);
             network_status = progress.network_status;
         }
     }

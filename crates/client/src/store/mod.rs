@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use caravan_driver::{DriverNetwork, TaskHandle};
-use caravan_model::{AllocDeploymentStatus, AllocId, AllocNetworkStatus, Allocation, TaskStates};
+use caravan_model::{
+    AllocDeploymentStatus, AllocId, AllocNetworkStatus, Allocation, TaskStates, UnixNanos,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -35,6 +37,8 @@ pub(crate) struct Progress {
     pub(crate) states: TaskStates,
     pub(crate) deployment_status: Option<AllocDeploymentStatus>,
     pub(crate) network_status: Option<Box<AllocNetworkStatus>>,
+    /// When the first task started.
+    pub(crate) began: Option<UnixNanos>,
 }
 
 /// The same to be stored.
@@ -43,6 +47,7 @@ pub(crate) struct NewProgress<'a> {
     pub(crate) states: &'a TaskStates,
     pub(crate) deployment_status: Option<AllocDeploymentStatus>,
     pub(crate) network_status: &'a Option<Box<AllocNetworkStatus>>,
+    pub(crate) began: Option<UnixNanos>,
 }
 
 /// A started task.

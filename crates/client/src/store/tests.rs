@@ -51,6 +51,7 @@ async fn what_was_written_is_there_after_a_restart() {
         states: &TaskStates::new(),
         deployment_status: None,
         network_status: &None,
+        began: None,
     };
     for bits in [1, 2] {
         let alloc = alloc(bits);

@@ -1,6 +1,7 @@
 //! What follows from an allocation's members.
 
 use super::{AllocState, Allocation, ClientStatus, DesiredStatus, RescheduleTracker};
+use crate::task_event::TaskEvent;
 use crate::time::{Timestamp, UnixNanos};
 
 impl ClientStatus {
@@ -20,6 +21,13 @@ impl DesiredStatus {
 }
 
 impl Allocation {
+    /// Why it was ended, where it ran for longer than its group allows.
+    #[must_use]
+    pub fn over_time_reason(&self) -> Option<&str> {
+        let mut events = self.task_states.values().flat_map(|state| &state.events);
+        events.find_map(TaskEvent::over_time_reason)
+    }
+
     /// Whether the servers want it to end or the client is done with it.
     #[must_use]
     pub fn terminal_status(&self) -> bool {

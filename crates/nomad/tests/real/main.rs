@@ -11,6 +11,7 @@ mod commands;
 mod configuration;
 mod containers;
 mod crashes;
+mod endings;
 mod engine;
 mod examples;
 mod explain;

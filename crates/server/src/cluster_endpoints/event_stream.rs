@@ -320,10 +320,11 @@ fn alloc_parts(alloc: &Arc<Allocation>) -> Parts {
         job: None,
         ..Allocation::clone(alloc)
     };
+    let over_time = alloc.over_time_reason();
     let payload = EventPayload::Allocation(AllocationEvent {
         allocation: Arc::new(shown),
-        timeout: false,
-        timeout_reason: String::new(),
+        timeout: over_time.is_some(),
+        timeout_reason: over_time.unwrap_or_default().to_owned(),
     });
     let keys = vec![alloc.job_id.to_string(), alloc.deployment_id.to_string()];
     (

@@ -20,6 +20,11 @@ fn task(name: &str, hook: &str, sidecar: bool) -> Task {
 }
 
 fn alloc(kind: &str, tasks: Vec<Task>) -> Allocation {
+    alloc_with(kind, tasks, 0)
+}
+
+/// One that may run for so many seconds; 0: for ever.
+fn alloc_with(kind: &str, tasks: Vec<Task>, most: i64) -> Allocation {
     let update = UpdateStrategy {
         health_check: "checks".into(),
         min_healthy_time: Duration::from_secs(10),
@@ -30,6 +35,7 @@ fn alloc(kind: &str, tasks: Vec<Task>) -> Allocation {
         name: "g".into(),
         tasks,
         update: Some(update),
+        max_run_duration: Some(Duration::from_secs(most)),
         ..TaskGroup::default()
     };
     let job = Job {
@@ -54,13 +60,20 @@ struct Story {
 
 impl Story {
     fn new(kind: &str, tasks: Vec<Task>) -> Self {
-        let alloc = alloc(kind, tasks);
+        Self::of(&alloc(kind, tasks))
+    }
+
+    fn limited(tasks: Vec<Task>, most: i64) -> Self {
+        Self::of(&alloc_with("batch", tasks, most))
+    }
+
+    fn of(alloc: &Allocation) -> Self {
         let group = alloc.job.as_ref().unwrap().task_groups[0].clone();
         let limits = Limits {
             max_kill_timeout: Duration::from_secs(30),
             consul: false,
         };
-        let machine = AllocMachine::new(&alloc, &group, limits, UnixNanos(0));
+        let machine = AllocMachine::new(alloc, &group, limits, UnixNanos(0));
         let mut story = Self {
             machine,
             now: 1,
@@ -164,11 +177,77 @@ fn a_stop_ends_the_leader_first_and_sidecars_last_and_then_runs_poststop() {
     story.exit("leader", 0);
     let mut next = story.did();
     next.sort();
-    assert_eq!(next, ["stop after", "stop main", "stop proxy"]);
-    for name in ["after", "main", "proxy"] {
+    assert_eq!(next, ["stop after", "stop main"]);
+    for name in ["after", "main"] {
         story.exit(name, 0);
     }
+    assert_eq!(story.did(), ["stop proxy"]);
+    story.exit("proxy", 0);
     assert_eq!(story.did(), ["start end"]);
+}
+
+#[test]
+fn the_end_of_a_leader_ends_the_others_in_order() {
+    let mut tasks = stages();
+    tasks[2].leader = true;
+    let mut story = Story::new("batch", tasks);
+    story.exit("init", 0);
+    story.did();
+    story.exit("main", 0);
+    assert_eq!(story.did(), ["stop after"]);
+    story.exit("after", 0);
+    assert_eq!(story.did(), ["stop proxy"]);
+    story.exit("proxy", 0);
+    assert_eq!(story.did(), ["start end"]);
+    story.exit("end", 0);
+    assert_eq!(story.machine.client_status().0, ClientStatus::Complete);
+}
+
+#[test]
+fn one_that_runs_too_long_ends_in_order_and_is_tidied_up_after() {
+    let mut story = Story::limited(stages(), 60);
+    story.exit("init", 0);
+    story.now = 60;
+    story.event(Event::Tick);
+    story.did();
+    // Sixty seconds after its first task began: that was at 1.
+    assert_eq!(story.machine.wake_at(), Some(UnixNanos(61_000_000_000)));
+    story.now = 61;
+    story.event(Event::Tick);
+    let mut first = story.did();
+    first.sort();
+    assert_eq!(first, ["stop after", "stop main"]);
+    story.exit("after", 143);
+    story.exit("main", 143);
+    assert_eq!(story.did(), ["stop proxy"]);
+    story.exit("proxy", 143);
+    assert_eq!(story.did(), ["start end"]);
+    story.exit("end", 0);
+    assert_eq!(story.machine.client_status().0, ClientStatus::Failed);
+    let events = &story.machine.task("main").unwrap().state.events;
+    let texts: Vec<_> = events.iter().map(|event| event.display_message()).collect();
+    assert!(
+        texts.contains(&"max_run_duration of 1m0s exceeded".into()),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn an_agent_that_starts_anew_and_a_new_limit_give_no_more_time_than_is_left() {
+    let mut old = Story::limited(vec![task("main", "", false)], 60);
+    old.now = 50;
+    old.event(Event::Tick);
+    let (states, began) = (old.machine.task_states(), old.machine.began());
+    for began in [began, None] {
+        let mut new = Story::limited(vec![task("main", "", false)], 60);
+        new.machine.restore(&states, None, began);
+        assert_eq!(new.machine.run_until(), Some(UnixNanos(61_000_000_000)));
+    }
+    old.machine
+        .update(&alloc_with("batch", vec![task("main", "", false)], 55));
+    old.now = 56;
+    old.event(Event::Tick);
+    assert_eq!(old.did(), ["start main", "stop main"]);
 }
 
 #[test]
