@@ -27,12 +27,18 @@ pub(super) fn exec(
     let tty = query
         .get("tty")
         .is_some_and(|value| matches!(value, "true" | "1" | "t" | "T" | "TRUE" | "True"));
+    // The words of an action are the job's; those of others are as they were typed.
+    let of_job = query.get("action").is_some();
     // What is wrong with it is told inside the session.
     Ok(Answer::session(handler(move |session| async move {
         let live = target(&runner, &task)?;
         if command.is_empty() {
             return Err(ApiError::bad_request("command is not present"));
         }
+        let command = match &live.env {
+            Some(env) if of_job => env.replace_all(&command),
+            _ => command,
+        };
         let request = ExecRequest {
             command,
             tty,

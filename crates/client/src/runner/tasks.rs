@@ -49,7 +49,9 @@ impl Actor {
             let task_id = stored.handle.config.task_id.clone();
             match driver.recover_task(&stored.handle).await {
                 Ok(()) => {
-                    let env = TaskEnv::of_vars(Arc::clone(&stored.handle.config.env));
+                    let vars = Arc::clone(&stored.handle.config.env);
+                    let region = &self.shared.config.region;
+                    let env = TaskEnv::of_vars(vars, self.shared.node(), region);
                     let live = Live {
                         driver: Arc::clone(&driver),
                         task_id: task_id.clone(),

@@ -53,7 +53,6 @@ pub(crate) struct TaskEnv {
 /// `node.*`, `attr.*` and `meta.*` of a node, read where it stands: every task has one of these.
 #[derive(Clone, Debug, Default)]
 struct NodeValues {
-    /// None for an environment that was built before the agent restarted.
     node: Option<Arc<Node>>,
     region: String,
 }
@@ -117,9 +116,18 @@ impl TaskEnv {
     }
 
     /// An environment that was built before the agent restarted.
-    pub(crate) fn of_vars(vars: Arc<BTreeMap<String, String>>) -> Self {
+    pub(crate) fn of_vars(
+        vars: Arc<BTreeMap<String, String>>,
+        node: Arc<Node>,
+        region: &str,
+    ) -> Self {
+        let node = NodeValues {
+            node: Some(node),
+            region: region.to_owned(),
+        };
         Self {
             vars,
+            node,
             ..Self::default()
         }
     }

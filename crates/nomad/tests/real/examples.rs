@@ -36,6 +36,130 @@ fn examples_that_need_a_shell() {
 }
 
 #[test]
+fn the_dispatch_example() {
+    if skipped("the_dispatch_example", no_agent()) {
+        return;
+    }
+    let agent = Agent::start("");
+    agent.ok(&["job", "run", &example("dispatch.nomad")]);
+    let words = agent.path("words");
+    std::fs::write(&words, "first second third\n").expect("written");
+    let words = words.display().to_string();
+    let dispatch = |meta: &[&str], rest: &[&str]| {
+        let meta = meta.iter().flat_map(|one| ["-meta", *one]);
+        let args = ["job", "dispatch", "-detach"].into_iter().chain(meta);
+        agent.nomad(
+            &args
+                .chain(["dispatch"])
+                .chain(rest.iter().copied())
+                .collect::<Vec<_>>(),
+        )
+    };
+    let refused = |meta: &[&str], rest: &[&str], why: &str| {
+        let output = dispatch(meta, rest);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(why), "{said}");
+    };
+    refused(&["who=ada"], &[], "Payload is not provided but required");
+    refused(
+        &[],
+        &[&words],
+        "Dispatch did not provide required meta keys: [who]",
+    );
+    refused(
+        &["who=ada", "what=x"],
+        &[&words],
+        "Dispatch request included unpermitted metadata keys: [what]",
+    );
+    for (meta, said) in [
+        (["who=ada"].as_slice(), "hello ada: 3 words\n"),
+        (
+            &["who=grace", "greeting=welcome"],
+            "welcome grace: 3 words\n",
+        ),
+    ] {
+        let output = dispatch(meta, &[&words]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let id = told
+            .lines()
+            .find_map(|line| line.strip_prefix("Dispatched Job ID = "));
+        let id = id.unwrap_or_else(|| panic!("{output:?}"));
+        let path = id.replace('/', "%2F");
+        let alloc = agent.until_allocations(&path, "complete", 1).remove(0);
+        let logs = agent.ok(&["alloc", "logs", alloc["ID"].as_str().expect("an id")]);
+        assert_eq!(logs, said);
+    }
+    agent.ok(&["job", "stop", "-purge", "dispatch"]);
+}
+
+#[test]
+fn the_actions_example() {
+    if skipped("the_actions_example", no_agent()) {
+        return;
+    }
+    let mut agent = Agent::start("");
+    agent.ok(&["job", "run", "-detach", &example("actions.nomad")]);
+    let alloc = agent.until_allocations("actions", "running", 1).remove(0);
+    let id = alloc["ID"].as_str().expect("an id");
+    let offered = agent.ok(&["job", "status", "actions"]);
+    assert!(
+        offered.contains("remember") && offered.contains("recall"),
+        "{offered}"
+    );
+    let early = agent.nomad(&["action", "-job", "actions", "recall"]);
+    assert!(
+        !early.status.success(),
+        "nothing is remembered yet: {early:?}"
+    );
+    agent.ok(&["action", "-job", "actions", "remember"]);
+    let where_to = [
+        "-job", "actions", "-group", "g", "-task", "serve", "-alloc", id,
+    ];
+    agent.ok(&[&["action"], where_to.as_slice(), &["remember"]].concat());
+    for _ in 0..2 {
+        let said = |action: &str| agent.ok(&["action", "-job", "actions", action]);
+        assert_eq!(said("recall"), "serve was asked\nserve was asked\n");
+        assert_eq!(said("where"), "on tested\n");
+        // What an agent knows that took the task up again.
+        agent.kill();
+        agent.launch();
+        agent.wait_ready();
+        agent.until_allocations("actions", "running", 1);
+    }
+    let unknown = agent.nomad(&["action", "-job", "actions", "forget"]);
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(
+        !unknown.status.success() && said.contains("forget"),
+        "{said}"
+    );
+    agent.ok(&["job", "stop", "-purge", "-detach", "actions"]);
+}
+
+/// Where there is another node [`crate::separate`] shows that the data moves there.
+#[test]
+fn the_sticky_example() {
+    if skipped("the_sticky_example", no_agent()) {
+        return;
+    }
+    let agent = Agent::start("");
+    let mut history = String::new();
+    let mut before = Vec::new();
+    for release in 1..=3 {
+        let release = format!("release={release}");
+        agent.ok(&["job", "run", "-var", &release, &example("sticky.nomad")]);
+        let alloc = agent.until_allocations("sticky", "running", 1).remove(0);
+        let id = alloc["ID"].as_str().expect("an id").to_owned();
+        assert!(!before.contains(&id), "an allocation of its own");
+        history.push_str(&format!("{}\n", release.replace('=', " ")));
+        until("it has told what it found", || {
+            (agent.ok(&["alloc", "logs", &id]) == history).then_some(())
+        });
+        before.push(id);
+    }
+    agent.ok(&["job", "stop", "-purge", "-detach", "sticky"]);
+}
+
+#[test]
 fn every_example_is_valid() {
     // What uses Vault is refused where the servers know of none.
     let agent = Agent::start(
