@@ -3,7 +3,6 @@
 //! What is found at a path is opened below its root, where neither `..` nor a link leads out, and mounted below a
 //! directory that nobody else can write to: whatever is put at the path later, the name there stays what was found.
 
-use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,12 +10,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags};
+
+use crate::below::{Below, Links};
 
 const NONE: Option<&str> = None;
-/// How often a path is looked up that changes while it is.
-const TRIES: usize = 16;
 
 /// What is held, until this is dropped. Who has mounted it elsewhere meanwhile keeps it.
 #[derive(Debug)]
@@ -94,43 +92,13 @@ pub fn sees_our_mounts(pid: i32) -> bool {
 }
 
 fn find(root: &Path, path: &Path, make: bool) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, root, flags, Mode::empty())?;
-    match below(&root, path) {
-        Err(Errno::NOENT) if make => make_dirs(&root, path),
-        other => Ok(other?),
-    }
-}
-
-fn below(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
-    let path = match path.as_os_str().is_empty() {
-        true => Path::new(OsStr::new(".")),
-        false => path,
-    };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
-            Err(Errno::AGAIN) if tries < TRIES => {}
-            other => return other,
+    let root = Below::open(root, Links::Beneath)?;
+    match root.at(path, OFlags::PATH, Mode::empty()) {
+        Err(error) if make && error.kind() == io::ErrorKind::NotFound => {
+            root.make_dirs(path, 0o755)
         }
+        other => other,
     }
-}
-
-fn make_dirs(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
-    let mut so_far = PathBuf::new();
-    let mut at = below(root, &so_far)?;
-    for name in path.components() {
-        match rustix::fs::mkdirat(&at, name.as_os_str(), Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        so_far.push(name);
-        at = below(root, &so_far)?;
-    }
-    Ok(at)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //!
 //! Must never know: jobs, allocations, drivers.
 
+pub mod below;
 pub mod cgroup;
 pub mod credentials;
 pub mod held;

@@ -1,14 +1,14 @@
 //! Files below a directory that its owner cannot lead us out of: every path is resolved by the kernel below the
 //! directory, so that neither `..` nor a symbolic link (swapped in at any moment) reaches outside.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
+use caravan_host::below::{Below, Links};
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -61,28 +61,6 @@ pub(crate) fn relative(path: &Path) -> Option<PathBuf> {
     Some(out)
 }
 
-fn dir(root: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(rustix::fs::openat(CWD, root, flags, Mode::empty())?)
-}
-
-fn open_below(root: &Path, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-    let at = dir(root)?;
-    let path = if path.as_os_str().is_empty() {
-        Path::new(OsStr::new("."))
-    } else {
-        path
-    };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    Ok(rustix::fs::openat2(
-        &at,
-        path,
-        flags | OFlags::CLOEXEC,
-        mode,
-        resolve,
-    )?)
-}
-
 /// Opens what is at `path` below `root`.
 pub(crate) fn open(root: &Path, path: &Path, flags: OFlags) -> Result<File, ContainedError> {
     let path = relative(path).ok_or(ContainedError::Escapes)?;
@@ -92,7 +70,8 @@ pub(crate) fn open(root: &Path, path: &Path, flags: OFlags) -> Result<File, Cont
     } else {
         flags | OFlags::NONBLOCK
     };
-    match open_below(root, &path, flags, Mode::empty()) {
+    let opened = Below::open(root, Links::Beneath);
+    match opened.and_then(|root| root.at(&path, flags, Mode::empty())) {
         Ok(fd) => Ok(File::from(fd)),
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::XDEV.raw_os_error()) => {
             Err(ContainedError::Escapes)
@@ -164,9 +143,9 @@ pub(crate) fn write_owned(
         .file_name()
         .ok_or_else(|| fail(io::ErrorKind::IsADirectory.into()))?;
     let parent = path.parent().unwrap_or(Path::new(""));
-    make_dirs(root, parent).map_err(fail)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY;
-    let folder = open_below(root, parent, flags, Mode::empty()).map_err(fail)?;
+    let folder = Below::open(root, Links::Beneath)
+        .and_then(|root| root.make_dirs(parent, 0o777))
+        .map_err(fail)?;
     let beside = beside();
     let written = fill(&folder, &beside, content, mode, owner)
         .and_then(|()| Ok(rustix::fs::renameat(&folder, &beside, &folder, name)?));
@@ -201,28 +180,6 @@ fn fill(
         std::os::unix::fs::fchown(&file, user, group)?;
     }
     Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
-}
-
-/// Makes directories below `root`, each opened before the next is made in it.
-pub(crate) fn make_dirs(root: &Path, path: &Path) -> io::Result<()> {
-    let mut so_far = PathBuf::new();
-    for part in path.components() {
-        let Component::Normal(name) = part else {
-            continue;
-        };
-        let parent = open_below(
-            root,
-            &so_far,
-            OFlags::PATH | OFlags::DIRECTORY,
-            Mode::empty(),
-        )?;
-        match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        so_far.push(name);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -272,7 +229,7 @@ mod tests {
         std::fs::write(&elsewhere, "kept").unwrap();
         std::fs::hard_link(&elsewhere, root.join("hard")).unwrap();
         rustix::fs::mknodat(
-            CWD,
+            rustix::fs::CWD,
             root.join("pipe"),
             rustix::fs::FileType::Fifo,
             Mode::from_raw_mode(0o666),

@@ -6,10 +6,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 
 use super::TreeError;
 use super::place::names;
+use crate::below::{Below, Links};
 
 /// Writes what lies at `paths` below `root` as one archive, under those paths; a path that is not there is left out.
 /// Links are written as links, sockets and devices not at all. Files may change meanwhile.
@@ -19,15 +20,16 @@ use super::place::names;
 pub fn pack(root: &Path, paths: &[&Path], out: impl Write) -> Result<(), TreeError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let from = rustix::fs::openat(CWD, root, flags, Mode::empty());
-    let from = from.map_err(|error| TreeError::at(root)(error.into()))?;
+    let from = Below::of(
+        from.map_err(|error| TreeError::at(root)(error.into()))?,
+        Links::Refused,
+    );
     let mut builder = tar::Builder::new(out);
     for path in paths {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::openat2(&from, *path, flags, Mode::empty(), resolve) {
+        match from.at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
             Ok(directory) => put_directory(&mut builder, directory, path, 0)?,
-            Err(rustix::io::Errno::NOENT) => {}
-            Err(error) => return Err(TreeError::at(path)(error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(TreeError::at(path)(error)),
         }
     }
     builder

@@ -6,10 +6,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+use crate::below::{Below, Links};
 
 /// The name in an archive without `.`, `..` and leading slashes, as a chroot would take it.
 pub(super) fn plain(name: &Path) -> PathBuf {
@@ -29,28 +29,21 @@ pub(super) fn plain(name: &Path) -> PathBuf {
 /// # Errors
 /// What the system has against it.
 pub fn open(root: &Path, path: &Path) -> io::Result<File> {
-    let at = rustix::fs::openat(CWD, root, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     // A pipe does not hold the reader back.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::openat2(
-        &at,
-        path,
-        flags,
-        Mode::empty(),
-        resolve,
-    )?))
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let opened = Below::open(root, Links::Inside)?.at(path, flags, Mode::empty())?;
+    Ok(File::from(opened))
 }
 
 /// A root, and the directory that was used last. What is removed lies in that, so it never lies in what is removed.
 pub(super) struct Root {
-    root: OwnedFd,
+    root: Below,
     last: Option<(PathBuf, OwnedFd)>,
 }
 
 impl Root {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let root = rustix::fs::openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
+        let root = Below::open(path, Links::Inside)?;
         Ok(Self { root, last: None })
     }
 
@@ -58,42 +51,13 @@ impl Root {
     pub(super) fn directory(&mut self, path: &Path) -> io::Result<&OwnedFd> {
         let known = self.last.as_ref().is_some_and(|(last, _)| last == path);
         if !known {
-            let opened = self.reach(path)?;
+            let opened = self.root.make_dirs(path, 0o755)?;
             self.last = Some((path.to_owned(), opened));
         }
         match &self.last {
             Some((_, directory)) => Ok(directory),
             None => Err(io::ErrorKind::NotFound.into()),
         }
-    }
-
-    fn reach(&self, path: &Path) -> io::Result<OwnedFd> {
-        let mut so_far = PathBuf::from(".");
-        let mut at = self.below(&so_far)?;
-        for name in path.components() {
-            let name = name.as_os_str();
-            so_far.push(name);
-            at = match self.below(&so_far) {
-                Ok(found) => found,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    rustix::fs::mkdirat(&at, name, Mode::from_raw_mode(0o755))?;
-                    self.below(&so_far)?
-                }
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(at)
-    }
-
-    fn below(&self, path: &Path) -> io::Result<OwnedFd> {
-        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(rustix::fs::openat2(
-            &self.root,
-            path,
-            DIRECTORY,
-            Mode::empty(),
-            resolve,
-        )?)
     }
 }
 
