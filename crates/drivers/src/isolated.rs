@@ -262,12 +262,13 @@ impl Isolated {
         let mut mounts = vec![HostMount {
             source: config.dirs.shared.clone(),
             target: "/alloc".into(),
-            readonly: false,
+            ..HostMount::default()
         }];
         mounts.extend(config.mounts.iter().map(|mount| HostMount {
             source: mount.host_path.clone(),
             target: mount.task_path.clone(),
             readonly: mount.readonly,
+            ..HostMount::default()
         }));
         if let Some(hosts) = config
             .network
@@ -279,6 +280,7 @@ impl Isolated {
                 source: hosts.clone(),
                 target: "/etc/hosts".into(),
                 readonly: true,
+                ..HostMount::default()
             });
         }
         let devices = config.devices.iter();
@@ -434,14 +436,15 @@ fn user_in(config: &TaskConfig, image: &Image) -> Result<credentials::Credential
 
 /// The task's own directories in a root that does not have them, and how names are resolved.
 fn own_places(config: &TaskConfig) -> Vec<HostMount> {
-    let mount = |source: &Path, target: &str, readonly| HostMount {
+    let own = |source: &Path, target: &str| HostMount {
         source: source.to_owned(),
+        within: Some(config.dirs.task.clone()),
         target: target.into(),
-        readonly,
+        readonly: false,
     };
     let mut places = vec![
-        mount(&config.dirs.local, "/local", false),
-        mount(&config.dirs.secrets, "/secrets", false),
+        own(&config.dirs.local, "/local"),
+        own(&config.dirs.secrets, "/secrets"),
     ];
     let has_hosts = config
         .network
@@ -456,7 +459,12 @@ fn own_places(config: &TaskConfig) -> Vec<HostMount> {
             .iter()
             .any(|mount| mount.task_path == Path::new(file));
         if !given && !own && Path::new(file).is_file() {
-            places.push(mount(Path::new(file), file, true));
+            places.push(HostMount {
+                source: file.into(),
+                target: file.into(),
+                readonly: true,
+                ..HostMount::default()
+            });
         }
     }
     places

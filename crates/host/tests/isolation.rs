@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use caravan_host::{
@@ -34,7 +36,7 @@ fn spec(dir: &Path, user: &str, script: &str) -> Spec {
         mounts: vec![HostMount {
             source: dir.join("alloc"),
             target: "/alloc".into(),
-            readonly: false,
+            ..HostMount::default()
         }],
         hidden: vec!["/private".into()],
         pid_namespace: true,
@@ -53,7 +55,7 @@ fn spec(dir: &Path, user: &str, script: &str) -> Spec {
         process: Process {
             program: "/bin/sh".into(),
             args: vec!["-c".into(), script.into()],
-            env: std::sync::Arc::new(BTreeMap::from([(
+            env: Arc::new(BTreeMap::from([(
                 "PATH".to_owned(),
                 "/usr/bin:/bin".to_owned(),
             )])),
@@ -260,7 +262,7 @@ async fn mounts_lie_in_directories_of_the_host() {
     isolation.mounts.push(HostMount {
         source: dir.path().join("alloc"),
         target: "/usr/share/own".into(),
-        readonly: false,
+        ..HostMount::default()
     });
     std::fs::write(dir.path().join("alloc/shared"), "").expect("written");
     for target in ["/etc/hosts", "/local/link", "/etc/own/file"] {
@@ -268,6 +270,7 @@ async fn mounts_lie_in_directories_of_the_host() {
             source: file.clone(),
             target: target.into(),
             readonly: true,
+            ..HostMount::default()
         });
     }
     let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
@@ -276,4 +279,110 @@ async fn mounts_lie_in_directories_of_the_host() {
     let read = |kind: &str| std::fs::read_to_string(dir.path().join(format!("web.{kind}.0")));
     let said = read("stdout").expect("read") + &read("stderr").expect("read");
     assert_eq!(said, "given\ngiven\nl\ngiven\nshared\nroot");
+}
+
+/// Whatever comes to be in the root while it is furnished, a link leads there at once, and on to the host's files.
+#[tokio::test]
+async fn links_that_are_swapped_meanwhile_lead_nowhere() {
+    if skipped("links_that_are_swapped_meanwhile_lead_nowhere") {
+        return;
+    }
+    let (dir, victim) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut spec = spec(dir.path(), "nobody", "true");
+    let (root, outside) = (dir.path().join("web"), victim.path().to_owned());
+    std::fs::write(dir.path().join("f"), "").unwrap();
+    let isolation = spec.process.isolation.as_mut().unwrap();
+    for target in ["/data/deep/directory", "/data/file"] {
+        isolation.mounts.push(HostMount {
+            source: dir.path().join(if target.ends_with("file") {
+                "f"
+            } else {
+                "alloc"
+            }),
+            target: target.into(),
+            ..HostMount::default()
+        });
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let swaps = {
+        let (root, outside, over) = (root.clone(), outside.clone(), Arc::clone(&over));
+        std::thread::spawn(move || {
+            let (link, place) = (root.join("local/link"), root.join("data"));
+            while !over.load(Ordering::Relaxed) {
+                for name in std::fs::read_dir(&root).unwrap().flatten() {
+                    let to = Path::new("/").join(name.file_name());
+                    let to = to.join(outside.strip_prefix("/").unwrap());
+                    if !name.file_name().as_encoded_bytes().starts_with(b".") {
+                        continue;
+                    }
+                    let _ = std::fs::remove_file(&link);
+                    let _ = std::os::unix::fs::symlink(to, &link);
+                    let _ = std::fs::remove_dir_all(&place);
+                    let _ = std::fs::rename(&link, &place);
+                }
+            }
+        })
+    };
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    for round in 0..20 {
+        let _ = std::fs::remove_file(root.join("data"));
+        spec.id = format!("x{round}");
+        spec.state_file = dir.path().join(format!("private/state{round}"));
+        if let Ok(task) = source.launch(&spec).await {
+            task.wait().await.expect("known");
+        }
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "{round}");
+    }
+    over.store(true, Ordering::Relaxed);
+    swaps.join().unwrap();
+}
+
+/// Directories of the task in a root that is not its own, as with images.
+#[tokio::test]
+async fn what_is_mounted_lies_where_it_should() {
+    if skipped("what_is_mounted_lies_where_it_should") {
+        return;
+    }
+    let (dir, victim) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(victim.path().join("f"), "secret\n").unwrap();
+    let look = "cat /own/f /linked/f";
+    let mut spec = spec(dir.path(), "nobody", look);
+    let task = dir.path().join("task");
+    std::fs::create_dir_all(task.join("real")).unwrap();
+    std::fs::write(task.join("real/f"), "own\n").unwrap();
+    // The host's own links are followed as the host has them.
+    let linked = dir.path().join("linked");
+    std::os::unix::fs::symlink(victim.path(), &linked).unwrap();
+    for path in [victim.path(), dir.path()] {
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path, open).unwrap();
+    }
+    let isolation = spec.process.isolation.as_mut().unwrap();
+    isolation.host.push(HostPath {
+        source: linked,
+        target: "/linked".into(),
+    });
+    isolation.mounts.push(HostMount {
+        source: task.join("own"),
+        within: Some(task.clone()),
+        target: "/own".into(),
+        readonly: true,
+    });
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    std::os::unix::fs::symlink("real", task.join("own")).unwrap();
+    let started = source.launch(&spec).await.expect("starts");
+    started.wait().await.expect("known");
+    let said = std::fs::read_to_string(dir.path().join("web.stdout.0")).unwrap();
+    assert_eq!(said, "own\nsecret\n");
+    for out in [victim.path(), Path::new("../../../../../../../../../etc")] {
+        std::fs::remove_file(task.join("own")).unwrap();
+        std::os::unix::fs::symlink(out, task.join("own")).unwrap();
+        let error = source.launch(&spec).await.expect_err("it leads out");
+        assert!(
+            error
+                .to_string()
+                .contains("at /own: Invalid cross-device link"),
+            "{error}"
+        );
+    }
 }

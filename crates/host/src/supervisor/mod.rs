@@ -18,3 +18,4 @@ mod serve;
 mod spawn;
 pub(crate) mod spec;
 mod tree;
+mod world;
