@@ -83,7 +83,7 @@ pub(crate) async fn make(shared: &Shared, volume: &HostVolume) -> Result<Made, S
 /// Removes a volume. One that this node does not know is gone already.
 pub(crate) async fn remove(shared: &Shared, volume: &HostVolume) -> Result<(), String> {
     match volume.plugin_id.as_str() {
-        MKDIR => match std::fs::remove_dir_all(path_of(&shared.config, volume)?) {
+        MKDIR => match caravan_host::tree::remove(&path_of(&shared.config, volume)?) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(format!("could not remove {}: {error}", volume.host_path));
             }

@@ -472,7 +472,7 @@ fn own_places(config: &TaskConfig) -> Vec<HostMount> {
 
 /// Where the task's root comes together, and of what; empty for each start, as a new container is.
 fn layers(config: &TaskConfig, image: &Image) -> std::io::Result<(PathBuf, Overlay)> {
-    use std::fs::{DirBuilder, remove_dir_all};
+    use std::fs::DirBuilder;
     use std::os::unix::fs::DirBuilderExt;
     let private = &config.dirs.private;
     let base = if private.as_os_str().is_empty() {
@@ -482,7 +482,8 @@ fn layers(config: &TaskConfig, image: &Image) -> std::io::Result<(PathBuf, Overl
     };
     let base = base.join("image");
     if base.exists() {
-        remove_dir_all(&base)?;
+        // The task made what is there.
+        caravan_host::tree::remove(&base)?;
     }
     DirBuilder::new()
         .recursive(true)

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use caravan_driver::TaskDirs;
+use caravan_host::tree;
 use nix::mount::{MntFlags, MsFlags};
 use rustix::fs::{AtFlags, CWD, FileType, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -181,10 +182,9 @@ impl AllocDir {
         }
     }
 
-    /// Removes everything. What is mounted inside is unmounted first, so that nothing outside is touched.
+    /// Removes everything, however deep. What is mounted inside is unmounted, so that nothing outside is touched.
     pub(crate) fn destroy(&self) -> io::Result<()> {
-        unmount_below(&self.root);
-        match fs::remove_dir_all(&self.root) {
+        match tree::remove(&self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
@@ -334,22 +334,6 @@ fn is_mount(path: &Path) -> bool {
 /// Nothing happens to what is no mount.
 fn unmount(path: &Path) {
     let _ = nix::mount::umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW);
-}
-
-/// Unmounts what is mounted in a directory of ours, however deep. Links are not followed.
-fn unmount_below(dir: &Path) {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            continue;
-        }
-        let path = entry.path();
-        // More than one may lie on another.
-        while is_mount(&path) && nix::mount::umount2(&path, MntFlags::MNT_DETACH).is_ok() {}
-        unmount_below(&path);
-    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use std::io;
 mod marks;
 mod pack;
 mod place;
+mod remove;
 mod unpack;
 
 pub use pack::pack;
 pub use place::open;
+pub use remove::remove;
 pub use unpack::{Unpack, unpack};
 
 /// Deeper than programs make directories; a tree that is deeper is somebody's trap.
