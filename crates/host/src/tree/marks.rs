@@ -5,10 +5,11 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
-use tar::Entry;
+use tar::{Entry, EntryType, Header};
 
 /// How extended attributes are named in archives.
 pub(super) const ATTRIBUTE: &str = "SCHILY.xattr.";
+const BLOCK: usize = 512;
 
 /// What an entry says of itself.
 pub(super) struct Marks {
@@ -19,17 +20,13 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// `owners` where this process may give files away; a `layer` has attributes, too.
+    /// `owners` where this process may give files away; attributes are in what stands before an entry of a layer.
     pub(super) fn of(
-        entry: &mut Entry<'_, impl Read>,
+        entry: &Entry<'_, impl Read>,
         owners: bool,
-        layer: bool,
+        before: Option<&[u8]>,
     ) -> io::Result<Self> {
-        let attributes = if layer {
-            attributes(entry)?
-        } else {
-            Vec::new()
-        };
+        let attributes = before.map(attributes).unwrap_or_default();
         let header = entry.header();
         let id = |id: u64| u32::try_from(id).unwrap_or(u32::MAX - 1);
         let owner = match owners {
@@ -88,18 +85,42 @@ impl Marks {
 
 /// The attributes of an entry that an image may set. Those of the kernel's own machinery (of overlays, of security
 /// modules) would say more of the machine than of the file.
-fn attributes(entry: &mut Entry<'_, impl Read>) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let mut found = Vec::new();
-    // One whose value has the byte of a new line in it cannot be read.
-    for extension in entry.pax_extensions()?.into_iter().flatten().flatten() {
-        let name = extension
-            .key()
-            .ok()
-            .and_then(|key| key.strip_prefix(ATTRIBUTE));
-        let Some(name) = name else { continue };
-        if name == "security.capability" || name.starts_with("user.") {
-            found.push((name.to_owned(), extension.value_bytes().to_vec()));
+fn attributes(before: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let all = records(extension(before).unwrap_or_default());
+    let wanted = all.filter_map(|(key, value)| {
+        let name = std::str::from_utf8(key).ok()?.strip_prefix(ATTRIBUTE)?;
+        let wanted = name == "security.capability" || name.starts_with("user.");
+        wanted.then(|| (name.to_owned(), value.to_vec()))
+    });
+    wanted.collect()
+}
+
+/// What is said of the entry besides its header. The crate's own reader takes it for lines, and loses values with the byte
+/// of a new line in them, as capabilities may have it.
+fn extension(mut before: &[u8]) -> Option<&[u8]> {
+    loop {
+        let (header, rest) = before.split_at_checked(BLOCK)?;
+        let header = Header::from_byte_slice(header);
+        let size = usize::try_from(header.entry_size().ok()?).ok()?;
+        match header.entry_type() {
+            EntryType::XHeader => return rest.get(..size),
+            EntryType::XGlobalHeader | EntryType::GNULongName | EntryType::GNULongLink => {
+                before = rest.get(size.checked_next_multiple_of(BLOCK)?..)?;
+            }
+            _ => return None,
         }
     }
-    Ok(found)
+}
+
+/// Each is `length key=value` and a new line; the length is that of all this.
+fn records(mut text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    std::iter::from_fn(move || {
+        let space = text.iter().position(|byte| *byte == b' ')?;
+        let length = std::str::from_utf8(text.get(..space)?).ok()?;
+        let (record, rest) = text.split_at_checked(length.parse().ok()?)?;
+        text = rest;
+        let pair = record.get(space + 1..)?.strip_suffix(b"\n")?;
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        Some((pair.get(..equals)?, pair.get(equals + 1..)?))
+    })
 }

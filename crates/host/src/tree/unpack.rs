@@ -1,6 +1,6 @@
 //! From an archive to a tree.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -46,19 +46,19 @@ pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, 
         made: how.layer.then(BTreeSet::new),
     };
     let (mut bytes, mut count, mut names) = (0_u64, 0_u64, 0_usize);
-    let (read, readable) = (Cell::new(0), Cell::new(MOST_BEFORE));
+    let (read, next) = (Cell::new(0), Cell::new(0));
+    let before = RefCell::default();
     let mut archive = tar::Archive::new(Guarded {
         archive,
         read: &read,
-        readable: &readable,
+        next: &next,
+        before: &before,
     });
     for entry in archive.entries().map_err(TreeError::Archive)? {
         let mut entry = entry.map_err(TreeError::Archive)?;
-        readable.set(
-            read.get()
-                .saturating_add(stored(&entry).map_err(TreeError::Archive)?)
-                .saturating_add(MOST_BEFORE),
-        );
+        let before = before.take();
+        let stored = stored(&entry).map_err(TreeError::Archive)?;
+        next.set(read.get().saturating_add(whole_blocks(stored)));
         let path = plain(&entry.path().map_err(TreeError::Archive)?);
         if path.components().count() > super::DEEPEST {
             return Err(TreeError::TooMuch("directories in each other"));
@@ -82,7 +82,7 @@ pub fn unpack(archive: impl Read, root: &Path, how: &Unpack<'_>) -> Result<u64, 
             return Err(TreeError::TooMuch("bytes"));
         }
         target
-            .put(&path, &mut entry)
+            .put(&path, &mut entry, &before)
             .map_err(TreeError::at(&path))?;
     }
     Ok(bytes)
@@ -96,16 +96,25 @@ fn stored(entry: &Entry<'_, impl Read>) -> io::Result<u64> {
     }
 }
 
+/// What an archive takes for so many bytes.
+fn whole_blocks(bytes: u64) -> u64 {
+    bytes.checked_next_multiple_of(512).unwrap_or(u64::MAX)
+}
+
 /// An archive that is read no further than the entry that is known, and what may stand before the next one.
 struct Guarded<'a, R> {
     archive: R,
     read: &'a Cell<u64>,
-    readable: &'a Cell<u64>,
+    /// Where the entry that is known ends.
+    next: &'a Cell<u64>,
+    /// What was read from there on.
+    before: &'a RefCell<Vec<u8>>,
 }
 
 impl<R: Read> Read for Guarded<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.readable.get().saturating_sub(self.read.get());
+        let (at, next) = (self.read.get(), self.next.get());
+        let left = next.saturating_add(MOST_BEFORE).saturating_sub(at);
         if left == 0 {
             return Err(io::Error::other("a name in it is too long"));
         }
@@ -113,7 +122,12 @@ impl<R: Read> Read for Guarded<'_, R> {
         let count = self
             .archive
             .read(buffer.get_mut(..most).unwrap_or_default())?;
-        self.read.set(self.read.get().saturating_add(count as u64));
+        self.read.set(at.saturating_add(count as u64));
+        let known = usize::try_from(next.saturating_sub(at)).unwrap_or(usize::MAX);
+        let read = buffer.get(..count).unwrap_or_default();
+        self.before
+            .borrow_mut()
+            .extend_from_slice(read.get(known..).unwrap_or_default());
         Ok(count)
     }
 }
@@ -126,8 +140,15 @@ struct Target {
 }
 
 impl Target {
-    fn put(&mut self, path: &Path, entry: &mut Entry<'_, impl Read>) -> io::Result<()> {
-        let marks = Marks::of(entry, self.owners, self.made.is_some())?;
+    /// `before` is what the archive has between the entry before and the content of this one.
+    fn put(
+        &mut self,
+        path: &Path,
+        entry: &mut Entry<'_, impl Read>,
+        before: &[u8],
+    ) -> io::Result<()> {
+        let layer = self.made.is_some();
+        let marks = Marks::of(entry, self.owners, layer.then_some(before))?;
         let kind = entry.header().entry_type();
         let Some(name) = path.file_name() else {
             return Ok(());
@@ -414,11 +435,13 @@ mod tests {
     #[test]
     fn layers_say_what_programs_may_and_no_more() {
         // `cap_net_raw` in the second revision of the format.
+        const LINES: &[u8] = b"\n\n23 SCHILY.xattr.user.x=1\n\0\n";
         const NET_RAW: &[u8] = &[1, 0, 0, 2, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let layer = with_attributes(&[
             ("security.capability", NET_RAW),
             ("user.note", b"kept"),
             ("trusted.overlay.redirect", b"/etc"),
+            ("user.lines", LINES),
         ]);
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("x");
@@ -429,7 +452,12 @@ mod tests {
         let possible = |name: &str, value: &[u8]| {
             rustix::fs::setxattr(&probe, name, value, XattrFlags::empty()).is_ok()
         };
-        for (name, value) in [("security.capability", NET_RAW), ("user.note", b"kept")] {
+        assert_eq!(attribute_of(&path, "user.x"), None);
+        for (name, value) in [
+            ("security.capability", NET_RAW),
+            ("user.note", b"kept"),
+            ("user.lines", LINES),
+        ] {
             if possible(name, value) {
                 assert_eq!(attribute_of(&path, name).as_deref(), Some(value), "{name}");
             } else {
