@@ -43,6 +43,8 @@ pub(super) struct Pass {
     missing: Mutex<Vec<Need>>,
     /// By address; each is kept, so that nothing else comes to lie there.
     known: Mutex<BTreeMap<usize, (Value, Known)>>,
+    /// By address and name of what they are of.
+    made: Mutex<BTreeMap<(usize, &'static str), Value>>,
 }
 
 impl Pass {
@@ -59,6 +61,7 @@ impl Pass {
             strict,
             missing: Mutex::default(),
             known: Mutex::default(),
+            made: Mutex::default(),
         }
     }
 
@@ -96,6 +99,30 @@ impl Pass {
             known.insert(address, (value.clone(), what));
         }
         value
+    }
+
+    /// The value called `name` of what lies at `of` as long as the pass lasts. It is made once: what is remembered stays,
+    /// and a template may ask for it as often as it likes.
+    pub(super) fn once<T>(
+        &self,
+        of: &T,
+        name: &'static str,
+        make: impl FnOnce() -> Value,
+    ) -> Value {
+        let key = (std::ptr::from_ref(of).addr(), name);
+        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = made().get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let value = make();
+            made().insert(key, value.clone());
+            value
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.len()
     }
 
     /// What this very value is of.

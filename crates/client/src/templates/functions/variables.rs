@@ -83,7 +83,7 @@ fn of_known(pass: &Pass, known: &Known, value: &Value, name: &str) -> Answer {
         (Known::Items(of), "Values") => strings(&mut of.items.iter().flatten().map(|pair| pair.1)),
         (Known::Items(_), "Tuples") => tuples(value),
         (Known::Items(of) | Known::Item(of, _) | Known::Whole(of), "Metadata") => {
-            metadata(pass, of.metadata())
+            pass.once(&**of, "Metadata", || metadata(pass, of.metadata()))
         }
         (Known::Items(of) | Known::Item(of, _), "Parent") => whole(pass, of),
         (Known::Item(_, key), "Key") => Value::String(Arc::clone(key)),
@@ -92,8 +92,8 @@ fn of_known(pass: &Pass, known: &Known, value: &Value, name: &str) -> Answer {
         (Known::Metadata(of), "Path") => string(&of.path),
         (Known::Metadata(of), "CreateIndex") => Value::Uint(of.create_index),
         (Known::Metadata(of), "ModifyIndex") => Value::Uint(of.modify_index),
-        (Known::Metadata(of), "CreateTime") => time(pass, of.create_time),
-        (Known::Metadata(of), "ModifyTime") => time(pass, of.modify_time),
+        (Known::Metadata(of), "CreateTime") => time(pass, &of.create_time),
+        (Known::Metadata(of), "ModifyTime") => time(pass, &of.modify_time),
         _ => return of_any(pass, value, name),
     })
 }
@@ -116,25 +116,29 @@ fn of_any(pass: &Pass, value: &Value, name: &str) -> Answer {
 }
 
 fn items(pass: &Pass, of: &Arc<Variable>) -> Value {
-    let each = of.items.iter().flatten().map(|(key, text)| {
-        let known = Known::Item(Arc::clone(of), Arc::from(key.as_str()));
-        (key.clone(), pass.remember(string(text), known))
-    });
-    pass.remember(map(each), Known::Items(Arc::clone(of)))
+    pass.once(&**of, "Items", || {
+        let each = of.items.iter().flatten().map(|(key, text)| {
+            let known = Known::Item(Arc::clone(of), Arc::from(key.as_str()));
+            (key.clone(), pass.remember(string(text), known))
+        });
+        pass.remember(map(each), Known::Items(Arc::clone(of)))
+    })
 }
 
 fn whole(pass: &Pass, of: &Arc<Variable>) -> Value {
-    let all = [
-        ("Namespace", string(of.namespace.as_str())),
-        ("Path", string(&of.path)),
-        ("CreateIndex", Value::Uint(of.create_index)),
-        ("ModifyIndex", Value::Uint(of.modify_index)),
-        ("CreateTime", time(pass, of.create_time)),
-        ("ModifyTime", time(pass, of.modify_time)),
-        ("Items", items(pass, of)),
-    ];
-    let all = all.map(|(name, value)| (name.to_owned(), value));
-    pass.remember(map(all), Known::Whole(Arc::clone(of)))
+    pass.once(&**of, "Parent", || {
+        let all = [
+            ("Namespace", string(of.namespace.as_str())),
+            ("Path", string(&of.path)),
+            ("CreateIndex", Value::Uint(of.create_index)),
+            ("ModifyIndex", Value::Uint(of.modify_index)),
+            ("CreateTime", time(pass, &of.create_time)),
+            ("ModifyTime", time(pass, &of.modify_time)),
+            ("Items", items(pass, of)),
+        ];
+        let all = all.map(|(name, value)| (name.to_owned(), value));
+        pass.remember(map(all), Known::Whole(Arc::clone(of)))
+    })
 }
 
 fn metadata(pass: &Pass, of: VariableMetadata) -> Value {
@@ -142,8 +146,10 @@ fn metadata(pass: &Pass, of: VariableMetadata) -> Value {
     pass.remember(path, Known::Metadata(Arc::new(of)))
 }
 
-fn time(pass: &Pass, at: UnixNanos) -> Value {
-    pass.remember(string(sprig::printed_in_utc(at)), Known::Time)
+fn time(pass: &Pass, at: &UnixNanos) -> Value {
+    pass.once(at, "Time", || {
+        pass.remember(string(sprig::printed_in_utc(*at)), Known::Time)
+    })
 }
 
 fn tuples(value: &Value) -> Value {
@@ -169,5 +175,63 @@ fn below(pass: &Pass, args: &[Value], safe: bool) -> Answer {
     if safe && found.is_empty() {
         pass.miss(need);
     }
-    Ok(list(found.iter().map(|of| metadata(pass, of.clone()))))
+    Ok(list(found.iter().map(|of| {
+        pass.once(of, "Metadata", || metadata(pass, of.clone()))
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::super::data::Data;
+    use super::super::super::pass::Context;
+    use super::*;
+
+    /// Each would be kept to the end of the pass, and a template may ask a million times.
+    #[test]
+    fn asking_again_makes_nothing_new() {
+        let variable = Variable {
+            path: "a".into(),
+            items: Some(BTreeMap::from([("key".into(), "text".into())])),
+            ..Variable::default()
+        };
+        let mut data = Data::default();
+        let all = data::Value::Variables(vec![variable.metadata()]);
+        let need = Need::Variable {
+            path: "a".into(),
+            optional: false,
+        };
+        data.put(need, data::Value::Variable(Arc::new(variable)));
+        data.put(Need::Variables("a".into()), all);
+        let context = Context {
+            env: &BTreeMap::new(),
+            data: &data,
+            denied: &[],
+            files: std::path::Path::new(""),
+            sandboxed: true,
+            addresses: |_| Err(String::new()),
+        };
+        let pass = Pass::new(&context, false);
+        let ask = || {
+            for (name, function) in FUNCTIONS {
+                let answer = function(&pass, &[string("a")]).expect(name);
+                let answer = match &answer {
+                    Value::List(found) => found.first().expect("one").clone(),
+                    other => other.clone(),
+                };
+                for member in ["Metadata", "Parent"] {
+                    let found = super::member(&pass, &answer, member).unwrap_or(Value::Nil);
+                    for time in ["CreateTime", "ModifyTime"] {
+                        let _ = super::member(&pass, &found, time);
+                        let _ = super::member(&pass, &answer, time);
+                    }
+                }
+            }
+            pass.remembered()
+        };
+        let first = ask();
+        assert!(first > 5, "{first}");
+        assert_eq!(ask(), first);
+    }
 }
