@@ -137,7 +137,7 @@ impl Actor {
                 &self.group,
                 self.network_status.as_deref(),
             ),
-            Effect::Withdraw => self.services.withdraw_group(&self.alloc, &self.group),
+            Effect::Withdraw => self.services.withdraw_group(),
             Effect::TearDown => self.tear_down(),
         }
     }
@@ -212,7 +212,7 @@ impl Actor {
             }
             Action::Withdraw => {
                 self.slots.or_default(task.clone()).stop_watching();
-                self.services.withdraw_task(&self.alloc, &self.group, &task);
+                self.services.withdraw_task(&task);
             }
             Action::Stop { timeout } => self.stop_task(task, timeout),
             Action::Clean => self.clean(&task),

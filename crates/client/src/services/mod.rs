@@ -41,7 +41,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 pub(crate) struct Announcer {
     shared: Arc<Shared>,
     runner: Arc<Runner>,
-    /// By workload (task or `group-…`): what is announced.
+    /// By owner, a task or [`GROUP`]: what is announced.
     announced: SmallMap<String, Vec<Announced>>,
     checks: SmallMap<String, Vec<tokio::task::AbortHandle>>,
 }
@@ -54,6 +54,7 @@ struct Announced {
 }
 
 struct Workload<'a> {
+    /// In the ids of its services.
     name: String,
     task: Option<&'a str>,
     services: &'a [Service],
@@ -61,8 +62,13 @@ struct Workload<'a> {
     network: Option<&'a AllocNetworkStatus>,
 }
 
-fn group_workload(group: &TaskGroup) -> String {
-    format!("group-{}", group.name)
+/// The owner of what is the group's: a task can have the name that the group has as a workload, and none has this.
+const GROUP: &str = "";
+
+impl Workload<'_> {
+    fn owner(&self) -> &str {
+        self.task.unwrap_or(GROUP)
+    }
 }
 
 impl Announcer {
@@ -81,9 +87,8 @@ impl Announcer {
         group: &TaskGroup,
         network: Option<&AllocNetworkStatus>,
     ) {
-        let name = group_workload(group);
         let workload = Workload {
-            name,
+            name: format!("group-{}", group.name),
             task: None,
             services: &group.services,
             live: None,
@@ -114,7 +119,7 @@ impl Announcer {
     }
 
     fn announce(&mut self, alloc: &Allocation, group: &TaskGroup, workload: Workload<'_>) {
-        self.stop_checks(&workload.name);
+        self.stop_checks(workload.owner());
         let mut keys = Vec::new();
         for service in workload.services {
             let in_consul = service.is_consul();
@@ -135,7 +140,7 @@ impl Announcer {
         }
         let before = self
             .announced
-            .insert(workload.name, keys.clone())
+            .insert(workload.owner().to_owned(), keys.clone())
             .unwrap_or_default();
         for gone in before.into_iter().filter(|key| !keys.contains(key)) {
             self.forget(gone);
@@ -309,7 +314,7 @@ impl Announcer {
 
     fn start_checks(&mut self, alloc: &Allocation, service: &Service, workload: &Workload<'_>) {
         let in_consul = service.is_consul();
-        let task = workload.task.unwrap_or_default().to_owned();
+        let task = workload.owner().to_owned();
         let id = ServiceRegistration::make_id(
             alloc.id,
             &workload.name,
@@ -356,33 +361,28 @@ impl Announcer {
             };
             handles.push(tokio::spawn(follower.run()).abort_handle());
         }
-        let running = self.checks.or_default(workload.name.clone());
+        let running = self.checks.or_default(workload.owner().to_owned());
         running.extend(handles);
     }
 
-    fn stop_checks(&mut self, workload: &str) {
-        for handle in self.checks.remove(workload).unwrap_or_default() {
+    fn stop_checks(&mut self, owner: &str) {
+        for handle in self.checks.remove(owner).unwrap_or_default() {
             handle.abort();
         }
-        let task = if workload.starts_with("group-") {
-            ""
-        } else {
-            workload
-        };
-        self.runner.checks.forget(task);
+        self.runner.checks.forget(owner);
     }
 
-    pub(crate) fn withdraw_group(&mut self, _alloc: &Allocation, group: &TaskGroup) {
-        self.withdraw(&group_workload(group));
+    pub(crate) fn withdraw_group(&mut self) {
+        self.withdraw(GROUP);
     }
 
-    pub(crate) fn withdraw_task(&mut self, _alloc: &Allocation, _group: &TaskGroup, task: &str) {
+    pub(crate) fn withdraw_task(&mut self, task: &str) {
         self.withdraw(task);
     }
 
-    fn withdraw(&mut self, workload: &str) {
-        self.stop_checks(workload);
-        for gone in self.announced.remove(workload).unwrap_or_default() {
+    fn withdraw(&mut self, owner: &str) {
+        self.stop_checks(owner);
+        for gone in self.announced.remove(owner).unwrap_or_default() {
             self.forget(gone);
         }
     }
@@ -394,20 +394,20 @@ impl Announcer {
         }
         let view = self.runner.view();
         let network = view.network_status.as_deref();
-        for workload in self.announced.keys().cloned().collect::<Vec<_>>() {
-            if workload == group_workload(group) {
+        for owner in self.announced.keys().cloned().collect::<Vec<_>>() {
+            if owner == GROUP {
                 self.announce_group(alloc, group, network);
             } else {
-                let live = self.runner.live(&workload);
-                self.announce_task(alloc, group, &workload, live, network);
+                let live = self.runner.live(&owner);
+                self.announce_task(alloc, group, &owner, live, network);
             }
         }
     }
 
     /// Nothing of the allocation is left.
     pub(crate) fn finish(&mut self) {
-        for workload in self.announced.keys().cloned().collect::<Vec<_>>() {
-            self.withdraw(&workload);
+        for owner in self.announced.keys().cloned().collect::<Vec<_>>() {
+            self.withdraw(&owner);
         }
     }
 }

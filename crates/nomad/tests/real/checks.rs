@@ -67,6 +67,50 @@ fn checks_decide() {
     agent.ok(&["job", "stop", "-purge", "-detach", "checks"]);
 }
 
+/// As a workload the group `g` is called like this task.
+#[test]
+fn services_of_a_task_and_its_group_are_told_apart() {
+    if skipped(
+        "services_of_a_task_and_its_group_are_told_apart",
+        no_agent(),
+    ) {
+        return;
+    }
+    let agent = Agent::start(KEEP);
+    let mut job = shell_job("apart", "service", 1, "exec sleep 3600");
+    let service = |name: &str| {
+        json!([{"Name": name, "Provider": "nomad", "PortLabel": "p", "Checks":
+        [{"Name": name, "Type": "tcp", "Interval": 1_000_000_000, "Timeout": 1_000_000_000}]}])
+    };
+    let group = &mut job["TaskGroups"][0];
+    group["Name"] = json!("g");
+    group["Networks"] = json!([{"Mode": "host", "DynamicPorts": [{"Label": "p"}]}]);
+    group["Services"] = service("of-group");
+    group["Tasks"][0]["Name"] = json!("group-g");
+    group["Tasks"][0]["Services"] = service("of-task");
+    agent.register(&job).expect("registered");
+    let alloc = id(&agent.until_allocations("apart", "running", 1)[0]);
+    let announced = |name: &str| {
+        let found = agent.get(&format!("/v1/service/{name}")).ok()?;
+        (found.as_array()?.len() == 1).then_some(())
+    };
+    until("the task's is announced", || announced("of-task"));
+    until("and looked at", || {
+        checks(&agent, &alloc)?.get("of-task").map(drop)
+    });
+    // The new version announces both anew.
+    job["Meta"] = json!({"version": "2"});
+    agent.register(&job).expect("registered");
+    until("both are announced and looked at", || {
+        let found = checks(&agent, &alloc)?;
+        let both = found.contains_key("of-task") && found.contains_key("of-group");
+        announced("of-task")
+            .and(announced("of-group"))
+            .filter(|()| both)
+    });
+    agent.ok(&["job", "stop", "-purge", "-detach", "apart"]);
+}
+
 /// A page behind a certificate that nobody here trusts.
 #[test]
 fn checks_look_through_tls() {
