@@ -29,7 +29,7 @@ pub(super) fn validate_group(group: &TaskGroup) -> Faults {
             faults.nest(&before, own);
             continue;
         }
-        owned.push(("group", service));
+        owned.push((None, service));
         faults.add_if(
             service.address_mode == address_mode::DRIVER,
             wrong_place(service, "task"),
@@ -52,10 +52,11 @@ pub(super) fn validate_group(group: &TaskGroup) -> Faults {
             );
         }
     }
-    let tasks = group
-        .tasks
-        .iter()
-        .flat_map(|task| task.services.iter().map(|it| (task.name.as_str(), it)));
+    let tasks = group.tasks.iter().flat_map(|task| {
+        task.services
+            .iter()
+            .map(|it| (Some(task.name.as_str()), it))
+    });
     for (owner, service) in owned.into_iter().chain(tasks) {
         let (name, port) = (service.name.as_str(), service.port_label.as_str());
         if !known.insert((owner, name, port)) {
@@ -64,6 +65,7 @@ pub(super) fn validate_group(group: &TaskGroup) -> Faults {
             } else {
                 format!(":{port}")
             };
+            let owner = owner.unwrap_or("group");
             twice.insert(format!("{owner}->{name}{port}"));
         }
         providers.insert(service.provider.as_str());

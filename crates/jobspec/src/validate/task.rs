@@ -49,7 +49,11 @@ pub(super) fn validate(job: &Job, group: &TaskGroup, task: &Task) -> Faults {
 
 fn names(task: &Task, faults: &mut Faults) {
     faults.add_if(task.name.is_empty(), "Missing task name");
-    faults.add_if(task.name == "alloc", "Task cannot be named \"alloc\"");
+    // It names a directory beside that of what tasks share.
+    faults.add_if(
+        ["alloc", ".", ".."].contains(&task.name.as_str()),
+        format!("Task cannot be named {:?}", task.name),
+    );
     faults.add_if(
         task.name.contains(['/', '\\']),
         "Task name cannot include slashes",

@@ -63,11 +63,30 @@ fn services_are_told_apart_by_owner_name_and_port() {
         of_group(&(service("80") + &service("81"))),
         Vec::<String>::new()
     );
-    let own = format!(
-        "service {{\n name = \"a\"\n}}\ntask \"u\" {{\n driver = \"raw_exec\"\n{}}}",
-        service("")
-    );
-    assert_eq!(of_group(&own), Vec::<String>::new());
+    for task in ["u", "group"] {
+        let own = format!(
+            "service {{\n name = \"a\"\n}}\ntask \"{task}\" {{\n driver = \"raw_exec\"\n{}}}",
+            service("")
+        );
+        assert_eq!(of_group(&own), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn names_of_tasks_are_names_of_directories() {
+    let of = |name: &str| {
+        let task = format!("task \"{name}\" {{\n driver = \"raw_exec\"\n}}\n");
+        innermost(&judged(&format!("job \"j\" {{\n group \"g\" {{\n{task}}}\n}}\n")).errors)
+    };
+    for (name, why) in [
+        ("alloc", "Task cannot be named \"alloc\""),
+        (".", "Task cannot be named \".\""),
+        ("..", "Task cannot be named \"..\""),
+        ("a/b", "Task name cannot include slashes"),
+    ] {
+        assert_eq!(of(name).last().map(String::as_str), Some(why), "{name}");
+    }
+    assert_eq!(of("..."), Vec::<String>::new());
 }
 
 #[test]
