@@ -12,8 +12,9 @@ const WORDS: [&str; 9] = [
     "string", "number", "bool", "list", "set", "map", "object", "tuple", "any",
 ];
 
-/// The type that an expression names, or none after telling why it names none.
-pub(crate) fn type_expression(diags: &mut Diags, expr: &Expr, any_allowed: bool) -> Option<Type> {
+/// The type that an expression names, or none after telling why it names none. Only a `constraint` may leave something
+/// open: any type, and attributes of objects that need not be there.
+pub(crate) fn type_expression(diags: &mut Diags, expr: &Expr, constraint: bool) -> Option<Type> {
     let refuse = |diags: &mut Diags, span: Span, detail: String| -> Option<Type> {
         diags.error(span, SUMMARY, detail);
         None
@@ -23,7 +24,7 @@ pub(crate) fn type_expression(diags: &mut Diags, expr: &Expr, any_allowed: bool)
             "string" => Some(Type::Text),
             "number" => Some(Type::Number),
             "bool" => Some(Type::Bool),
-            "any" if any_allowed => Some(Type::Any),
+            "any" if constraint => Some(Type::Any),
             "any" => refuse(
                 diags,
                 word.span,
@@ -70,14 +71,14 @@ pub(crate) fn type_expression(diags: &mut Diags, expr: &Expr, any_allowed: bool)
         return refuse(diags, name.span.to(*open), detail);
     };
     match &*name.text {
-        "list" => Some(Type::List(type_expression(diags, arg, any_allowed)?.into())),
-        "set" => Some(Type::Set(type_expression(diags, arg, any_allowed)?.into())),
-        "map" => Some(Type::Map(type_expression(diags, arg, any_allowed)?.into())),
+        "list" => Some(Type::List(type_expression(diags, arg, constraint)?.into())),
+        "set" => Some(Type::Set(type_expression(diags, arg, constraint)?.into())),
+        "map" => Some(Type::Map(type_expression(diags, arg, constraint)?.into())),
         "tuple" => match &arg.kind {
             ExprKind::Tuple { items, .. } => {
                 let types = items
                     .iter()
-                    .map(|item| type_expression(diags, item, any_allowed));
+                    .map(|item| type_expression(diags, item, constraint));
                 Some(Type::Tuple(types.collect::<Option<_>>()?))
             }
             _ => refuse(
@@ -86,7 +87,7 @@ pub(crate) fn type_expression(diags: &mut Diags, expr: &Expr, any_allowed: bool)
                 "Tuple type constructor requires a list of element types.".to_owned(),
             ),
         },
-        "object" => object_type(diags, arg, any_allowed),
+        "object" => object_type(diags, arg, constraint),
         "optional" => refuse(
             diags,
             name.span,
@@ -101,7 +102,7 @@ pub(crate) fn type_expression(diags: &mut Diags, expr: &Expr, any_allowed: bool)
     }
 }
 
-fn object_type(diags: &mut Diags, arg: &Expr, any_allowed: bool) -> Option<Type> {
+fn object_type(diags: &mut Diags, arg: &Expr, constraint: bool) -> Option<Type> {
     let ExprKind::Object { items, .. } = &arg.kind else {
         let detail = "Object type constructor requires a map whose keys are attribute names and whose values are the \
                       corresponding attribute types.";
@@ -119,12 +120,25 @@ fn object_type(diags: &mut Diags, arg: &Expr, any_allowed: bool) -> Option<Type>
             return None;
         };
         let (value, optional) = match &value.kind {
-            ExprKind::Call { name, args, .. } if &*name.text == "optional" && args.len() == 1 => {
-                (&args[0], true)
+            ExprKind::Call {
+                name, args, open, ..
+            } if &*name.text == "optional" => {
+                let why = match args.as_slice() {
+                    _ if !constraint => "is only for type constraints, not for exact types.",
+                    [] => "requires the attribute type as its argument.",
+                    [_] => "",
+                    _ => "expects only one argument: the attribute type.",
+                };
+                if !why.is_empty() {
+                    let detail = format!("Optional attribute modifier {why}");
+                    diags.error(name.span.to(*open), SUMMARY, detail);
+                    return None;
+                }
+                (args.first()?, true)
             }
             _ => (value, false),
         };
-        let of = type_expression(diags, value, any_allowed)?;
+        let of = type_expression(diags, value, constraint)?;
         types.insert(name.clone(), (of, optional));
     }
     Some(Type::Object(types))
