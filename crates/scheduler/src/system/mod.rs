@@ -143,11 +143,9 @@ impl SystemRun<'_> {
             ..Outcome::default()
         };
         let (mut told, mut destructive) = (Vec::new(), Vec::new());
-        for alloc in buckets.update.iter().chain(&buckets.reconnecting) {
-            let returned = buckets
-                .reconnecting
-                .iter()
-                .any(|other| other.id == alloc.id);
+        let updated = buckets.update.iter().map(|alloc| (alloc, false));
+        let returned = buckets.reconnecting.iter().map(|alloc| (alloc, true));
+        for (alloc, returned) in updated.chain(returned) {
             match self.in_place(alloc, job, group, returned) {
                 InPlace::Told(updated) => told.push(*updated),
                 InPlace::AsItIs => outcome.in_place += 1,
