@@ -20,6 +20,11 @@ pub(crate) const LABEL_NODE: &str = "com.hashicorp.nomad.node_id";
 /// The container that owns an allocation's network namespace, in `NetworkIsolation::labels`.
 pub(crate) const SANDBOX: &str = "docker_sandbox_container_id";
 
+/// Whether a mode names the namespace of another container.
+pub(super) fn is_anothers(mode: &str) -> bool {
+    mode.starts_with("container:")
+}
+
 /// `<task>-<alloc id>`.
 pub(crate) fn container_name(config: &TaskConfig) -> String {
     format!("{}-{}", config.name.replace('/', "_"), config.alloc_id)
@@ -34,7 +39,7 @@ pub(crate) fn body(
     sources: &Sources,
 ) -> Result<ContainerCreateBody, DriverError> {
     let network_mode = network_mode(config, task);
-    let shares_network = network_mode.starts_with("container:");
+    let shares_network = is_anothers(&network_mode);
     let mut exposed: Vec<String> = Vec::new();
     if !shares_network {
         exposed = published.bindings.keys().cloned().collect();
@@ -113,7 +118,7 @@ fn network_mode(config: &TaskConfig, task: &DockerConfig) -> String {
 
 /// Whether the container is in the network of another one, of its allocation's or one that the job names.
 pub(super) fn shares_network(config: &TaskConfig, task: &DockerConfig) -> bool {
-    network_mode(config, task).starts_with("container:")
+    is_anothers(&network_mode(config, task))
 }
 
 fn labels(
@@ -164,7 +169,7 @@ fn networking(task: &DockerConfig, network_mode: &str) -> Option<NetworkingConfi
         || !none(&task.ipv6_address)
         || !none(&task.mac_address)
         || !task.network_aliases.is_empty();
-    if special || network_mode.starts_with("container:") || !asked {
+    if special || is_anothers(network_mode) || !asked {
         return None;
     }
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -192,7 +197,7 @@ fn host_config(
     mounts: Mounts,
 ) -> Result<HostConfig, DriverError> {
     check_privileges(config, task, plugin)?;
-    let shares_network = network_mode.starts_with("container:");
+    let shares_network = is_anothers(&network_mode);
     let (memory, memory_reservation) = memory(config, task)?;
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use caravan_driver::{DriverError, TaskConfig};
 
+use super::create::is_anothers;
 use super::options::{DockerConfig, PluginConfig};
 use crate::caps::{self, plain};
 
@@ -36,7 +37,7 @@ pub(super) fn check_privileges(
             )));
         }
         // Another container's namespace only within the allocation.
-        if mode.starts_with("container:") && !mode.ends_with(&format!("-{}", config.alloc_id)) {
+        if is_anothers(mode) && !mode.ends_with(&format!("-{}", config.alloc_id)) {
             return Err(DriverError::fatal(format!(
                 "{name} {mode:?} names a container of another allocation"
             )));
