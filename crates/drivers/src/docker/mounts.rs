@@ -24,7 +24,7 @@ pub(crate) fn mounts(
     sources: &Sources,
 ) -> Result<Mounts, DriverError> {
     let mut out = Mounts {
-        binds: standard_binds(config, plugin),
+        binds: standard_binds(config, plugin, sources),
         mounts: Vec::new(),
     };
     if !task.volume_driver.is_empty() && !plugin.volumes.enabled {
@@ -68,20 +68,26 @@ pub(crate) fn mounts(
     Ok(out)
 }
 
-fn standard_binds(config: &TaskConfig, plugin: &PluginConfig) -> Vec<String> {
+/// The directories that every container has, and where.
+fn standard(config: &TaskConfig) -> [(&Path, &str); 3] {
     let dirs = &config.dirs;
+    [
+        (dirs.shared.as_path(), "/alloc"),
+        (&dirs.local, "/local"),
+        (&dirs.secrets, "/secrets"),
+    ]
+}
+
+fn standard_binds(config: &TaskConfig, plugin: &PluginConfig, sources: &Sources) -> Vec<String> {
     let label = match plugin.volumes.selinuxlabel.as_str() {
         "" => String::new(),
         label => format!(":{label}"),
     };
-    [
-        (&dirs.shared, "/alloc"),
-        (&dirs.local, "/local"),
-        (&dirs.secrets, "/secrets"),
-    ]
-    .into_iter()
-    .map(|(host, inside)| format!("{}:{inside}{label}", host.display()))
-    .collect()
+    let binds = standard(config).map(|(path, inside)| {
+        let host = sources.name_of(path).display();
+        format!("{host}:{inside}{label}")
+    });
+    binds.to_vec()
 }
 
 /// `src:dst[:mode]`; a relative source lies in the task's directory.
@@ -114,8 +120,8 @@ fn volume_bind(
     })
 }
 
-/// What the task mounts of its own allocation, by path, and whether it is made where it is not there. Operators who allow
-/// every path of the host are asked for none.
+/// What the container gets of its own allocation, by path, and whether it is made where it is not there. Where operators
+/// allow every path of the host, a look at these would keep nobody from anything.
 pub(super) fn own_sources(
     config: &TaskConfig,
     task: &DockerConfig,
@@ -133,10 +139,11 @@ pub(super) fn own_sources(
     let binds = binds
         .filter(|block| block.kind == "bind")
         .map(|block| (block.source.as_str(), false));
-    volumes
+    let named = volumes
         .chain(binds)
-        .map(|(source, make)| Ok((allowed_source(config, plugin, source)?, make)))
-        .collect()
+        .map(|(source, make)| Ok((allowed_source(config, plugin, source)?, make)));
+    let standard = standard(config).map(|(path, _)| Ok((path.to_owned(), false)));
+    standard.into_iter().chain(named).collect()
 }
 
 /// A path of the host that this task may see: below its allocation, or any when volumes are enabled.
@@ -146,9 +153,8 @@ fn allowed_source(
     source: &str,
 ) -> Result<PathBuf, DriverError> {
     let path = normal(&config.dirs.task.join(source));
-    if plugin.volumes.enabled
-        || is_tasks(&path, &config.dirs.alloc_root) && stays(&path, &config.dirs.alloc_root)
-    {
+    let root = root_of(&path, &config.dirs.alloc_root);
+    if plugin.volumes.enabled || root.is_some_and(|root| is_tasks(&root) && stays(&path, &root)) {
         return Ok(path);
     }
     Err(refused(source))
@@ -160,27 +166,26 @@ pub(super) fn refused(source: &str) -> DriverError {
     ))
 }
 
-/// Whether it is a directory of tasks, or in one: what the agent keeps lies beside those, under names with a dot.
-fn is_tasks(path: &Path, root: &Path) -> bool {
-    let first = path
-        .strip_prefix(root)
-        .ok()
-        .and_then(|below| below.components().next());
-    first.is_some_and(|name| !name.as_os_str().as_encoded_bytes().starts_with(b"."))
+/// The directory of a task, or of all of them, that a path is or lies in: no link leads out of that.
+pub(super) fn root_of(path: &Path, alloc_root: &Path) -> Option<PathBuf> {
+    let first = path.strip_prefix(alloc_root).ok()?.components().next()?;
+    Some(alloc_root.join(first))
 }
 
-/// Links inside the allocation must not lead out of it.
+/// What the agent keeps lies beside those, under names with a dot.
+fn is_tasks(root: &Path) -> bool {
+    root.file_name()
+        .is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Links inside the root must not lead out of it.
 fn stays(path: &Path, root: &Path) -> bool {
-    let mut existing = path;
-    loop {
-        if let Ok(real) = existing.canonicalize() {
-            return root.canonicalize().is_ok_and(|root| real.starts_with(root));
-        }
-        match existing.parent() {
-            Some(parent) => existing = parent,
-            None => return false,
-        }
-    }
+    let Ok(root) = root.canonicalize() else {
+        // Nothing is there yet.
+        return true;
+    };
+    let real = path.ancestors().find_map(|path| path.canonicalize().ok());
+    real.is_some_and(|real| real.starts_with(root))
 }
 
 /// Without `.` and `..`, by text alone.
@@ -319,15 +324,25 @@ mod tests {
         };
         let inside = format!("{}/web/local/data:/x:ro", dir.path().display());
         assert_eq!(bind("local/data", &closed).expect("inside"), inside);
+        // Another task, and one that is not there yet.
+        assert!(bind("../db/local", &closed).is_ok());
         std::os::unix::fs::symlink("/etc", dir.path().join("web/local/etc")).expect("linked");
+        for (link, to) in [("kept", "../../.kept-web"), ("beside", "../../db/secrets")] {
+            std::fs::create_dir_all(dir.path().join("web/local").join(to)).expect("made");
+            let link = dir.path().join("web/local").join(link);
+            std::os::unix::fs::symlink(to, link).expect("linked");
+        }
         for source in [
             "/etc",
             "../../etc",
             "local/../../../etc",
             "local/etc",
             "local/etc/ssl",
+            "local/kept",
+            "local/kept/volumes",
+            "local/beside",
             "..",
-            "../.kept/web",
+            "../.kept-web",
         ] {
             let err = bind(source, &closed).expect_err(source).to_string();
             assert_eq!(

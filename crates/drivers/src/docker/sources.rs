@@ -1,4 +1,4 @@
-//! Where the directories that a task mounts of its own allocation really are. The engine opens them by name, and a task
+//! Where the directories that a container gets of its own allocation really are. The engine opens them by name, and a task
 //! beside it may put a link to the host's files there between our look and the engine's: so it is given names that stay.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Holds what this task mounts of its allocation. An engine that does not see what this agent mounts (one elsewhere,
+    /// Holds what this container gets of its allocation. An engine that does not see what this agent mounts (one elsewhere,
     /// or an agent without root) is given the paths as they are.
     pub(super) async fn hold(
         connection: &Connection,
@@ -55,7 +55,11 @@ impl Sources {
     }
 }
 
-fn hold(root: &Path, place: &Path, wanted: Vec<(PathBuf, bool)>) -> Result<Sources, DriverError> {
+fn hold(
+    alloc_root: &Path,
+    place: &Path,
+    wanted: Vec<(PathBuf, bool)>,
+) -> Result<Sources, DriverError> {
     let fail = |path: &Path, error: std::io::Error| match error.kind() {
         ErrorKind::CrossesDevices => mounts::refused(&path.display().to_string()),
         _ => DriverError::recoverable(format!("cannot mount {}: {error}", path.display())),
@@ -63,8 +67,13 @@ fn hold(root: &Path, place: &Path, wanted: Vec<(PathBuf, bool)>) -> Result<Sourc
     let mut held = Held::below(place).map_err(|error| fail(place, error))?;
     let mut names = BTreeMap::new();
     for (path, make) in wanted {
-        let below = path.strip_prefix(root).unwrap_or(&path);
-        let name = held.hold(root, below, make);
+        let root = mounts::root_of(&path, alloc_root).unwrap_or_else(|| alloc_root.to_owned());
+        if make {
+            // Of a task that comes later. Nobody else makes anything here.
+            let _ = std::fs::create_dir(&root);
+        }
+        let below = path.strip_prefix(&root).unwrap_or(&path);
+        let name = held.hold(&root, below, make);
         names.insert(path.clone(), name.map_err(|error| fail(&path, error))?);
     }
     Ok(Sources {

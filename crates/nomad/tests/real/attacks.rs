@@ -609,7 +609,7 @@ fn containers_do_not_get_what_is_the_hosts() {
             "volumes are not enabled",
         ),
         (
-            json!({"volumes": ["../.kept:/x"]}),
+            json!({"volumes": ["../.kept-t:/x"]}),
             "volumes are not enabled",
         ),
         (json!({"runtime": "other"}), "runtime"),

@@ -352,6 +352,64 @@ fn mounted_while_swapped(agent: &Agent, name: &str, mounts: &Value, swaps: &Valu
     said
 }
 
+/// What every container gets: a task beside it that mounts its directory can put links there before it starts again.
+#[test]
+fn containers_get_their_own_directories_only() {
+    let test = "containers_get_their_own_directories_only";
+    if skipped(test, crate::support::no_agent().or_else(no_docker)) {
+        return;
+    }
+    let agent = Agent::start("");
+    let outside = outside(&agent);
+    let before = seen(&outside);
+    let there = outside.display();
+    let container = |name: &str, config: Value| {
+        let mut task = task_of(&mut shell_job("", "batch", 1, "")).take();
+        task["Name"] = json!(name);
+        task["Driver"] = json!("docker");
+        task["Config"] = config;
+        task["Config"]["image"] = json!("redis:4.0");
+        task["Config"]["command"] = json!("sh");
+        task
+    };
+    // By paths of the host and by ways to what the agent keeps.
+    for (name, to) in [
+        ("host", format!("{there}")),
+        ("agents", "../.kept-t".into()),
+    ] {
+        let links = format!(
+            "until [ -e /t/local/ran ]; do sleep 0.1; done; cd /t; mv local was; ln -s {to} local; touch /alloc/data/set; \
+             exec sleep 3600"
+        );
+        let look = "touch /local/ran; until [ -e /alloc/data/set ]; do sleep 0.1; done; \
+                    cat /local/f; ls -a /local; touch /local/written; exit 1";
+        let mut job = shell_job(name, "batch", 1, "");
+        let group = &mut job["TaskGroups"][0];
+        group["RestartPolicy"] =
+            json!({"Attempts": 1, "Mode": "fail", "Interval": 86_400 * SECOND, "Delay": 0});
+        let mut links = container(
+            "links",
+            json!({"args": ["-c", links], "volumes": ["../t:/t"]}),
+        );
+        links["Lifecycle"] = json!({"Hook": "prestart", "Sidecar": true});
+        group["Tasks"] = json!([container("t", json!({"args": ["-c", look]})), links]);
+        agent.register(&job).expect("registered");
+        let alloc = agent.until_allocations(name, "failed", 1).remove(0);
+        let said = agent.nomad(&["alloc", "logs", "-task", "t", &id(&alloc)]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!(said.matches("ran\n").count(), 1, "it ran once: {said}");
+        assert!(
+            !said.contains(SECRET) && !said.contains("volumes"),
+            "{said}"
+        );
+        let events = alloc["TaskStates"]["t"].to_string();
+        assert!(events.contains("cannot mount host path"), "{events}");
+        let kept = agent.path(&format!("data/alloc/{}/.kept-t/written", id(&alloc)));
+        assert!(!kept.exists());
+    }
+    assert_eq!(seen(&outside), before);
+}
+
 /// One that nobody swaps is what the container has, made where it is not there; nothing of it is left with the agent.
 #[test]
 fn containers_mount_directories_and_files_of_their_allocation() {
@@ -373,7 +431,7 @@ fn containers_mount_directories_and_files_of_their_allocation() {
     assert_eq!(said, "a file\na file\nclosed\n");
     let mounts = std::fs::read_to_string("/proc/mounts").expect("read");
     assert!(
-        !mounts.contains(&format!("{alloc}/.kept/t/volumes")),
+        !mounts.contains(&format!("{alloc}/.kept-t/volumes")),
         "{mounts}"
     );
 }
