@@ -208,6 +208,42 @@ async fn signals_and_execs_reach_the_container() {
     clean(&driver, &id).await;
 }
 
+/// One that listens no longer has gone, whether or not it could still send.
+#[tokio::test]
+async fn a_command_ends_with_who_listens_to_it() {
+    let test = "a_command_ends_with_who_listens_to_it";
+    let Some(driver) = docker(test, json!({})).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let config = shell(&scratch, "echo up; while true; do sleep 0.1; done");
+    let id = config.task_id.clone();
+    driver.start_task(config).await.expect("starts");
+    let (io, input, mut output) = ExecIo::pair();
+    let request = ExecRequest {
+        command: ["sh", "-c", "while true; do echo more; done"]
+            .map(String::from)
+            .to_vec(),
+        ..ExecRequest::default()
+    };
+    let running = {
+        let (driver, id) = (Arc::clone(&driver), id.clone());
+        tokio::spawn(async move { driver.exec_task_streaming(&id, request, io).await })
+    };
+    assert!(output.recv().await.is_some());
+    drop(output);
+    assert!(running.await.expect("joined").is_err());
+    let name = format!("web-{}", scratch.alloc_id());
+    until("the command has ended", || {
+        let top = Command::new("docker").args(["top", &name]).output();
+        let top = top.expect("docker runs").stdout;
+        !String::from_utf8_lossy(&top).contains("echo more")
+    })
+    .await;
+    drop(input);
+    clean(&driver, &id).await;
+}
+
 #[tokio::test]
 async fn another_agent_takes_over_without_losing_or_doubling_a_line() {
     let test = "another_agent_takes_over_without_losing_or_doubling_a_line";

@@ -132,29 +132,33 @@ pub(crate) async fn streaming(
         input: from_caller,
         output: to_caller,
     } = io;
-    tokio::select! {
-        result = forward(frames, to_caller) => {
-            result?;
-            exit_code(docker, &id).await
-        }
-        () = feed(docker, &id, input, from_caller) => {
-            kill(docker, &id).await;
-            Err(DriverError::other("exec: the caller has gone"))
-        }
+    // Who listens no longer has gone, as has who sends nothing any more.
+    let listens = tokio::select! {
+        listens = forward(frames, to_caller) => listens?,
+        () = feed(docker, &id, input, from_caller) => false,
+    };
+    if listens {
+        return exit_code(docker, &id).await;
     }
+    kill(docker, &id).await;
+    Err(DriverError::other("exec: the caller has gone"))
 }
 
-async fn forward(mut frames: Output, to: mpsc::Sender<ExecOutputFrame>) -> Result<(), DriverError> {
+/// Whether the caller listened to the end.
+async fn forward(
+    mut frames: Output,
+    to: mpsc::Sender<ExecOutputFrame>,
+) -> Result<bool, DriverError> {
     while let Some(frame) = frames.next().await {
         let frame = match frame.map_err(|err| failed(&err))? {
             LogOutput::StdErr { message } => ExecOutputFrame::Stderr(message.to_vec()),
             other => ExecOutputFrame::Stdout(other.into_bytes().to_vec()),
         };
         if to.send(frame).await.is_err() {
-            return Ok(());
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Ends only when the caller has gone.
