@@ -244,6 +244,38 @@ async fn a_command_ends_with_who_listens_to_it() {
     clean(&driver, &id).await;
 }
 
+/// As at each restart of a task: nobody waits for the engine to be done with the last container.
+#[tokio::test]
+async fn a_container_takes_the_place_of_one_that_is_being_removed() {
+    let test = "a_container_takes_the_place_of_one_that_is_being_removed";
+    let Some(driver) = docker(test, json!({})).await else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let name = format!("web-{}", scratch.alloc_id());
+    for round in 0..5 {
+        let mut config = shell(&scratch, "exec sleep 3600");
+        config.task_id = format!("{}/{round}", config.task_id);
+        let id = config.task_id.clone();
+        let removing = Command::new("docker").args(["rm", "-f", &name]).spawn();
+        let mut removing = removing.expect("docker runs");
+        if round > 0 {
+            let marked = || {
+                let shown = Command::new("docker")
+                    .args(["inspect", "-f", "{{.State.Status}}", &name])
+                    .output();
+                shown.is_ok_and(|shown| shown.stdout == b"removing\n" || shown.stdout.is_empty())
+            };
+            until("it is being removed", marked).await;
+        }
+        driver.start_task(config).await.expect("starts");
+        removing.wait().expect("ended");
+        if round == 4 {
+            clean(&driver, &id).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_agent_takes_over_without_losing_or_doubling_a_line() {
     let test = "another_agent_takes_over_without_losing_or_doubling_a_line";

@@ -1,13 +1,16 @@
 //! From a task to a running container, and what of it can be reached.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    WaitContainerOptionsBuilder,
 };
 use caravan_driver::{DriverError, DriverNetwork, TaskConfig};
+use futures::StreamExt;
 
 use super::connection::Connection;
 use super::image::Image;
@@ -15,6 +18,9 @@ use super::options::{DockerConfig, PluginConfig};
 use super::ports::Published;
 use super::sources::Sources;
 use super::{create, is_transient, names, words};
+
+/// Longer than the engine takes to remove a container.
+const REMOVAL: Duration = Duration::from_secs(30);
 
 /// Creates the container; a leftover of the same name is removed first.
 async fn create(
@@ -92,7 +98,7 @@ pub(super) async fn run(
     Ok((id, driver_network(&found, task, published.port_map)))
 }
 
-/// Removes a container by force, with its volumes.
+/// Removes a container by force, with its volumes. Its name is free then.
 pub(super) async fn remove(engine: &bollard::Docker, id: &str) {
     let options = RemoveContainerOptionsBuilder::new()
         .force(true)
@@ -103,6 +109,16 @@ pub(super) async fn remove(engine: &bollard::Docker, id: &str) {
         | Err(Error::DockerResponseServerError {
             status_code: 404, ..
         }) => {}
+        // It is being removed already, as that of a task's last run may be.
+        Err(Error::DockerResponseServerError {
+            status_code: 409, ..
+        }) => {
+            let options = WaitContainerOptionsBuilder::new()
+                .condition("removed")
+                .build();
+            let mut removed = engine.wait_container(id, Some(options));
+            let _ = tokio::time::timeout(REMOVAL, removed.next()).await;
+        }
         Err(err) => {
             tracing::warn!(container = %id, err = %words(&err), "the container was not removed")
         }
