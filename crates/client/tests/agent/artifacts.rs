@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use caravan_model::{Artifact, ClientStatus};
 
-use crate::support::{Servers, alloc, client, events, id, is, logs, messages, own, shell};
+use crate::support::{Servers, alloc, client, events, folder, id, is, logs, messages, own, shell};
 
 /// Serves a script, after `refusals` answers that it is not there yet; counts what it is asked.
 fn site(refusals: usize) -> (String, Arc<AtomicUsize>) {
@@ -45,7 +45,7 @@ fn artifact(source: String, dest: &str) -> Artifact {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_runs_what_was_fetched_and_fetches_it_once() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let (address, asked) = site(0);
     let mut tasks = shell("sh local/bin/run; [ -e local/again ] || { touch local/again; exit 1; }");
@@ -69,7 +69,7 @@ async fn a_task_runs_what_was_fetched_and_fetches_it_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_fetch_counts_for_the_restart_policy() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let (address, _) = site(1);
     let mut tasks = shell("sh local/run");
@@ -87,7 +87,7 @@ async fn a_failed_fetch_counts_for_the_restart_policy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_outside_fails_at_once() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell("true");
     tasks[0].artifacts = vec![artifact("http://127.0.0.1:1/x".into(), "../../../x")];

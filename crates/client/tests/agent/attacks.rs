@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use caravan_http::Op;
 use caravan_model::{ClientStatus, Template};
 
-use crate::support::{Servers, alloc, alloc_dir, ask, client, id, is, messages, own, shell};
+use crate::support::{
+    Servers, alloc, alloc_dir, ask, client, folder, id, is, messages, own, shell,
+};
 
 const SECRET: &str = "what no task may see";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_endpoints_never_leave_the_allocation() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     servers.want(alloc(
         own(),
@@ -123,7 +125,7 @@ async fn templates_read_and_write_inside_only() {
         of("x".into(), "", "../../out"),
         of("x".into(), "", "../other/local/out"),
     ] {
-        let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+        let (servers, dir) = (Servers::new(), folder());
         let client = client(&servers, dir.path(), true).await;
         let mut tasks = shell("true");
         tasks[0].templates = vec![template.clone()];
@@ -148,7 +150,7 @@ async fn templates_read_and_write_inside_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_is_not_written_through_a_link() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let outside = dir.path().join("victim");
     std::fs::write(&outside, "untouched").unwrap();

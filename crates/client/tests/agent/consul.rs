@@ -8,7 +8,9 @@ use caravan_client::ConsulConfig;
 use caravan_model::{ClientStatus, Duration, Service, ServiceCheck, Template};
 use serde_json::Value;
 
-use crate::support::{Servers, alloc, client_with, id, is, logs, own, shell, until, until_logs};
+use crate::support::{
+    Servers, alloc, client_with, folder, id, is, logs, own, shell, until, until_logs,
+};
 
 /// Method, path and body of each request.
 type Requests = Arc<Mutex<Vec<(String, String, String)>>>;
@@ -103,7 +105,7 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_a_script_check_and_a_key() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let (address, requests) = consul();
     let client = client_with(&servers, dir.path(), |config| {
         config.dev = true;
@@ -186,7 +188,7 @@ async fn a_service_a_script_check_and_a_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_have_tokens_of_both() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let (address, requests) = consul();
     let client = client_with(&servers, dir.path(), |config| {
         config.dev = true;
@@ -267,7 +269,7 @@ async fn tasks_have_tokens_of_both() {
 /// What is made for a task alone is made once, also when the agent starts anew under it, and so are its secrets known.
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let (address, requests) = consul();
     let start = || {
         let address = format!("http://{address}");

@@ -5,7 +5,8 @@ use std::time::Duration;
 use caravan_model::{ClientStatus, Identity};
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until, until_logs,
+    Servers, alloc, alloc_dir, client, folder, id, is, logs, messages, own, shell, until,
+    until_logs,
 };
 
 fn identity(name: &str, env: bool, file: bool) -> Identity {
@@ -19,7 +20,7 @@ fn identity(name: &str, env: bool, file: bool) -> Identity {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_and_variables_hold_identities() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell(
         "cat secrets/nomad_token; echo; cat local/a; echo; echo $NOMAD_TOKEN $NOMAD_TOKEN_aws",
@@ -38,7 +39,7 @@ async fn files_and_variables_hold_identities() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn identities_are_renewed_before_they_end() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     servers.set(|known| known.identity_life = Some(Duration::from_secs(2)));
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell(

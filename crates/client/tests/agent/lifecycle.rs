@@ -4,8 +4,8 @@ use caravan_model::{ClientStatus, Duration, Lifecycle, Task, TaskPhase};
 use serde_json::json;
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, client_with, events, id, is, logs, messages, own, shell,
-    task, until, until_logs, with_group,
+    Servers, alloc, alloc_dir, client, client_with, events, folder, id, is, logs, messages, own,
+    shell, task, until, until_logs, with_group,
 };
 
 fn named(name: &str, script: &str) -> Task {
@@ -29,7 +29,7 @@ const LOOP: &str = "while true; do sleep 0.05; done";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hooks_run_in_their_order() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let note = |name: &str| format!("echo {name} >> $NOMAD_ALLOC_DIR/data/order");
     let wait = |name: &str| {
@@ -74,7 +74,7 @@ async fn hooks_run_in_their_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_prestart_keeps_the_main_task_from_starting() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     servers.want(alloc(
         own(),
@@ -96,7 +96,7 @@ async fn a_failed_prestart_keeps_the_main_task_from_starting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_the_leader_is_the_end_of_all() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut leader = named("leader", "exit 0");
     leader.leader = true;
@@ -112,7 +112,7 @@ async fn the_end_of_the_leader_is_the_end_of_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signals_delays_and_timeouts_of_a_stop() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell(&format!(
         "trap 'echo quit' QUIT; trap '' INT TERM; echo up; {LOOP}"
@@ -153,7 +153,7 @@ async fn signals_delays_and_timeouts_of_a_stop() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_ends_after_its_longest_run() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let limited = with_group(alloc(own(), "batch", shell(LOOP)), |group| {
         group.max_run_duration = Some(Duration::from_millis(300))
@@ -177,7 +177,7 @@ async fn a_group_ends_after_its_longest_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_is_a_file() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut tasks =
         shell("cat local/in/put; echo; echo $NOMAD_META_who-$NOMAD_META_WHO-$NOMAD_META_none-");
@@ -202,7 +202,7 @@ async fn a_payload_is_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_must_not_run_without_servers_is_stopped() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     servers.set(|known| known.beat = std::time::Duration::from_millis(200));
     let client = client_with(&servers, dir.path(), |config| config.dev = true).await;
     let lonely = with_group(

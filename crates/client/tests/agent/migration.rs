@@ -6,8 +6,8 @@ use std::sync::Arc;
 use caravan_model::{AllocId, Allocation, ClientStatus, EphemeralDisk};
 
 use crate::support::{
-    Known, Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until_logs,
-    with_group,
+    Known, Servers, alloc, alloc_dir, client, folder, id, is, logs, messages, own, shell,
+    until_logs, with_group,
 };
 
 /// An allocation that takes the place of one elsewhere.
@@ -43,7 +43,7 @@ fn archive() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_comes_before_the_tasks_and_nothing_else_does() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     servers.set(|known| known.data = Some(archive()));
     let client = client(&servers, dir.path(), true).await;
     servers.want(successor("cat $NOMAD_ALLOC_DIR/data/kept local/deep/mine; ls secrets $NOMAD_ALLOC_DIR/logs | grep -c planted || true"));
@@ -59,7 +59,7 @@ async fn data_comes_before_the_tasks_and_nothing_else_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_data_it_starts_and_says_so() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     for damaged in [None, Some(archive()[..3000].to_vec())] {
         servers.set(|known| known.data = damaged);
@@ -134,7 +134,7 @@ async fn keeps_data_over_a_restart(servers: &Arc<Servers>, dir: &Path, previous:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_tasks_made_of_moved_data_outlives_the_agent() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let previous = AllocId::from_u128(own() ^ 1);
     let writes = shell("mkdir local/deep; echo mine > local/deep/mine");
     servers.want(alloc(own() ^ 1, "batch", writes));
@@ -151,7 +151,7 @@ async fn what_tasks_made_of_moved_data_outlives_the_agent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_tasks_made_of_fetched_data_outlives_the_agent() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let from = tempfile::tempdir().unwrap();
     let deep = from.path().join("t/local/deep");
     std::fs::create_dir_all(&deep).unwrap();

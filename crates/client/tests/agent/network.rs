@@ -11,8 +11,8 @@ use caravan_model::{
 };
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client_with, id, is, logs, messages, own, shell, skipped, until,
-    until_logs,
+    Servers, alloc, alloc_dir, client_with, folder, id, is, logs, messages, own, shell, skipped,
+    until, until_logs,
 };
 
 const PLUGINS: &str = "/usr/lib/cni";
@@ -82,7 +82,7 @@ async fn a_bridge_with_a_mapped_port() {
     if cannot("a_bridge_with_a_mapped_port") {
         return;
     }
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let bridge = |config: &mut caravan_client::ClientConfig| {
         config.dev = true;
         config.bridge_network_name = "caravantest0".into();
@@ -174,7 +174,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     if cannot("none_is_a_network_of_nothing_and_outlives_the_agent") {
         return;
     }
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let first = client_with(&servers, dir.path(), |_| {}).await;
     let script = "tail -n +3 /proc/net/dev | cut -d: -f1; while [ -e local/again ]; do sleep 0.05; done; while [ ! -e local/end ]; do sleep 0.05; done; touch local/again; exit 1";
     servers.want(networked(
@@ -211,7 +211,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_not_there_fails_the_allocation() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client_with(&servers, dir.path(), |config| {
         config.dev = true;
         config.cni_config_dir = dir.path().join("cni");

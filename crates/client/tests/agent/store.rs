@@ -2,11 +2,13 @@
 
 use caravan_model::{ClientStatus, TaskPhase};
 
-use crate::support::{Servers, alloc, alloc_dir, client, client_with, id, is, logs, own, shell};
+use crate::support::{
+    Servers, alloc, alloc_dir, client, client_with, folder, id, is, logs, own, shell,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_database_is_put_aside() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let state = dir.path().join("client");
     for (number, damage) in [&b"not a database at all, but quite long"[..], b""]
         .iter()
@@ -41,7 +43,7 @@ async fn a_damaged_database_is_put_aside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_was_cut_off_is_put_aside() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let first = client(&servers, dir.path(), false).await;
     servers.want(alloc(own(), "batch", shell("true")));
     servers
@@ -70,7 +72,7 @@ async fn a_database_that_was_cut_off_is_put_aside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_allocation_whose_directory_is_gone_ends() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let first = client(&servers, dir.path(), false).await;
     servers.want(alloc(
         own(),
@@ -102,7 +104,7 @@ async fn a_full_disk_fails_tasks_and_not_the_node() {
     if !nix::unistd::geteuid().is_root() {
         return crate::support::skipped("a_full_disk_fails_tasks_and_not_the_node", "needs root");
     }
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let small = dir.path().join("alloc");
     std::fs::create_dir(&small).unwrap();
     let none: Option<&str> = None;

@@ -511,3 +511,26 @@ pub(crate) fn messages(alloc: &Allocation, task: &str) -> Vec<String> {
         .map(|event| event.display_message().to_string())
         .collect()
 }
+
+/// A folder for a client. What is mounted in it goes with it, however the test ends.
+pub(crate) struct Folder(tempfile::TempDir);
+
+pub(crate) fn folder() -> Folder {
+    Folder(tempfile::tempdir().unwrap())
+}
+
+impl Folder {
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for point in points.filter(|point| Path::new(point).starts_with(self.path())) {
+            let _ = nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}

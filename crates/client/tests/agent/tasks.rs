@@ -5,12 +5,12 @@ use caravan_model::{Allocation, ClientStatus, TaskPhase};
 use serde_json::json;
 
 use crate::support::{
-    Servers, alloc, ask, client, events, id, is, logs, own, shell, task, until, until_logs,
+    Servers, alloc, ask, client, events, folder, id, is, logs, own, shell, task, until, until_logs,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_task_runs_and_is_told_of() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     servers.until("a ready node", |known| known.ready).await;
     servers.want(alloc(
@@ -52,7 +52,7 @@ async fn a_batch_task_runs_and_is_told_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_task_restarts_and_fails() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     servers.want(alloc(
         own(),
@@ -78,7 +78,7 @@ async fn a_failing_task_restarts_and_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_is_restarted_signalled_and_stopped() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let script = "trap 'echo usr1' USR1; echo up; while true; do sleep 0.05; done";
     servers.want(alloc(own(), "service", shell(script)));
@@ -119,7 +119,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_outlives_the_agent_and_is_taken_up_again() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let first = client(&servers, dir.path(), false).await;
     let node = first.node_id();
     servers.want(alloc(

@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use caravan_model::{ChangeScript, ClientStatus, Template};
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, id, is, logs, messages, own, shell, until, until_logs,
+    Servers, alloc, alloc_dir, client, folder, id, is, logs, messages, own, shell, until,
+    until_logs,
 };
 
 fn template(text: &str, dest: &str) -> Template {
@@ -29,7 +30,7 @@ fn variable(servers: &Servers, path: &str, pairs: &[(&str, &str)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_and_variables_are_rendered_before_the_start() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     variable(
         &servers,
@@ -78,7 +79,7 @@ async fn files_and_variables_are_rendered_before_the_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_waits_for_what_its_template_needs() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell("cat local/conf");
     tasks[0].templates = vec![template(
@@ -110,7 +111,7 @@ async fn a_task_waits_for_what_its_template_needs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_signals_runs_a_script_or_restarts() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     for path in ["signal", "script", "restart", "noop"] {
         variable(&servers, path, &[("v", "1")]);
@@ -181,7 +182,7 @@ async fn a_change_signals_runs_a_script_or_restarts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_followed_by_an_agent_that_came_back() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let first = client(&servers, dir.path(), false).await;
     variable(&servers, "v", &[("v", "1")]);
     let mut tasks =
@@ -211,7 +212,7 @@ async fn changes_are_followed_by_an_agent_that_came_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_in_environment_configuration_and_templates() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     variable(&servers, "db/main", &[("user", "ada"), ("word", "x y")]);
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell(
@@ -240,7 +241,7 @@ async fn secrets_are_in_environment_configuration_and_templates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_not_there_fails_the_task() {
-    let (servers, dir) = (Servers::new(), tempfile::tempdir().unwrap());
+    let (servers, dir) = (Servers::new(), folder());
     let client = client(&servers, dir.path(), true).await;
     let mut tasks = shell("true");
     tasks[0].secrets = vec![caravan_model::Secret {
