@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use caravan_driver::{Driver, DriverError, Started};
 use caravan_model::{Allocation, Job, TaskEvent, task_event};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Message;
 use super::actor::Actor;
@@ -24,6 +24,8 @@ pub(super) struct Slot {
     preparing: Option<AbortHandle>,
     watches: Watches,
     watching: Vec<AbortHandle>,
+    /// What is done after its last run.
+    cleaning: Option<JoinHandle<()>>,
 }
 
 impl Slot {
@@ -190,15 +192,21 @@ impl Actor {
         let Some(driver) = self.shared.drivers.get(&spec.driver).cloned() else {
             return;
         };
-        let Some(prepared) = self.slots.or_default(task.clone()).prepared.take() else {
+        let slot = self.slots.or_default(task.clone());
+        let Some(prepared) = slot.prepared.take() else {
             return;
         };
+        let cleaning = slot.cleaning.take();
         let (runner, inbox) = (Arc::clone(&self.runner), self.inbox.clone());
         let store = self.shared.store.clone();
         let id = self.alloc.id;
         tokio::spawn(async move {
             let task_id = prepared.config.task_id.clone();
             let env = Some(prepared.env);
+            // What is left of the last run has names that this one takes: a container, a cgroup.
+            if let Some(cleaning) = cleaning {
+                let _ = cleaning.await;
+            }
             let started = driver.start_task(prepared.config).await;
             if let Ok(started) = &started {
                 let stored = NewHandle {
@@ -286,11 +294,12 @@ impl Actor {
         };
         self.runner.samples.ended(task);
         self.runner.set_live(task, None);
-        tokio::spawn(async move {
+        let cleaning = tokio::spawn(async move {
             if let Err(error) = live.driver.destroy_task(&live.task_id, true).await {
                 tracing::debug!(task = live.task_id, %error, "an ended task cannot be cleaned up");
             }
         });
+        self.slots.or_default(task.to_owned()).cleaning = Some(cleaning);
     }
 }
 

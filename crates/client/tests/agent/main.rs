@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod attacks;
+mod cleaning;
 mod consul;
 mod identities;
 mod lifecycle;

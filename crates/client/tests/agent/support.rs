@@ -11,6 +11,7 @@ use caravan_client::link::{
     ServiceUpdate, SignedIdentity, WantedIdentity, What,
 };
 use caravan_client::{Client, ClientConfig, LinkError, ServerLink};
+use caravan_driver::Driver;
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
 use caravan_http::{Answer, Api, ApiError, ApiRequest, Body, ByteStream, Op};
@@ -371,6 +372,16 @@ pub(crate) async fn client_with(
     dir: &Path,
     change: impl FnOnce(&mut ClientConfig),
 ) -> Arc<Client> {
+    client_driving(servers, dir, change, |driver| driver).await
+}
+
+/// The same, with another driver in the place of `raw_exec`.
+pub(crate) async fn client_driving(
+    servers: &Arc<Servers>,
+    dir: &Path,
+    change: impl FnOnce(&mut ClientConfig),
+    instead: impl FnOnce(Arc<dyn Driver>) -> Arc<dyn Driver>,
+) -> Arc<Client> {
     let mut config = ClientConfig::new("node", dir);
     config.network_interface = "lo".into();
     // What ended is looked at, however full this machine's disk is.
@@ -389,6 +400,8 @@ pub(crate) async fn client_with(
     )));
     let mut drivers = Drivers::builtin(&settings, supervisors).unwrap();
     drivers.retain(|name, _| name == "raw_exec" || name == "mock_driver");
+    let raw = drivers.remove("raw_exec").unwrap();
+    drivers.insert("raw_exec".into(), instead(raw));
     Client::start(config, Arc::clone(servers) as Arc<dyn ServerLink>, drivers)
         .await
         .unwrap()
