@@ -12,12 +12,7 @@ use super::options::Gc;
 use super::words;
 
 /// Looks once. Containers of other agents do not carry this node's label and are never seen.
-pub(crate) async fn sweep(
-    docker: &Docker,
-    node_id: &str,
-    gc: &Gc,
-    tracked: &BTreeSet<String>,
-) {
+pub(crate) async fn sweep(docker: &Docker, node_id: &str, gc: &Gc, tracked: &BTreeSet<String>) {
     let filter = HashMap::from([("label".to_owned(), vec![format!("{LABEL_NODE}={node_id}")])]);
     let options = ListContainersOptionsBuilder::new()
         // Those of ended tasks may be kept on purpose.
