@@ -93,16 +93,16 @@ impl SystemRun<'_> {
         let waiting = mine()
             .filter(|alloc| !alloc.is_healthy() && !alloc.is_unhealthy())
             .count();
-        let promoted = self.part_of(group).is_some_and(|part| part.promoted);
+        let part = self.part_of(group);
         let placed = mine().filter(|alloc| alloc.is_canary()).count();
-        if update.canary > 0 && !promoted && job.version != 0 && destructive > 0 {
+        // One that began without canaries, when there was nothing to replace, never waits for them.
+        let tried = part.is_some_and(|part| part.promoted || part.desired_canaries == 0);
+        if update.canary > 0 && !tried && job.version != 0 && destructive > 0 {
             let all = i64::try_from(destructive + placed).unwrap_or(0);
             let wanted = (update.canary * all + 99) / 100;
-            let desired = self
-                .part_of(group)
-                .map_or(wanted.min(update.max_parallel), |part| {
-                    part.desired_canaries
-                });
+            let desired = part.map_or(wanted.min(update.max_parallel), |part| {
+                part.desired_canaries
+            });
             let missing = usize::try_from(desired).unwrap_or(0).saturating_sub(placed);
             return (missing.min(destructive), Some(Canaries { desired }));
         }
