@@ -76,6 +76,7 @@ impl EvalRun {
 
     /// Decides what to do on this snapshot.
     pub fn step(&mut self, state: &State, settings: &Settings) -> Step {
+        self.heed_type(state);
         if !accepts(&self.eval.r#type, &self.eval.triggered_by) {
             self.seen = state.index();
             let why = format!(
@@ -101,7 +102,6 @@ impl EvalRun {
         }
         let plan = std::mem::take(&mut decision.plan);
         self.last = decision;
-        self.last.plan.annotations.clone_from(&plan.annotations);
         if let Some(last) = create.last() {
             self.next_eval = last.id;
         }
@@ -114,6 +114,16 @@ impl EvalRun {
         }
         self.planned = plan.node_allocation.values().map(Vec::len).sum();
         Step::Submit { plan, create }
+    }
+
+    /// The stop of a job is left to the scheduler of services, whatever the job is. Where the job was registered again
+    /// before, what it wants is for its own scheduler to say.
+    fn heed_type(&mut self, state: &State) {
+        let key = JobKey::new(self.eval.namespace.clone(), self.eval.job_id.clone());
+        let live = state.job(&key).filter(|job| !job.stop);
+        if let Some(job) = live.filter(|job| job.r#type != self.eval.r#type) {
+            Arc::make_mut(&mut self.eval).r#type.clone_from(&job.r#type);
+        }
     }
 
     /// Takes in what became of the submitted plan.

@@ -21,6 +21,32 @@ fn a_system_job_runs_on_every_node_and_follows_new_ones() {
     assert!(world.live("sys").is_empty());
 }
 
+/// A stop is evaluated as if the job were a service, which is all the same for as long as it is stopped.
+#[test]
+fn a_job_that_was_registered_again_before_its_stop_was_looked_at_is_what_it_is() {
+    let late = |id: &str| Evaluation {
+        id: EvalId::from_u128(77),
+        namespace: "default".into(),
+        job_id: id.into(),
+        r#type: job_type::SERVICE.to_owned(),
+        triggered_by: trigger::JOB_DEREGISTER.to_owned(),
+        priority: 50,
+        status: EvalStatus::Pending,
+        ..Evaluation::default()
+    };
+    let mut world = World::new(3);
+    world.store(job("sys", job_type::SYSTEM, 1));
+    world.evaluate_all(vec![late("sys")]);
+    assert!(world.names("sys").iter().all(|name| name == "sys.g[0]"));
+    assert_eq!(world.live("sys").len(), 3);
+    assert_eq!(world.last_eval("sys").r#type, job_type::SYSTEM);
+
+    world.register(job("sum", job_type::BATCH, 1));
+    world.clients("sum", ClientStatus::Complete);
+    world.evaluate_all(vec![late("sum")]);
+    assert_eq!(world.allocs("sum").len(), 1, "done is done");
+}
+
 #[test]
 fn a_changed_system_job_replaces_within_max_parallel() {
     let mut world = World::new(3);
