@@ -54,7 +54,6 @@ fn roll_back(state: &State, job: &Job, now: UnixNanos) -> (String, Option<Arc<Jo
     }
     let reverted = Job {
         stable: false,
-        version: job.version + 1,
         version_tag: None,
         submit_time: now,
         ..Job::clone(stable)

@@ -73,13 +73,10 @@ fn permitted(call: &Call) -> Result<DeploymentId, ApiError> {
 
 async fn carry_out(call: &Call, command: Result<Command, decide::DeploymentError>) -> Answered {
     let command = command.map_err(|error| ApiError::internal(error.to_string()))?;
+    let reverted = reverted_to(&command);
     let applied = call.propose(command).await?;
     let eval_id = applied.changes.iter().find_map(|change| match change {
         Change::Eval(eval) if !eval.is_terminal() => Some(eval.id),
-        _ => None,
-    });
-    let reverted = applied.changes.iter().find_map(|change| match change {
-        Change::Job(job) if job.job_modify_index == applied.index => Some(job.version),
         _ => None,
     });
     let answer = DeploymentUpdateResponse {
@@ -90,6 +87,16 @@ async fn carry_out(call: &Call, command: Result<Command, decide::DeploymentError
         index: applied.index,
     };
     Answer::json(&answer, Meta::write(applied.index))
+}
+
+/// The version that the job goes back to: the one that the description names, not the new one made of it.
+fn reverted_to(command: &Command) -> Option<u64> {
+    match command {
+        Command::UpdateDeploymentStatus { job, .. } | Command::SetAllocHealth { job, .. } => {
+            job.as_ref().map(|job| job.version)
+        }
+        _ => None,
+    }
 }
 
 pub(super) async fn fail(call: &Call) -> Answered {

@@ -154,7 +154,7 @@ pub(super) fn promote(
             group.require_progress_by = Timestamp::from(now) + group.progress_deadline;
         }
     }
-    if promoted_all {
+    if promoted_all && row.status == DeploymentStatus::Running {
         deployment_description::RUNNING.clone_into(&mut row.status_description);
     }
     row.modify_time = now;

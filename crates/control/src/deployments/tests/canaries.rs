@@ -40,6 +40,20 @@ fn canaries_wait_for_users_who_did_not_ask_for_auto_promotion() {
 }
 
 #[test]
+fn a_paused_rollout_is_called_paused_also_when_its_canaries_are_promoted() {
+    let id = deployment_id(WATCHED);
+    let mut cluster = rollout(|group| group.desired_canaries = 1);
+    let alloc = place(&mut cluster, 1, canary);
+    cluster.tell(alloc, ClientStatus::Running, Some(true));
+    let command = cluster.with_ids(|state, now, ids| pause(state, id, true, now, ids));
+    cluster.apply(command.expect("it goes on"));
+    let command = cluster.with_ids(|state, now, ids| promote(state, id, Vec::new(), now, ids));
+    cluster.apply(command.expect("it is paused, not ended"));
+    assert!(row(&cluster).task_groups["web"].promoted);
+    assert_eq!(row(&cluster).status_description, "Deployment is paused");
+}
+
+#[test]
 fn canaries_that_were_healthy_and_are_gone_are_not_promoted() {
     let promoting = |group: &mut DeploymentState| {
         group.auto_promote = true;

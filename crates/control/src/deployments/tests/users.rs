@@ -31,6 +31,10 @@ fn a_user_fails_pauses_and_resumes() {
     let command = cluster
         .with_ids(|state, now, ids| fail(state, id, now, ids))
         .expect("it goes on");
+    assert!(
+        matches!(&command, Command::UpdateDeploymentStatus { job: Some(job), .. } if job.version == 0),
+        "callers are told the version that the description names"
+    );
     cluster.apply(command);
     assert_eq!(
         row(&cluster).status_description,
