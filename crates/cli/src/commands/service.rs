@@ -164,6 +164,10 @@ fn info(context: &mut Context) -> Outcome {
         return Ok(0);
     }
     let mut services = list(&found).to_vec();
+    if services.is_empty() {
+        context.ui.out("No service registrations found");
+        return Ok(0);
+    }
     services.sort_by(|a, b| a.str("JobID").cmp(b.str("JobID")));
     let address = |one: &Value| format!("{}:{}", one.str("Address"), one.int("Port"));
     if context.verbose() {
