@@ -150,3 +150,20 @@ fn the_log_is_exported() {
     let error = refused(&other, &["monitor", "export", "-on-disk"]);
     assert!(error.contains("log_file is not configured"), "{error}");
 }
+
+#[test]
+fn a_system_job_is_rescheduled_by_job_restart() {
+    if skipped("a_system_job_is_rescheduled_by_job_restart", no_agent()) {
+        return;
+    }
+    let agent = Agent::start("");
+    let mut job = shell_job("everywhere", "system", 1, "exec sleep 600");
+    job["Update"] = serde_json::json!({"MaxParallel": 0});
+    job["TaskGroups"][0]["ReschedulePolicy"] = Value::Null;
+    agent.register(&job).expect("registered");
+    let before = agent.until_allocations("everywhere", "running", 1);
+    let told = agent.ok(&["job", "restart", "-yes", "-reschedule", "everywhere"]);
+    assert!(told.contains("Job restarted successfully!"), "{told}");
+    let after = agent.until_allocations("everywhere", "running", 1);
+    assert_ne!(before[0]["ID"], after[0]["ID"]);
+}

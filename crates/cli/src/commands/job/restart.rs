@@ -299,10 +299,9 @@ fn reschedule(
             .get(&format!("/v1/allocation/{watched}"), query())
             .doing(format!("Failed to retrieve allocation {watched:?}"))?;
         if replacement.is_empty() {
-            let next = now.str("NextAllocation");
-            if !next.is_empty() {
-                replacement = next.to_owned();
-                let next = context.id(next);
+            replacement = replacement_of(api, found, &now)?;
+            if !replacement.is_empty() {
+                let next = context.id(&replacement);
                 context.ui.out(&format!("    Allocation {short:?} replaced by {next:?}, waiting for {next:?} to start running"));
                 continue;
             }
@@ -329,4 +328,22 @@ fn reschedule(
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// The id of what took an allocation's place, empty while nothing did. Allocations of system jobs are not
+/// linked to each other: there it is what came later under the same name on the same node.
+fn replacement_of(api: &Api, found: &FoundJob, alloc: &Value) -> Result<String, Failure> {
+    let next = alloc.str("NextAllocation");
+    if !next.is_empty() || alloc.at("Job").str("Type") != "system" {
+        return Ok(next.to_owned());
+    }
+    let allocs = api
+        .get(&found.path("/allocations"), found.query())
+        .doing("Error retrieving allocations")?;
+    let later = json::list(&allocs).iter().find(|other| {
+        other.str("NodeID") == alloc.str("NodeID")
+            && other.str("Name") == alloc.str("Name")
+            && other.int("CreateIndex") > alloc.int("CreateIndex")
+    });
+    Ok(later.map_or("", |other| other.str("ID")).to_owned())
 }
