@@ -5,7 +5,7 @@ use gotmpl::TemplateError;
 /// The message of a failed template.
 pub(super) fn words(source: &str, error: &TemplateError, type_name: &str) -> String {
     match error {
-        TemplateError::MissingKey { key } => no_field(source, key, type_name),
+        TemplateError::MissingKey { key } => no_field(source, key, type_name, type_name),
         TemplateError::Lex { line, message, .. } | TemplateError::Parse { line, message, .. } => {
             format!("template: :{line}: {message}")
         }
@@ -21,7 +21,7 @@ pub(super) fn words(source: &str, error: &TemplateError, type_name: &str) -> Str
         TemplateError::Exec(message) => match message.strip_prefix("can't evaluate field ") {
             Some(rest) => {
                 let (key, kind) = rest.split_once(" in type ").unwrap_or((rest, type_name));
-                no_field(source, key, kind)
+                no_field(source, key, kind, type_name)
             }
             None => message.clone(),
         },
@@ -29,10 +29,16 @@ pub(super) fn words(source: &str, error: &TemplateError, type_name: &str) -> Str
     }
 }
 
-/// A field that a type does not have.
-fn no_field(source: &str, key: &str, type_name: &str) -> String {
+/// A field that a type does not have; `kind` is the root's type or, of other values, what is known of theirs.
+fn no_field(source: &str, key: &str, kind: &str, root: &str) -> String {
     let (at, chain) = chain(source, key);
     let (line, column) = place(source, at);
+    let direct = chain.matches('.').count() == 1;
+    let type_name = match (direct, kind) {
+        (true, "list") => root,
+        (true, kind) => kind.strip_prefix("[]").unwrap_or(kind),
+        (false, kind) => kind,
+    };
     format!(
         "template: :{line}:{column}: executing \"\" at <{chain}>: can't evaluate field {key} in type {type_name}"
     )
@@ -106,6 +112,15 @@ mod tests {
         };
         assert_eq!(mistake("{{.Nope}}"), error("1:2", ".Nope"));
         assert_eq!(mistake("a\n{{.Job.Nope}}"), error("2:6", ".Job.Nope"));
+    }
+
+    #[test]
+    fn a_list_and_its_elements_have_types_of_their_own() {
+        let value = json!([{"ID": "a"}]);
+        let mistake = |source: &str| render(source, &value, "[]*api.Allocation").unwrap_err();
+        assert!(mistake("{{.Nope}}").ends_with("in type []*api.Allocation"));
+        let each = mistake("{{range .}}{{.Nope}}{{end}}");
+        assert!(each.ends_with("in type *api.Allocation"), "{each}");
     }
 
     #[test]
