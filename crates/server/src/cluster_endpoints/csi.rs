@@ -3,6 +3,7 @@
 use super::host_volumes;
 use crate::admission::error_text;
 use crate::endpoints::{Answered, Call};
+use caravan_http::page::page_filter;
 use caravan_http::{Answer, ApiError, Meta, Op};
 use caravan_model::*;
 use caravan_state::Table;
@@ -67,6 +68,7 @@ pub(super) fn list_by_type(call: &Call) -> Answered {
         "host" => host_volumes::list(call),
         "csi" => {
             call.caller.need_csi_list(call.request.namespace())?;
+            page_filter(&call.request.options)?;
             call.tables(&NO_ROWS, &[Table::CsiVolumes])
         }
         "" => Answer::json(&NO_ROWS, Meta::none()),
@@ -83,7 +85,7 @@ fn plugins(call: &Call) -> Answered {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "CSIVolumeRegisterRequest", rename_all = "PascalCase")]
 struct VolumesRequest {
     volumes: Option<Vec<CsiVolume>>,
 }
@@ -127,7 +129,7 @@ struct Snapshots {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "CSISnapshotCreateRequest", rename_all = "PascalCase")]
 struct SnapshotsRequest {
     snapshots: Option<Vec<serde_json::Value>>,
 }
