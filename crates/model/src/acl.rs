@@ -20,7 +20,7 @@ pub const ACLS_DISABLED: &str = "acls-disabled";
 
 /// A secret and what it allows.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLToken", rename_all = "PascalCase")]
 pub struct AclToken {
     /// How long it lives from its creation; used only when no time is given.
     #[serde(rename = "ExpirationTTL", with = "shape::duration_text")]
@@ -126,7 +126,7 @@ pub struct AclTokenRole {
 
 /// Rules under a name.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLPolicy", rename_all = "PascalCase")]
 pub struct AclPolicy {
     /// Its name.
     pub name: String,
@@ -196,7 +196,7 @@ pub struct JobAcl {
 
 /// Policies under a name, for tokens.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLRole", rename_all = "PascalCase")]
 pub struct AclRole {
     /// Its id.
     #[serde(rename = "ID")]

@@ -25,7 +25,7 @@ pub mod bind_type {
 
 /// A way to sign in.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLAuthMethod", rename_all = "PascalCase")]
 pub struct AclAuthMethod {
     /// How long the tokens it makes live.
     #[serde(rename = "MaxTokenTTL", with = "shape::duration_text")]
@@ -154,7 +154,7 @@ pub struct AclAuthMethodConfig {
 
 /// A rule that gives those who sign in a role or a policy.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLBindingRule", rename_all = "PascalCase")]
 pub struct AclBindingRule {
     /// Its id.
     #[serde(rename = "ID")]
@@ -214,7 +214,7 @@ pub struct AclBindingRuleListStub {
 
 /// Body of `POST /v1/acl/oidc/auth-url`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLOIDCAuthURLRequest", rename_all = "PascalCase")]
 pub struct OidcAuthUrlRequest {
     /// The method.
     pub auth_method_name: String,
@@ -236,7 +236,7 @@ pub struct OidcAuthUrlResponse {
 
 /// Body of `POST /v1/acl/oidc/complete-auth`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLOIDCCompleteAuthRequest", rename_all = "PascalCase")]
 pub struct OidcCompleteAuthRequest {
     /// The method.
     pub auth_method_name: String,
@@ -255,7 +255,7 @@ pub struct OidcCompleteAuthRequest {
 
 /// Body of `POST /v1/acl/login`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "ACLLoginRequest", rename_all = "PascalCase")]
 pub struct LoginRequest {
     /// The method.
     pub auth_method_name: String,

@@ -342,7 +342,7 @@ pub struct EvaluationCount {
 
 /// Body of `DELETE /v1/evaluations`: ids or a filter, not both.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "EvalDeleteRequest", rename_all = "PascalCase")]
 pub struct EvaluationDeleteRequest {
     /// Which.
     #[serde(rename = "EvalIDs", with = "shape::nullable")]

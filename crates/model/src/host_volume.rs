@@ -124,7 +124,7 @@ pub struct HostVolumeListStub {
 
 /// Body of creating or registering a host volume.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "HostVolumeCreateRequest", rename_all = "PascalCase")]
 pub struct HostVolumeRequest {
     /// The volume.
     pub volume: Option<HostVolume>,

@@ -125,7 +125,7 @@ pub struct JobValidateResponse {
 
 /// Asks to read a job file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "JobsParseRequest", rename_all = "PascalCase")]
 pub struct JobParseRequest {
     #[serde(rename = "JobHCL")]
     pub job_hcl: String,
@@ -223,7 +223,7 @@ pub struct JobStabilityResponse {
 
 /// Names a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "TagVersionRequest", rename_all = "PascalCase")]
 pub struct JobTagRequest {
     pub version: u64,
     pub description: String,

@@ -94,7 +94,7 @@ impl Node {
 
 /// Body of `POST /v1/node/:id/drain`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "NodeUpdateDrainRequest", rename_all = "PascalCase")]
 pub struct NodeDrainRequest {
     /// The node; the path wins.
     #[serde(rename = "NodeID")]
@@ -110,7 +110,7 @@ pub struct NodeDrainRequest {
 
 /// Body of `POST /v1/node/:id/eligibility`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "NodeUpdateEligibilityRequest", rename_all = "PascalCase")]
 pub struct NodeEligibilityRequest {
     /// The node; wins over the path.
     #[serde(rename = "NodeID")]

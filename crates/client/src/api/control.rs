@@ -69,7 +69,7 @@ pub(super) fn restart(runner: &Runner, request: &ApiRequest) -> Result<Answer, A
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "AllocSignalRequest", rename_all = "PascalCase")]
 struct SignalRequest {
     task: String,
     signal: String,
@@ -124,7 +124,7 @@ async fn signal_task(runner: &Runner, task: &str, signal: &str) -> Result<(), St
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename = "AllocPauseRequest", rename_all = "PascalCase")]
 struct PauseRequest {
     schedule_state: String,
 }

@@ -230,7 +230,7 @@ pub(super) async fn eligibility(call: &Call) -> Answered {
 }
 
 pub(super) async fn drain(call: &Call) -> Answered {
-    let body: NodeDrainRequest = call.request.json()?;
+    let body: NodeDrainRequest = call.request.json_from("api")?;
     let node = named(call, call.request.param("id"))?;
     let now = clock::now();
     let (mut update, evals) = drain_update(

@@ -10,7 +10,7 @@ use caravan_state::JobKey;
 use std::sync::Arc;
 
 pub(in super::super) async fn plan(call: &Call) -> Answered {
-    let body: JobPlanRequest = call.request.json()?;
+    let body: JobPlanRequest = call.request.json_from("api")?;
     let api_job = super::register::job_of_request(call, body.job, &body.namespace)?;
     if api_job.id.as_ref().is_none_or(|id| id.is_empty()) {
         return Err(ApiError::bad_request("Job must have a valid ID"));

@@ -61,7 +61,7 @@ pub(super) fn check_region(call: &Call, job: &ApiJob) -> Result<(), ApiError> {
 }
 
 pub(in super::super) async fn register(call: &Call) -> Answered {
-    let body: JobRegisterRequest = call.request.json()?;
+    let body: JobRegisterRequest = call.request.json_from("api")?;
     let api_job = job_of_request(call, body.job, &body.namespace)?;
     if api_job.id.is_none() {
         return Err(ApiError::bad_request("Job ID hasn't been provided"));
@@ -245,14 +245,14 @@ fn size_text(bytes: usize) -> String {
 }
 
 pub(in super::super) fn validate(call: &Call) -> Answered {
-    let body: JobValidateRequest = call.request.json()?;
+    let body: JobValidateRequest = call.request.json_from("api")?;
     let job = job_of_request(call, body.job, &body.namespace)?;
     let judged = admission::validation(&call.state, &call.shared.config, job)?;
     Answer::json(&judged, Meta::none())
 }
 
 pub(in super::super) fn parse(call: &Call) -> Answered {
-    let body: JobParseRequest = call.request.json()?;
+    let body: JobParseRequest = call.request.json_from("api")?;
     if body.job_hcl.is_empty() {
         return Err(ApiError::bad_request("Job spec is empty"));
     }

@@ -79,7 +79,7 @@ fn check_total(job: &Job, most: i64) -> Result<(), ApiError> {
 }
 
 pub(in super::super) async fn scale(call: &Call) -> Answered {
-    let body: ScalingRequest = call.request.json()?;
+    let body: ScalingRequest = call.request.json_from("api")?;
     let key = call.job_key();
     if body
         .target

@@ -90,7 +90,7 @@ pub(in super::super) async fn stable(call: &Call) -> Answered {
 }
 
 pub(in super::super) async fn tag(call: &Call) -> Answered {
-    let body: JobTagRequest = call.request.json()?;
+    let body: JobTagRequest = call.request.json_from("api")?;
     let name = call.request.param("name").to_owned();
     let tag = JobVersionTag {
         name: name.clone(),
