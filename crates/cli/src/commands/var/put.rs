@@ -6,11 +6,13 @@ use crate::command::{COMMAND, Command, UI, VERBOSE};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::flags::{switch, text};
+use crate::format::counted;
 use crate::hostfiles::read_or_stdin;
 use crate::json::{Fields, plain};
 use crate::specfile;
 use caravan_sdk::{Method, Query};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 pub(super) const SPEC: Command = Command {
     name: "var put",
@@ -66,6 +68,12 @@ fn run(context: &mut Context) -> Outcome {
     }
     one_namespace(context)?;
     let variable = assemble(context, &args)?;
+    let warnings = awkward_keys(&args);
+    if !warnings.is_empty() {
+        let count = counted(warnings.len(), "warning");
+        let text = format!("Variable Warnings:\n{count}:\n\n{}\n", warnings.join("\n"));
+        context.ui.warn(&text);
+    }
     let path = variable.str("Path").to_owned();
     if path.is_empty() {
         return Err(context.usage("A path must be given"));
@@ -147,6 +155,23 @@ fn assemble(context: &Context, args: &[String]) -> Result<Value, Failure> {
     Ok(variable)
 }
 
+/// What is said of keys among the arguments that templates cannot write as a field.
+fn awkward_keys(args: &[String]) -> Vec<String> {
+    let keys = args.iter().skip(1).filter_map(|arg| arg.split_once('='));
+    keys.filter_map(|(key, _)| {
+        let awkward = |c: &char| !(c.is_alphanumeric() || *c == '_');
+        let found: BTreeSet<char> = key.chars().filter(awkward).collect();
+        let found: Vec<String> = found.iter().map(|c| format!("\"{c}\"")).collect();
+        (!found.is_empty()).then(|| {
+            format!(
+                "* \"{key}\" contains characters [{}] that require the 'index' function for direct access in templates",
+                found.join(",")
+            )
+        })
+    })
+    .collect()
+}
+
 /// The value of an item: itself, or from a file or stdin.
 fn item(value: &str) -> Result<String, String> {
     let source = match value {
@@ -206,5 +231,21 @@ fn read_spec(context: &Context, reference: &str) -> Result<Value, Failure> {
                 "Items": items,
             }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::awkward_keys;
+
+    #[test]
+    fn keys_that_are_no_names_are_warned_of() {
+        let args = ["app/db", "user=a", "x.y-z.q=b", "größe_2=c"].map(str::to_owned);
+        assert_eq!(
+            awkward_keys(&args),
+            [
+                "* \"x.y-z.q\" contains characters [\"-\",\".\"] that require the 'index' function for direct access in templates"
+            ]
+        );
     }
 }
