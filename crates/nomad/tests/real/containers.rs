@@ -76,6 +76,19 @@ fn node(agent: &Agent) -> String {
     })
 }
 
+/// Lets so many seconds pass, until the agent has looked for containers once more.
+fn look(agent: &Agent, clock: &Clock, seconds: i64) {
+    let looks = || {
+        agent
+            .log()
+            .matches("looked for dangling containers")
+            .count()
+    };
+    let before = looks();
+    clock.pass(seconds);
+    until("it looks", || (looks() > before).then_some(()));
+}
+
 #[test]
 fn containers_that_nobody_knows_of_are_removed_and_those_of_others_stay() {
     let test = "containers_that_nobody_knows_of_are_removed_and_those_of_others_stay";
@@ -120,27 +133,14 @@ fn containers_that_nobody_knows_of_are_removed_and_those_of_others_stay() {
         containers.run(&[alloc.to_owned()]),
         containers.run(&[alloc.to_owned(), other.to_owned()]),
     ];
-    let stray = containers.run(&[format!("com.hashicorp.nomad.node_id={own}")]);
-    let looks = || {
-        agent
-            .log()
-            .matches("looked for dangling containers")
-            .count()
-    };
-    let look = |seconds: i64| {
-        let looked = looks();
-        clock.pass(seconds);
-        until("it looks", || {
-            agent.get("/v1/nodes").ok();
-            (looks() > looked).then_some(())
-        });
-    };
+    let of_node = format!("com.hashicorp.nomad.node_id={own}");
+    let stray = containers.run(std::slice::from_ref(&of_node));
     // What was made just now may be on its way into somebody's knowledge. No task has been started yet.
-    look(61);
+    look(&agent, &clock, 61);
     assert!(Containers::is_there(&stray));
     let runs = start(&agent, "runs");
     containers.0.push(runs.clone());
-    look(301);
+    look(&agent, &clock, 301);
     for (what, gone) in [("lost", &lost), ("stray", &stray)] {
         assert!(docker(&["inspect", gone]).is_none(), "{what} is gone");
     }
@@ -150,6 +150,19 @@ fn containers_that_nobody_knows_of_are_removed_and_those_of_others_stay() {
     assert!(Containers::is_there(&runs), "that of a task stays");
     let running = agent.until_allocations("runs", "running", 1).remove(0);
     assert_eq!(running["TaskStates"]["t"]["Restarts"], 0, "{running}");
+    // One that is to keep the containers of ended tasks keeps those of tasks that it forgot, too.
+    let [ended, goes_on] = [(); 2].map(|()| containers.run(std::slice::from_ref(&of_node)));
+    docker(&["kill", &ended]).expect("killed");
+    agent.kill();
+    let config = std::fs::read_to_string(agent.path("agent.hcl")).expect("read");
+    let config = config.replace("gc {", "gc { container = false\n");
+    std::fs::write(agent.path("agent.hcl"), config).expect("written");
+    agent.launch_after(&before);
+    agent.wait_ready();
+    assert_eq!(node(&agent), own, "the same node");
+    look(&agent, &clock, 361);
+    assert!(docker(&["inspect", &goes_on]).is_none(), "it is gone");
+    assert!(docker(&["inspect", &ended]).is_some(), "it is kept");
 }
 
 /// A task whose output the engine gives to somebody else, and what is said where it is looked for.

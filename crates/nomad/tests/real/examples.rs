@@ -135,7 +135,7 @@ fn the_actions_example() {
     agent.ok(&["job", "stop", "-purge", "-detach", "actions"]);
 }
 
-/// Where there is another node [`crate::separate`] shows that the data moves there.
+/// That its data moves to another node is shown where there are two, in `separate.rs`.
 #[test]
 fn the_sticky_example() {
     if skipped("the_sticky_example", no_agent()) {

@@ -563,6 +563,34 @@ fn data_migrates_to_another_node() {
         Some(Path::new("/etc/passwd"))
     );
     assert!(!dir.join(".incoming").exists());
+    let drain = |change: &str, alloc: &serde_json::Value| {
+        let node = alloc["NodeID"].as_str().expect("a node");
+        server.ok(&["node", "drain", change, "-yes", "-detach", node]);
+    };
+    drain("-disable", &first);
+    server.ok(&["job", "stop", "-purge", "-detach", "moves"]);
+    example_moves(&server, drain);
+}
+
+/// The example of data that outlives updates, moved from the node where it is.
+fn example_moves(server: &Agent, drain: impl Fn(&str, &serde_json::Value)) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/sticky.nomad");
+    server.ok(&["job", "run", "-detach", &example.display().to_string()]);
+    let says = |alloc: &serde_json::Value, text: &str| {
+        let id = alloc["ID"].as_str().expect("an id");
+        until("it tells what it found", || {
+            let output = server.nomad(&["alloc", "logs", id]);
+            (output.stdout == text.as_bytes()).then_some(())
+        });
+    };
+    let before = server.until_allocations("sticky", "running", 1).remove(0);
+    says(&before, "release 1\n");
+    drain("-enable", &before);
+    let after = until("it runs on the other node", || {
+        let mut running = server.allocations("sticky", "running").into_iter();
+        running.find(|alloc| alloc["NodeID"] != before["NodeID"])
+    });
+    says(&after, "release 1\nrelease 1\n");
 }
 
 /// As many seconds in the notation of jobs.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::checks::checks;
 use crate::support::{Agent, shell_job, skipped, until};
 
 /// What a task writes to a file of its own, by allocation.
@@ -108,6 +109,46 @@ fn tasks_outlive_a_killed_agent() {
         (1..=numbers.len()).collect::<Vec<_>>(),
         "no line is lost and none comes twice"
     );
+}
+
+/// An agent that takes a task up again announces its services as they were.
+#[test]
+fn services_stay_what_they_are() {
+    let mut agent = Agent::start("");
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let mut job = shell_job("told", "service", 1, "exec sleep 3600");
+    let second = 1_000_000_000_i64;
+    let group = &mut job["TaskGroups"][0];
+    group["Networks"] = json!([{"ReservedPorts": [{"Label": "x", "Value": port}]}]);
+    group["Services"] = json!([{
+        "Name": "told", "Provider": "nomad", "PortLabel": "x",
+        "Tags": ["on-${node.unique.name}", "of-${NOMAD_JOB_NAME}-${attr.kernel.name}"],
+        "Checks": [{"Name": "open", "Type": "tcp", "Interval": second, "Timeout": second}],
+    }]);
+    agent.register(&job).expect("registered");
+    let alloc = agent.until_allocations("told", "running", 1).remove(0);
+    let alloc = alloc["ID"].as_str().expect("an id").to_owned();
+    let tags = json!(["on-tested", "of-told-linux"]);
+    for round in 0..2 {
+        // What was checked before is not known any more: it is announced again when there is a result.
+        until("it is announced and checked", || {
+            let found = checks(&agent, &alloc)?;
+            (found.get("open")?.0 == "success").then_some(())
+        });
+        until("the servers know it", || {
+            let found = agent.get("/v1/service/told").ok()?;
+            (found[0]["Tags"] == tags).then_some(())
+        });
+        if round == 0 {
+            agent.kill();
+            agent.launch();
+            agent.wait_ready();
+        }
+    }
+    let events = agent.get(&format!("/v1/allocation/{alloc}")).expect("told");
+    assert_eq!(events["TaskStates"]["t"]["Restarts"], 0);
+    agent.ok(&["job", "stop", "-purge", "-detach", "told"]);
 }
 
 #[test]
