@@ -126,11 +126,11 @@ impl Network<'_> {
         };
         let given = self.alloc.allocated_resources.as_ref();
         let mode = given.and_then(|given| given.shared.networks.first());
-        let list = match mode {
-            Some(network) => list(self.shared, &network.mode)?,
-            None => None,
-        };
-        self.undo(&record, list.as_ref()).await
+        let list = mode.map_or(Ok(None), |network| list(self.shared, &network.mode));
+        // Where nobody knows any more how it was connected, the namespace goes all the same.
+        let known = list.as_ref().ok().and_then(Option::as_ref);
+        let undone = self.undo(&record, known).await;
+        list.map(drop).and(undone)
     }
 
     async fn namespace(

@@ -209,6 +209,40 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     second.shutdown().await;
 }
 
+/// The operator took its configuration away meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_not_known_any_more_leaves_no_namespace() {
+    if cannot("a_network_that_is_not_known_any_more_leaves_no_namespace") {
+        return;
+    }
+    let (servers, dir) = (Servers::new(), folder());
+    let configured = dir.path().join("cni/own.conflist");
+    std::fs::create_dir(dir.path().join("cni")).unwrap();
+    let list = r#"{"cniVersion": "1.0.0", "name": "own", "plugins": [{"type": "loopback"}]}"#;
+    std::fs::write(&configured, list).unwrap();
+    let client = client_with(&servers, dir.path(), |config| {
+        config.dev = true;
+        config.cni_config_dir = dir.path().join("cni");
+    })
+    .await;
+    servers.want(networked(
+        alloc(own(), "service", shell("exec sleep 3600")),
+        mode("cni/own"),
+        Vec::new(),
+    ));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    assert!(namespace().exists());
+    std::fs::remove_file(&configured).unwrap();
+    servers.stop(id());
+    until("the end of its namespace", || {
+        (!namespace().exists()).then_some(())
+    })
+    .await;
+    client.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_not_there_fails_the_allocation() {
     let (servers, dir) = (Servers::new(), folder());
