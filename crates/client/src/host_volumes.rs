@@ -83,12 +83,17 @@ pub(crate) async fn make(shared: &Shared, volume: &HostVolume) -> Result<Made, S
 /// Removes a volume. One that this node does not know is gone already.
 pub(crate) async fn remove(shared: &Shared, volume: &HostVolume) -> Result<(), String> {
     match volume.plugin_id.as_str() {
-        MKDIR => match caravan_host::tree::remove(&path_of(&shared.config, volume)?) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(format!("could not remove {}: {error}", volume.host_path));
+        MKDIR => {
+            let path = path_of(&shared.config, volume)?;
+            // It may hold millions of files.
+            let removed = tokio::task::spawn_blocking(move || caravan_host::tree::remove(&path));
+            match removed.await.unwrap_or_else(|error| Err(error.into())) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(format!("could not remove {}: {error}", volume.host_path));
+                }
+                _ => {}
             }
-            _ => {}
-        },
+        }
         // Registered without a plugin: the folder is its owner's.
         NO_PLUGIN
             if !shared
