@@ -47,11 +47,18 @@ async fn create(
                 );
                 return Err(DriverError::Start {
                     message,
-                    recoverable: is_transient(&err),
+                    recoverable: is_transient(&err) || is_without_image(&err),
                 });
             }
         }
     }
+}
+
+/// Whether the image went after it was found to be there, as one does that no task had for a while. It comes back with the
+/// next try.
+fn is_without_image(err: &Error) -> bool {
+    matches!(err, Error::DockerResponseServerError { status_code: 404, message }
+        if message.to_ascii_lowercase().contains("no such image"))
 }
 
 /// Creates and starts the container of a task; tells its id and where it is reached.
@@ -154,4 +161,20 @@ fn driver_network(
             || (name != "bridge" && name != "nat" && !network.ip.is_empty());
     }
     (!network.ip.is_empty() || !network.port_map.is_empty()).then_some(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_went_meanwhile_comes_back() {
+        let answer = |status_code: u16, message: &str| Error::DockerResponseServerError {
+            status_code,
+            message: message.to_owned(),
+        };
+        assert!(is_without_image(&answer(404, "No such image: sha256:00")));
+        assert!(!is_without_image(&answer(404, "network x not found")));
+        assert!(!is_without_image(&answer(400, "no such image")));
+    }
 }
