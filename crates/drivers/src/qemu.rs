@@ -24,6 +24,8 @@ use crate::{groups, search};
 
 const MONITOR: &str = "qemu-monitor.sock";
 const GUEST_AGENT: &str = "qa.sock";
+/// How those of the host are named.
+const EMULATORS: &str = "qemu-system-";
 /// What fits into a socket address.
 const LONGEST_SOCKET: usize = 108;
 const MONITOR_PATIENCE: Duration = Duration::from_secs(5);
@@ -108,13 +110,17 @@ impl Qemu {
         let real = full
             .canonicalize()
             .map_err(|err| DriverError::recoverable(format!("image_path {path:?}: {err}")))?;
-        let mut allowed = vec![config.dirs.alloc_root.clone()];
-        allowed.extend(self.plugin.image_paths.iter().map(PathBuf::from));
-        let inside = |dir: &PathBuf| dir.canonicalize().is_ok_and(|dir| real.starts_with(dir));
-        if allowed.iter().any(inside) {
-            Ok(real)
-        } else {
-            Err(refused())
+        let below = |dir: &Path| {
+            let dir = dir.canonicalize().ok()?;
+            real.strip_prefix(dir).ok().map(Path::to_path_buf)
+        };
+        // What the agent keeps lies beside the directories of tasks, under names with a dot.
+        let is_tasks = |below: PathBuf| !below.as_os_str().as_encoded_bytes().starts_with(b".");
+        let own = below(&config.dirs.alloc_root).is_some_and(is_tasks);
+        let mut allowed = self.plugin.image_paths.iter();
+        match own || allowed.any(|dir| below(Path::new(dir)).is_some()) {
+            true => Ok(real),
+            false => Err(refused()),
         }
     }
 
@@ -126,7 +132,7 @@ impl Qemu {
             .filter_map(|dir| std::fs::read_dir(dir).ok())
             .flat_map(Iterator::flatten)
             .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.starts_with("qemu-system-"))
+            .filter(|name| name.starts_with(EMULATORS))
             .filter(|name| allowed.is_empty() || allowed.contains(name))
             .collect();
         names.sort();
@@ -136,7 +142,11 @@ impl Qemu {
 
     fn check_allowed(&self, task: &QemuConfig) -> Result<(), DriverError> {
         let emulators = &self.plugin.emulators_allowlist;
-        if !emulators.is_empty() && !emulators.contains(&task.emulator) {
+        let named = match emulators.is_empty() {
+            true => task.emulator.starts_with(EMULATORS) && !task.emulator.contains('/'),
+            false => emulators.contains(&task.emulator),
+        };
+        if !named {
             return Err(DriverError::fatal(format!(
                 "emulator {:?} is not allowed on this Nomad agent",
                 task.emulator
@@ -144,6 +154,18 @@ impl Qemu {
         }
         if self.plugin.args_allowlist.is_empty() {
             return Ok(());
+        }
+        // They are parts of arguments, which another part could turn into any.
+        for (name, text) in [
+            ("machine_type", &task.machine_type),
+            ("accelerator", &task.accelerator),
+            ("drive_interface", &task.drive_interface),
+        ] {
+            if text.contains(',') {
+                return Err(DriverError::fatal(format!(
+                    "{name} {text:?} holds more than one option, which args_allowlist does not allow"
+                )));
+            }
         }
         let flags = task.args.iter().filter(|arg| arg.starts_with('-'));
         match flags
@@ -319,7 +341,7 @@ impl Kind for Qemu {
         let image = self.image(config, &task.image_path)?;
         let args = self.arguments(config, &task, &image)?;
         let process = Process {
-            program: search::on_host(config, &task.emulator)?,
+            program: search::of_host(&task.emulator)?,
             args,
             env: config.env.clone(),
             cwd: config.dirs.task.clone(),

@@ -29,17 +29,27 @@ pub(crate) fn on_host(config: &TaskConfig, command: &str) -> Result<PathBuf, Dri
             Err(missing())
         };
     }
-    let host_path = std::env::var("PATH").unwrap_or_default();
-    let search = config
-        .env
-        .get("PATH")
-        .map_or(host_path.as_str(), String::as_str);
-    search
-        .split(':')
+    let path = config.env.get("PATH").cloned();
+    let path = path.unwrap_or_else(|| std::env::var("PATH").unwrap_or_default());
+    in_path(&path, command).ok_or_else(missing)
+}
+
+/// A program of the host's own, by path or the agent's `$PATH`: what the task has, or says of it, counts for nothing.
+pub(crate) fn of_host(command: &str) -> Result<PathBuf, DriverError> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let given = Some(PathBuf::from(command)).filter(|path| path.is_absolute());
+    let found = match given {
+        Some(path) => Some(path).filter(|path| is_executable(path)),
+        None => in_path(&path, command),
+    };
+    found.ok_or_else(|| not_found(command))
+}
+
+fn in_path(path: &str, command: &str) -> Option<PathBuf> {
+    path.split(':')
         .filter(|dir| dir.starts_with('/'))
         .map(|dir| Path::new(dir).join(command))
         .find(|candidate| is_executable(candidate))
-        .ok_or_else(missing)
 }
 
 /// The command as a path below a directory; `None` when it would leave it.

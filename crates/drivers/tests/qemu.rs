@@ -131,6 +131,9 @@ async fn images_and_arguments_are_as_the_operator_allows() {
     let driver = support::driver("qemu", plugin);
     let scratch = Scratch::new();
     std::fs::write(scratch.task_dir().join("local/a.img"), "").expect("written");
+    let kept = scratch.task_dir().join("../.kept-web");
+    std::fs::create_dir(&kept).expect("made");
+    std::fs::write(kept.join("token"), "").expect("written");
     for (config, memory, expected) in [
         (
             json!({"image_path": "/etc/passwd"}),
@@ -148,6 +151,16 @@ async fn images_and_arguments_are_as_the_operator_allows() {
             "emulator \"/bin/sh\" is not allowed on this Nomad agent",
         ),
         (
+            json!({"image_path": "../.kept-web/token"}),
+            128,
+            "image_path \"../.kept-web/token\" is not in the allowed paths",
+        ),
+        (
+            json!({"image_path": "local/a.img", "drive_interface": "none,file=/etc/passwd"}),
+            128,
+            "drive_interface \"none,file=/etc/passwd\" holds more than one option, which args_allowlist does not allow",
+        ),
+        (
             json!({"image_path": "local/a.img"}),
             64,
             "Qemu memory assignment out of bounds: 64 MB",
@@ -161,5 +174,36 @@ async fn images_and_arguments_are_as_the_operator_allows() {
             .expect_err(expected)
             .to_string();
         assert_eq!(err, expected);
+    }
+}
+
+/// No driver but `raw_exec` has the host run what a job brings.
+#[tokio::test]
+async fn emulators_are_the_hosts() {
+    let driver = support::driver("qemu", json!({}));
+    let scratch = Scratch::new();
+    let local = scratch.task_dir().join("local");
+    std::fs::write(local.join("a.img"), "").expect("written");
+    let own = local.join("qemu-system-own");
+    std::fs::write(&own, "#!/bin/sh\nexit 0\n").expect("written");
+    std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("set");
+    for (emulator, expected) in [
+        ("sh", "emulator \"sh\" is not allowed on this Nomad agent"),
+        (
+            "local/qemu-system-own",
+            "emulator \"local/qemu-system-own\" is not allowed on this Nomad agent",
+        ),
+        (
+            "qemu-system-own",
+            "failed to launch command with executor: rpc error: code = Unknown desc = binary \"qemu-system-own\" could not be found",
+        ),
+    ] {
+        let mut config = scratch.config(json!({"image_path": "local/a.img", "emulator": emulator}));
+        config.resources.memory_mb = 128;
+        let path = ("PATH".to_owned(), local.display().to_string());
+        Arc::make_mut(&mut config.env).extend([path]);
+        let error = driver.start_task(config).await.expect_err(emulator);
+        assert_eq!(error.to_string(), expected);
     }
 }
