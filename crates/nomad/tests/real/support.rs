@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -58,11 +59,20 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// One that nobody listens on, and that no other test is given: not of those that the system hands out by itself, nor of
+/// those that allocations get.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
+    const PORTS: std::ops::Range<u16> = 14_600..20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    // Tests of other checkouts begin somewhere else.
+    let begin = std::process::id().wrapping_mul(271) % count;
+    let mut tries = std::iter::repeat_with(|| {
+        let next = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % count;
+        PORTS.start + u16::try_from(next).expect("below their count")
+    });
+    let free = |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    tries.find(free).expect("a free port")
 }
 
 /// Folder, ports and configuration of an agent that may be started, killed and started again.
