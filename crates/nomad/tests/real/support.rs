@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -352,11 +353,34 @@ impl Drop for Agent {
         for pid in left {
             run_quietly("kill", &["-KILL", &pid.to_string()]);
         }
+        if let Ok(node) = std::fs::read_to_string(self.path("data/client/client-id")) {
+            remove_containers(node.trim());
+        }
         let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
         let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
         for point in points.filter(|point| Path::new(point).starts_with(self.dir.path())) {
             run_quietly("umount", &["-l", point]);
         }
+    }
+}
+
+/// Has the machine's engine remove the containers of a node, if there is one.
+fn remove_containers(node: &str) {
+    let ask = |method: &str, path: &str| {
+        let mut engine = UnixStream::connect("/var/run/docker.sock").ok()?;
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        engine.write_all(head.as_bytes()).ok()?;
+        let mut answer = String::new();
+        engine.read_to_string(&mut answer).ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        serde_json::from_str::<Value>(body).ok()
+    };
+    let label = format!("%22com.hashicorp.nomad.node_id%3D{node}%22");
+    let all = format!("/containers/json?all=1&filters=%7B%22label%22%3A%5B{label}%5D%7D");
+    let found = ask("GET", &all).unwrap_or_default();
+    let ids = found.as_array().into_iter().flatten();
+    for id in ids.filter_map(|one| one["Id"].as_str()) {
+        ask("DELETE", &format!("/containers/{id}?force=1&v=1"));
     }
 }
 
