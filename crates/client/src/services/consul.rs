@@ -62,6 +62,14 @@ impl Instance<'_> {
             "ID": self.id, "Name": service.name, "Tags": tags, "Address": self.address, "Port": self.port,
             "Meta": meta, "EnableTagOverride": service.enable_tag_override, "Checks": checks,
         });
+        if !service.tagged_addresses.is_empty() {
+            let tagged = service.tagged_addresses.iter();
+            let tagged = tagged.map(|(tag, address)| {
+                let place = json!({"Address": address, "Port": self.port});
+                (tag.clone(), place)
+            });
+            out["TaggedAddresses"] = Value::Object(tagged.collect());
+        }
         if let Some(weights) = &service.weights {
             out["Weights"] = json!({"Passing": weights.passing, "Warning": weights.warning});
         }
@@ -232,6 +240,7 @@ mod tests {
             name: "web".into(),
             tags: vec!["a".into()],
             canary_tags: vec!["c".into()],
+            tagged_addresses: [("wan".to_owned(), "203.0.113.7".to_owned())].into(),
             checks: ["http", "tcp", "grpc", "script"].map(check).to_vec(),
             ..Service::default()
         };
@@ -248,6 +257,8 @@ mod tests {
         let told = instance.registration();
         assert_eq!(told["Tags"], json!(["c"]));
         assert_eq!(told["Meta"]["external-source"], "nomad");
+        let wan = json!({"Address": "203.0.113.7", "Port": 80});
+        assert_eq!(told["TaggedAddresses"], json!({"wan": wan}));
         assert_eq!(told["Checks"][0]["HTTP"], "http://10.0.0.5:80/ok");
         assert_eq!(told["Checks"][0]["Interval"], "10s");
         assert_eq!(told["Checks"][1]["TCP"], "10.0.0.5:80");

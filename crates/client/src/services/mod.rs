@@ -212,8 +212,9 @@ impl Announcer {
         }
         let tags = service.tags.iter_mut().chain(&mut service.canary_tags);
         tags.for_each(text);
-        let meta = service.meta.iter_mut().chain(&mut service.canary_meta);
-        meta.for_each(|(_, value)| text(value));
+        let values = service.meta.iter_mut().chain(&mut service.canary_meta);
+        let values = values.chain(&mut service.tagged_addresses);
+        values.for_each(|(_, value)| text(value));
         for check in &mut service.checks {
             for each in [
                 &mut check.name,
