@@ -522,7 +522,21 @@ fn placements(work: &GroupWork<'_>, names: &mut NameIndex) -> Vec<Placement> {
         list.push(replacement(work, &alloc, false));
     }
     if existing < work.count {
-        for name in names.next(work.count - existing) {
+        let short = work.count - existing;
+        let next = if work.canarying {
+            // Canaries have the names of those whose place they will take.
+            let others = [
+                &work.untainted,
+                &work.migrate,
+                &work.reschedule_now,
+                &work.lost,
+            ];
+            let others = others.into_iter().flat_map(|set| set.values());
+            names.among(others).next(short)
+        } else {
+            names.next(short)
+        };
+        for name in next {
             list.push(Placement {
                 name,
                 group: work.group.name.clone(),

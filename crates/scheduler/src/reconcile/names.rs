@@ -35,6 +35,11 @@ impl NameIndex {
         index
     }
 
+    /// The names of the same group as if only these allocations had some.
+    pub(crate) fn among<'a>(&self, allocs: impl IntoIterator<Item = &'a Arc<Allocation>>) -> Self {
+        Self::new(&self.job, &self.group, self.count, allocs)
+    }
+
     fn name(&self, number: usize) -> String {
         Allocation::make_name(&self.job, &self.group, number)
     }
