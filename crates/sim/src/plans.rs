@@ -82,6 +82,7 @@ impl Queue {
     /// Commits what was verified and tells the workers.
     pub(crate) fn commit(&mut self, world: &mut World, workers: &mut [Worker]) {
         for (worker, mut result, command) in std::mem::take(&mut self.verified) {
+            world.tell(|| changed(&result));
             if let Some(command) = command {
                 let index = world.apply(Command::ApplyPlan(Box::new(command)));
                 result.alloc_index = index.unwrap_or(0);
@@ -102,4 +103,19 @@ fn refused_node(plan: &Plan, world: &mut World, permille: usize) -> Option<NodeI
     let node = nodes[world.random.below(nodes.len())];
     world.tell(|| format!("the part of a plan for {node} is refused"));
     Some(node)
+}
+
+/// What a plan changes, each allocation by its name and the beginning of its identifier.
+fn changed(result: &PlanResult) -> String {
+    let told = |kind: &str, allocs: &AllocsByNode| -> String {
+        let each = allocs.values().flatten().map(|alloc| {
+            let (id, node) = (alloc.id.to_string(), alloc.node_id.to_string());
+            let was = alloc.previous_allocation.to_string();
+            let (name, status) = (&alloc.name, alloc.client_status);
+            format!(" {kind} {name} {id:.8} {status} on {node:.18} was {was:.8},")
+        });
+        each.collect()
+    };
+    let written = told("write", &result.node_allocation);
+    format!("committed:{}{written}", told("stop", &result.node_update))
 }
