@@ -1,6 +1,6 @@
 //! What one attempt at an evaluation decided.
 
-use caravan_model::{AllocMetric, Counts, DeploymentId, Evaluation, Plan, SmallMap};
+use caravan_model::{AllocMetric, Counts, DeploymentId, Evaluation, NodeId, Plan, SmallMap};
 use std::collections::BTreeMap;
 
 /// What one attempt at an evaluation decided. Nothing of it has happened yet.
@@ -18,7 +18,7 @@ pub struct Decision {
     /// Evaluations to create before the plan is submitted, for its allocations refer to them.
     pub follow_ups: Vec<Evaluation>,
     /// Evaluations of system jobs that wait for room on one node each.
-    pub blocked_on_nodes: Vec<Evaluation>,
+    pub blocked_on_nodes: BTreeMap<NodeId, Evaluation>,
     /// The job's deployment, existing or created by the plan.
     pub deployment_id: DeploymentId,
 }

@@ -95,11 +95,7 @@ impl EvalRun {
         self.seen = state.index();
         let mut decision = schedule(state, &self.eval, settings);
         let mut create = std::mem::take(&mut decision.follow_ups);
-        for blocked in std::mem::take(&mut decision.blocked_on_nodes) {
-            self.blocked_on_nodes
-                .entry(blocked.node_id)
-                .or_insert(blocked);
-        }
+        self.blocked_on_nodes = std::mem::take(&mut decision.blocked_on_nodes);
         let plan = std::mem::take(&mut decision.plan);
         self.last = decision;
         if let Some(last) = create.last() {

@@ -89,6 +89,22 @@ fn a_node_without_room_waits_alone() {
 }
 
 #[test]
+fn one_waits_on_a_node_for_all_groups_that_lack_room_there() {
+    let mut world = World::new(1);
+    world.register(job("web", job_type::SERVICE, 7));
+    let mut sys = job("sys", job_type::SYSTEM, 1);
+    let mut more = sys.task_groups[0].clone();
+    more.name = "h".to_owned();
+    more.tasks[0].resources.cpu = 3000;
+    sys.task_groups[0].tasks[0].resources.cpu = 4000;
+    sys.task_groups.push(more);
+    world.register(sys);
+    let waiting = &world.blocked[&World::key("sys")];
+    let groups: Vec<&String> = waiting.failed_tg_allocs.keys().collect();
+    assert_eq!(groups, ["g", "h"]);
+}
+
+#[test]
 fn a_sysbatch_job_runs_once_a_node() {
     let mut world = World::new(2);
     world.register(job("once", job_type::SYSBATCH, 1));

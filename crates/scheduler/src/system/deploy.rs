@@ -183,13 +183,15 @@ impl SystemRun<'_> {
         }
     }
 
-    /// Sets how many allocations the deployment waits for. Whether the group has them all.
+    /// Sets how many allocations the deployment waits for. Whether the group has them all, and has `tried` the version
+    /// as far as it could or was promoted.
     pub(super) fn join_deployment(
         &mut self,
         job: &Job,
         group: &TaskGroup,
         outcome: &Outcome,
         desired: &mut DesiredUpdates,
+        tried: bool,
     ) -> bool {
         if self.batch || strategy(job, group).is_none_or(|update| update.max_parallel == 0) {
             return true;
@@ -212,7 +214,8 @@ impl SystemRun<'_> {
         if new {
             part.desired_total = total;
         }
-        part.healthy_allocs >= part.desired_total && (part.desired_canaries == 0 || part.promoted)
+        part.healthy_allocs >= part.desired_total
+            && (part.desired_canaries == 0 || part.promoted || tried)
     }
 
     /// Completes the deployment when every group is, and hands a new one over.
@@ -233,7 +236,7 @@ impl SystemRun<'_> {
                 text.clone_into(&mut deployment.status_description);
             }
             self.draft.plan.deployment = Some(deployment);
-        } else if complete && deployment.is_active() && !deployment.requires_promotion() {
+        } else if complete && deployment.is_active() {
             self.update_deployment(
                 deployment.id,
                 DeploymentStatus::Successful,

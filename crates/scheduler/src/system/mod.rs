@@ -183,19 +183,24 @@ impl SystemRun<'_> {
         }
         let replaced = canaries.map_or(0, |_| allowed);
         let mut lacking = self.lacking_canaries(group, &buckets, replaced);
+        let mut placed_any = false;
         for wanted in &buckets.place {
             let canary = lacking > 0;
             let placed = self.place(job, group, wanted, false, canary, &mut failures);
             lacking -= usize::from(canary && placed);
+            placed_any |= placed;
         }
         outcome.infeasible = failures.infeasible;
         desired.preemptions = failures.preemptions;
         self.tell_failures(name, failures, unchanged, &mut desired);
-        let quiet = outcome.place == 0 && destructive.is_empty();
+        // Nodes that cannot take the group now keep nobody waiting either.
+        let quiet = !placed_any && destructive.is_empty();
         // What is done for a group that the deployment is not about keeps nobody waiting.
         let known = self.deployment.is_some() && !self.new_deployment;
         let aside = known && self.part_of(group).is_none();
-        let joined = self.join_deployment(job, group, &outcome, &mut desired);
+        // Where nothing is left to be a canary, nobody waits for one.
+        let tried = quiet && lacking > 0;
+        let joined = self.join_deployment(job, group, &outcome, &mut desired, tried);
         let complete = aside || (joined && quiet);
         self.desired.insert(name.to_owned(), desired);
         complete
@@ -417,23 +422,7 @@ impl SystemRun<'_> {
             return;
         }
         note_exhausted(&mut metric, group);
-        let id = EvalId(self.rng.uuid());
-        let failed = SmallMap::from([(group.name.clone(), metric.clone())]);
-        let eligibility = ClassEligibility {
-            escaped: true,
-            ..ClassEligibility::default()
-        };
-        let mut blocked = evals::blocked(
-            self.eval,
-            id,
-            Blocked::NoRoom,
-            &eligibility,
-            &failed,
-            self.state.index(),
-            self.now,
-        );
-        blocked.node_id = node;
-        self.decision.blocked_on_nodes.push(blocked);
+        self.wait_for(group, node, &metric);
         match self.decision.failed_groups.get_mut(&group.name) {
             Some(first) => first.coalesced_failures += 1,
             None => {
@@ -442,6 +431,31 @@ impl SystemRun<'_> {
                     .insert(group.name.clone(), metric);
             }
         }
+    }
+
+    /// One evaluation waits for room on a node, for all groups that lack some there.
+    fn wait_for(&mut self, group: &TaskGroup, node: NodeId, metric: &AllocMetric) {
+        let waiting = &mut self.decision.blocked_on_nodes;
+        if let Some(blocked) = waiting.get_mut(&node) {
+            let failed = &mut blocked.failed_tg_allocs;
+            failed.insert(group.name.clone(), metric.clone());
+            return;
+        }
+        let eligibility = ClassEligibility {
+            escaped: true,
+            ..ClassEligibility::default()
+        };
+        let mut blocked = evals::blocked(
+            self.eval,
+            EvalId(self.rng.uuid()),
+            Blocked::NoRoom,
+            &eligibility,
+            &SmallMap::from([(group.name.clone(), metric.clone())]),
+            self.state.index(),
+            self.now,
+        );
+        blocked.node_id = node;
+        waiting.insert(node, blocked);
     }
 
     /// Nodes that can never take the group are no failure, unless there is no other.
