@@ -236,7 +236,11 @@ pub struct OidcAuthUrlResponse {
 
 /// Body of `POST /v1/acl/oidc/complete-auth`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename = "ACLOIDCCompleteAuthRequest", rename_all = "PascalCase")]
+#[serde(
+    default,
+    rename = "ACLOIDCCompleteAuthRequest",
+    rename_all = "PascalCase"
+)]
 pub struct OidcCompleteAuthRequest {
     /// The method.
     pub auth_method_name: String,

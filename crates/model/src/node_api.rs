@@ -110,7 +110,11 @@ pub struct NodeDrainRequest {
 
 /// Body of `POST /v1/node/:id/eligibility`.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, rename = "NodeUpdateEligibilityRequest", rename_all = "PascalCase")]
+#[serde(
+    default,
+    rename = "NodeUpdateEligibilityRequest",
+    rename_all = "PascalCase"
+)]
 pub struct NodeEligibilityRequest {
     /// The node; wins over the path.
     #[serde(rename = "NodeID")]

@@ -85,7 +85,11 @@ fn plugins(call: &Call) -> Answered {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, rename = "CSIVolumeRegisterRequest", rename_all = "PascalCase")]
+#[serde(
+    default,
+    rename = "CSIVolumeRegisterRequest",
+    rename_all = "PascalCase"
+)]
 struct VolumesRequest {
     volumes: Option<Vec<CsiVolume>>,
 }
@@ -129,7 +133,11 @@ struct Snapshots {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default, rename = "CSISnapshotCreateRequest", rename_all = "PascalCase")]
+#[serde(
+    default,
+    rename = "CSISnapshotCreateRequest",
+    rename_all = "PascalCase"
+)]
 struct SnapshotsRequest {
     snapshots: Option<Vec<serde_json::Value>>,
 }
