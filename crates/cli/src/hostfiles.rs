@@ -130,6 +130,6 @@ pub(crate) fn write_example(
         return Err(exists.into());
     }
     std::fs::write(path, content)
-        .map_err(|error| format!("Failed to write {path:?}: {}", io_text(&error)))?;
+        .map_err(|error| format!("Failed to write {path:?}: open {path}: {}", io_text(&error)))?;
     Ok(())
 }

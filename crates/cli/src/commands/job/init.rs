@@ -50,7 +50,9 @@ fn run(context: &mut Context) -> Outcome {
     match std::fs::symlink_metadata(&path) {
         Ok(_) => return Err(format!("Job '{path}' already exists").into()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(format!("Failed to stat '{path}': {}", io_text(&error)).into()),
+        Err(error) => {
+            return Err(format!("Failed to stat '{path}': stat {path}: {}", io_text(&error)).into());
+        }
     }
     let name = context.given.text("template").to_owned();
     let content = match (
@@ -65,7 +67,7 @@ fn run(context: &mut Context) -> Outcome {
         (_, false, false) => FULL.to_owned(),
     };
     write_new(&path, content.as_bytes())
-        .map_err(|error| format!("Failed to write '{path}': {}", io_text(&error)))?;
+        .map_err(|error| format!("Failed to write '{path}': open {path}: {}", io_text(&error)))?;
     context
         .ui
         .out(&format!("Example job file written to {path}"));
