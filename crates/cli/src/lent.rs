@@ -14,8 +14,8 @@ pub enum Rejection {
     Invalid(String),
 }
 
-/// Reads the configuration in these files and folders.
-pub type ValidateConfig = fn(&[String]) -> Result<(), Rejection>;
+/// Reads the configuration in these files and folders; what an agent that starts with it would warn of.
+pub type ValidateConfig = fn(&[String]) -> Result<Vec<String>, Rejection>;
 
 /// What of an agent's data folder is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(crate) fn lend(lent: Lent) {
 }
 
 /// See [`ValidateConfig`].
-pub(crate) fn validate_config(paths: &[String]) -> Result<(), Rejection> {
+pub(crate) fn validate_config(paths: &[String]) -> Result<Vec<String>, Rejection> {
     match LENT.get() {
         Some(lent) => (lent.validate_config)(paths),
         None => Err(Rejection::Invalid("this program has no agent".into())),

@@ -40,12 +40,12 @@ pub fn configure(args: &[String], machine: &Machine) -> Result<AgentConfig, Refu
     })
 }
 
-/// Whether an agent would start with these files and folders.
-pub fn validate(paths: &[String]) -> Result<(), Rejection> {
+/// Whether an agent would start with these files and folders, and what it would warn of.
+pub fn validate(paths: &[String]) -> Result<Vec<String>, Rejection> {
     let mut flags = Flags::default();
     flags.configs = paths.iter().map(PathBuf::from).collect();
     match load(&flags, &Machine::gather()) {
-        Ok(_) => Ok(()),
+        Ok(config) => Ok(config.warnings),
         Err(error @ (ConfigError::Unreadable { .. } | ConfigError::Refused { .. })) => {
             Err(Rejection::Unreadable(error.to_string()))
         }

@@ -284,10 +284,6 @@ fn what_cannot_start_is_refused() {
             &["-client", "-data-dir=data"],
             "data-dir must be given as an absolute path: got data",
         ),
-        (
-            &["-server", "-data-dir=/d"],
-            "server.bootstrap_expect must be at least 1",
-        ),
         (&["-dev", "-dc=a*"], "datacenter \"a*\" is invalid"),
         (
             &["-dev", "-node-pool=all"],

@@ -13,13 +13,6 @@ pub(super) fn refuse(settings: &Settings, dev: bool) -> Result<(), String> {
         return Err("Must specify either server, client or dev mode for the agent.".into());
     }
     folders(settings, dev)?;
-    if server.enabled
-        && server.bootstrap_expect == 0
-        && settings.server.server_join.start_join.is_empty()
-        && no_servers(settings)
-    {
-        return Err("server.bootstrap_expect must be at least 1, or server.server_join must name a server to join".into());
-    }
     names(settings)?;
     for (key, low, high) in [
         (
@@ -68,6 +61,7 @@ pub(super) fn refuse(settings: &Settings, dev: bool) -> Result<(), String> {
 fn no_servers(settings: &Settings) -> bool {
     let server = &settings.server;
     server.server_join.retry_join.is_empty()
+        && server.server_join.start_join.is_empty()
         && server.retry_join.is_empty()
         && server.start_join.is_empty()
 }
@@ -260,6 +254,10 @@ pub(super) fn warnings(settings: &Settings, dev: bool, machine: &Machine) -> Vec
     let mut warnings = Vec::new();
     if settings.server.enabled && !dev {
         match settings.server.bootstrap_expect {
+            0 if no_servers(settings) => warnings.push(
+                "WARNING: server.bootstrap_expect is not set and no server is named to join; there is no leader until this server is joined to others."
+                    .into(),
+            ),
             1 => warnings
                 .push("WARNING: Bootstrap mode enabled! Potentially unsafe operation.".into()),
             count if count > 0 && count.is_multiple_of(2) => {

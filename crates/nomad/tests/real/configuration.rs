@@ -167,6 +167,14 @@ fn files_are_validated_without_an_agent() {
     let (code, text) =
         validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true bootstrap_expect = 1 }");
     assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("WARNING: Bootstrap mode enabled!"), "{text}");
+    let (code, text) = validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true }");
+    assert_eq!(
+        code,
+        Some(0),
+        "other servers are joined to it later: {text}"
+    );
+    assert!(text.contains("WARNING: server.bootstrap_expect"), "{text}");
     let (code, text) =
         validate("data_dir = \"/var/lib/nomad\"\nserver { enabled = true\n colour = 1 }");
     assert_eq!(code, Some(1), "{text}");

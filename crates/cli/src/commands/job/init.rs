@@ -51,7 +51,9 @@ fn run(context: &mut Context) -> Outcome {
         Ok(_) => return Err(format!("Job '{path}' already exists").into()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => {
-            return Err(format!("Failed to stat '{path}': stat {path}: {}", io_text(&error)).into());
+            return Err(
+                format!("Failed to stat '{path}': stat {path}: {}", io_text(&error)).into(),
+            );
         }
     }
     let name = context.given.text("template").to_owned();

@@ -20,7 +20,10 @@ fn validate(context: &mut Context) -> Outcome {
         return Err("Must specify at least one config file or directory".into());
     }
     match lent::validate_config(&context.given.args) {
-        Ok(()) => {
+        Ok(warnings) => {
+            for warning in warnings {
+                context.ui.warn(&warning);
+            }
             context.ui.out("Configuration is valid!");
             Ok(0)
         }
