@@ -45,6 +45,9 @@ pub type LookInto = fn(Look, &Path) -> Result<Found, String>;
 /// Gives the functions of templates to an engine.
 pub type WithFunctions = fn(gotmpl::Template) -> gotmpl::Template;
 
+/// What is wrong with the blocks of a template.
+pub type WrongBlocks = fn(&str) -> Option<String>;
+
 /// Everything that is lent.
 #[derive(Clone, Copy, Debug)]
 pub struct Lent {
@@ -54,6 +57,8 @@ pub struct Lent {
     pub look_into: LookInto,
     /// See [`WithFunctions`].
     pub with_functions: WithFunctions,
+    /// See [`WrongBlocks`].
+    pub wrong_blocks: WrongBlocks,
 }
 
 static LENT: OnceLock<Lent> = OnceLock::new();
@@ -85,4 +90,9 @@ pub(crate) fn with_functions(template: gotmpl::Template) -> gotmpl::Template {
         Some(lent) => (lent.with_functions)(template),
         None => template,
     }
+}
+
+/// See [`WrongBlocks`].
+pub(crate) fn wrong_blocks(source: &str) -> Option<String> {
+    LENT.get().and_then(|lent| (lent.wrong_blocks)(source))
 }

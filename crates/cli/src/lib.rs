@@ -33,7 +33,9 @@ mod specfile;
 mod template;
 mod ui;
 
-pub use lent::{Found, Lent, Look, LookInto, Rejection, ValidateConfig, WithFunctions};
+pub use lent::{
+    Found, Lent, Look, LookInto, Rejection, ValidateConfig, WithFunctions, WrongBlocks,
+};
 use std::process::ExitCode;
 
 /// The version that `nomad version` prints.

@@ -14,6 +14,9 @@ const NO_VALUE: &str = "<no value>";
 
 /// Renders `source` over `value`; `type_name` is what an unknown field is said to be missing from.
 pub(crate) fn render(source: &str, value: &Value, type_name: &str) -> Result<String, String> {
+    if let Some(mistake) = lent::wrong_blocks(source) {
+        return Err(mistake);
+    }
     let data = convert("", value);
     let execute = |missing_key: MissingKey| {
         let template = Template::new("").missing_key(missing_key);

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
                 validate_config: caravan_nomad::startup::validate,
                 look_into: caravan_nomad::folders::look_into,
                 with_functions: caravan_client::with_sprig,
+                wrong_blocks: caravan_client::wrong_blocks,
             },
         ),
     }

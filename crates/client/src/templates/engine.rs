@@ -8,7 +8,7 @@ use gotmpl::MissingKey;
 
 use super::data::{Data, Need};
 use super::pass::{Context, Pass};
-use super::{functions, methods};
+use super::{blocks, functions, methods};
 
 /// Gives Sprig's functions to an engine that renders no template of a task.
 pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
@@ -35,6 +35,9 @@ pub(super) fn render(
         or(&template.left_delim, "{{"),
         or(&template.right_delim, "}}"),
     );
+    if let Some(mistake) = blocks::mistake(source, delims) {
+        return Err(mistake);
+    }
     let mut engine = gotmpl::Template::new("").delims(delims.0, delims.1);
     if template.err_missing_key {
         engine = engine.missing_key(MissingKey::Error);

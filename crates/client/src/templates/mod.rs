@@ -18,6 +18,7 @@ use crate::shared::Shared;
 use crate::task::env::TaskEnv;
 use crate::tokens::Renewal;
 
+mod blocks;
 mod change;
 mod data;
 mod engine;
@@ -37,6 +38,11 @@ use sources::Source;
 /// Gives Sprig's functions (`sprig_upper`) to an engine for other templates than those of tasks.
 pub fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
     engine::with_sprig(engine)
+}
+
+/// What is wrong with the blocks of such a template: an `{{end}}` too many or too few.
+pub fn wrong_blocks(source: &str) -> Option<String> {
+    blocks::mistake(source, ("{{", "}}"))
 }
 
 /// How often a template that waits for something looks again.
