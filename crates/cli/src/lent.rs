@@ -48,6 +48,9 @@ pub type WithFunctions = fn(gotmpl::Template) -> gotmpl::Template;
 /// What is wrong with the blocks of a template.
 pub type WrongBlocks = fn(&str) -> Option<String>;
 
+/// What keeps a template from being parsed; nothing for other errors.
+pub type WordsOfParsing = fn(&str, &gotmpl::TemplateError) -> Option<String>;
+
 /// Everything that is lent.
 #[derive(Clone, Copy, Debug)]
 pub struct Lent {
@@ -59,6 +62,8 @@ pub struct Lent {
     pub with_functions: WithFunctions,
     /// See [`WrongBlocks`].
     pub wrong_blocks: WrongBlocks,
+    /// See [`WordsOfParsing`].
+    pub words_of_parsing: WordsOfParsing,
 }
 
 static LENT: OnceLock<Lent> = OnceLock::new();
@@ -95,4 +100,10 @@ pub(crate) fn with_functions(template: gotmpl::Template) -> gotmpl::Template {
 /// See [`WrongBlocks`].
 pub(crate) fn wrong_blocks(source: &str) -> Option<String> {
     LENT.get().and_then(|lent| (lent.wrong_blocks)(source))
+}
+
+/// See [`WordsOfParsing`].
+pub(crate) fn words_of_parsing(source: &str, error: &gotmpl::TemplateError) -> Option<String> {
+    LENT.get()
+        .and_then(|lent| (lent.words_of_parsing)(source, error))
 }

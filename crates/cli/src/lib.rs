@@ -34,7 +34,8 @@ mod template;
 mod ui;
 
 pub use lent::{
-    Found, Lent, Look, LookInto, Rejection, ValidateConfig, WithFunctions, WrongBlocks,
+    Found, Lent, Look, LookInto, Rejection, ValidateConfig, WithFunctions, WordsOfParsing,
+    WrongBlocks,
 };
 use std::process::ExitCode;
 

@@ -62,5 +62,5 @@ pub use host_volumes::Made as MadeVolume;
 pub use inspect::client_state;
 pub use link::{LinkError, RpcLink, ServerLink};
 pub use node_keys::NodeKeys;
-pub use templates::{with_sprig, wrong_blocks};
+pub use templates::{with_sprig, words_of_parsing, wrong_blocks};
 pub use vault::VaultConfig;

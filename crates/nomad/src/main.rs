@@ -21,6 +21,7 @@ fn main() -> ExitCode {
                 look_into: caravan_nomad::folders::look_into,
                 with_functions: caravan_client::with_sprig,
                 wrong_blocks: caravan_client::wrong_blocks,
+                words_of_parsing: caravan_client::words_of_parsing,
             },
         ),
     }

@@ -1,22 +1,15 @@
 //! What is wrong with a template, in the words and with the places of Go.
 
+use crate::lent;
 use gotmpl::TemplateError;
 
 /// The message of a failed template.
 pub(super) fn words(source: &str, error: &TemplateError, type_name: &str) -> String {
+    if let Some(words) = lent::words_of_parsing(source, error) {
+        return words;
+    }
     match error {
         TemplateError::MissingKey { key } => no_field(source, key, type_name, type_name),
-        TemplateError::Lex { line, message, .. } | TemplateError::Parse { line, message, .. } => {
-            format!("template: :{line}: {}", go_words(message))
-        }
-        TemplateError::UndefinedFunction(name) => {
-            let line = place(source, source.find(name.as_str()).unwrap_or(0)).0;
-            format!("template: :{line}: function {name:?} not defined")
-        }
-        TemplateError::UndefinedVariable(name) => {
-            let line = place(source, source.find(name.as_str()).unwrap_or(0)).0;
-            format!("template: :{line}: undefined variable {name:?}")
-        }
         TemplateError::IndexOutOfRange { index } => out_of_range(source, *index),
         TemplateError::Exec(message) => match message.strip_prefix("can't evaluate field ") {
             Some(rest) => {
@@ -26,22 +19,6 @@ pub(super) fn words(source: &str, error: &TemplateError, type_name: &str) -> Str
             None => message.clone(),
         },
         other => other.to_string(),
-    }
-}
-
-/// What does not parse, as Go says it.
-fn go_words(message: &str) -> &str {
-    match message {
-        "empty command" => "missing value for command",
-        "unterminated string" => "unterminated quoted string",
-        "unterminated raw string" => "unterminated raw quoted string",
-        "unterminated character literal" => "unterminated character constant",
-        "unexpected character: '}'" => "bad character U+007D '}'",
-        _ if message.starts_with("expected RightParen") => "unclosed left paren",
-        _ if message.starts_with("expected closing delimiter, got RightParen") => {
-            "unexpected right paren"
-        }
-        message => message,
     }
 }
 
@@ -137,18 +114,6 @@ mod tests {
         assert!(mistake("{{.Nope}}").ends_with("in type []*api.Allocation"));
         let each = mistake("{{range .}}{{.Nope}}{{end}}");
         assert!(each.ends_with("in type *api.Allocation"), "{each}");
-    }
-
-    #[test]
-    fn what_does_not_parse_is_said_as_go_does() {
-        assert_eq!(mistake("{{.ID"), "template: :1: unclosed action");
-        assert_eq!(mistake("{{.ID}"), "template: :1: bad character U+007D '}'");
-        assert_eq!(mistake("{{}}"), "template: :1: missing value for command");
-        assert_eq!(mistake("{{(.ID}}"), "template: :1: unclosed left paren");
-        assert_eq!(
-            mistake("{{nope .ID}}"),
-            "template: :1: function \"nope\" not defined"
-        );
     }
 
     #[test]

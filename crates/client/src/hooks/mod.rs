@@ -100,6 +100,7 @@ pub(crate) struct HookError {
     recoverable: bool,
     /// Told instead of "Setup Failure".
     event: Option<Box<TaskEvent>>,
+    kills: bool,
 }
 
 impl HookError {
@@ -108,6 +109,19 @@ impl HookError {
             message: message.into(),
             recoverable: false,
             event: None,
+            kills: false,
+        }
+    }
+
+    /// Ends the task, whatever its restart policy.
+    pub(crate) fn killing(message: impl Into<String>) -> Self {
+        let message = message.into();
+        let event = TaskEvent::new(task_event::KILLING, crate::clock::now())
+            .kill_reason(message.clone())
+            .fails_task();
+        Self {
+            kills: true,
+            ..Self::fatal(message).told_by(event)
         }
     }
 
@@ -129,6 +143,7 @@ impl HookError {
         Failure {
             event: Some(self.event.map_or_else(setup, |event| *event)),
             recoverable: self.recoverable,
+            kills: self.kills,
         }
     }
 }

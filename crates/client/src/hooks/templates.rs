@@ -23,8 +23,10 @@ pub(super) async fn run(
         &env,
         tokens,
     );
+    let checked = templates.check();
+    checked.map_err(|failure| HookError::fatal(failure.to_string()))?;
     let first = templates.first(&context.notes).await;
-    let (rendered, data) = first.map_err(|failure| HookError::fatal(failure.to_string()))?;
+    let (rendered, data) = first.map_err(|failure| HookError::killing(failure.to_string()))?;
     draft.templates.extend(rendered.vars.clone());
     let live = templates.is_live(&data);
     Ok(live.then(|| Watch {

@@ -93,6 +93,7 @@ impl Actor {
             let failure = Failure {
                 event: Some(event),
                 recoverable: false,
+                kills: false,
             };
             self.inbox
                 .tell(Message::Prepared(task, Box::new(Err(failure))));
@@ -170,6 +171,7 @@ impl Actor {
         let failure = Failure {
             event: None,
             recoverable: true,
+            kills: false,
         };
         self.inbox
             .tell(Message::Prepared(task, Box::new(Err(failure))));
@@ -258,6 +260,7 @@ impl Actor {
                 Err(Failure {
                     event: Some(event),
                     recoverable: error.is_recoverable(),
+                    kills: false,
                 })
             }
         };

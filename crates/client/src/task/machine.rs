@@ -58,6 +58,8 @@ pub(crate) enum Input {
 pub(crate) struct Failure {
     pub(crate) event: Option<TaskEvent>,
     pub(crate) recoverable: bool,
+    /// It ends the task, whatever its restart policy.
+    pub(crate) kills: bool,
 }
 
 /// Something to do.
@@ -116,6 +118,8 @@ pub(crate) struct TaskMachine {
     shutdown_delay: Duration,
     kill_timeout: Duration,
     killed: bool,
+    /// The event of the kill was told by whoever asked for it.
+    killing_told: bool,
     /// A restart was asked for; whether it counts.
     restart: Option<bool>,
     ran: bool,
@@ -168,6 +172,7 @@ impl TaskMachine {
             shutdown_delay: task.shutdown_delay,
             kill_timeout: Duration(task.kill_timeout.0.min(max_kill_timeout.0)),
             killed: false,
+            killing_told: false,
             restart: None,
             ran: false,
             since: now,
@@ -315,9 +320,17 @@ impl TaskMachine {
     }
 
     fn failed_to_start(&mut self, failure: Failure, now: UnixNanos, out: &mut Vec<Action>) {
-        let Failure { event, recoverable } = failure;
+        let Failure {
+            event,
+            recoverable,
+            kills,
+        } = failure;
         if let Some(event) = event {
             self.note(event);
+        }
+        if kills {
+            self.state.failed = true;
+            return self.die(now, out);
         }
         self.after_end(Cause::StartError { recoverable }, now, out);
     }
@@ -460,6 +473,7 @@ impl TaskMachine {
         self.killed = true;
         if let Some(why) = why {
             self.state.failed |= why.fails_task;
+            self.killing_told = why.r#type == event::KILLING;
             self.note(why);
         }
         match self.phase {
@@ -493,6 +507,9 @@ impl TaskMachine {
     }
 
     fn note_killing(&mut self, now: UnixNanos) {
+        if std::mem::take(&mut self.killing_told) {
+            return;
+        }
         self.note(TaskEvent::new(event::KILLING, now).kill_timeout(self.kill_timeout));
     }
 

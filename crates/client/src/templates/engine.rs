@@ -8,7 +8,7 @@ use gotmpl::MissingKey;
 
 use super::data::{Data, Need};
 use super::pass::{Context, Pass};
-use super::{blocks, functions, methods};
+use super::{blocks, functions, methods, words};
 
 /// Gives Sprig's functions to an engine that renders no template of a task.
 pub(super) fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
@@ -36,7 +36,7 @@ pub(super) fn render(
         or(&template.right_delim, "}}"),
     );
     if let Some(mistake) = blocks::mistake(source, delims) {
-        return Err(mistake);
+        return Err(format!("parse: {mistake}"));
     }
     let mut engine = gotmpl::Template::new("").delims(delims.0, delims.1);
     if template.err_missing_key {
@@ -55,7 +55,10 @@ pub(super) fn render(
         Ok(text) => Ok((text, missing)),
         // With data missing, what fails may succeed once it is there.
         Err(_) if !missing.is_empty() => Ok((String::new(), missing)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(words::of_parsing(source, &error).map_or_else(
+            || format!("execute: {error}"),
+            |words| format!("parse: {words}"),
+        )),
     }
 }
 

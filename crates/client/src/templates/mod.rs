@@ -30,6 +30,7 @@ mod secrets;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub(crate) use change::Watch;
 use data::{Data, Need};
@@ -43,6 +44,11 @@ pub fn with_sprig(engine: gotmpl::Template) -> gotmpl::Template {
 /// What is wrong with the blocks of such a template: an `{{end}}` too many or too few.
 pub fn wrong_blocks(source: &str) -> Option<String> {
     blocks::mistake(source, ("{{", "}}"))
+}
+
+/// What keeps such a template from being parsed, as Go says it; nothing for other errors.
+pub fn words_of_parsing(source: &str, error: &gotmpl::TemplateError) -> Option<String> {
+    words::of_parsing(source, error)
 }
 
 /// How often a template that waits for something looks again.
@@ -152,8 +158,10 @@ impl Templates {
                 sandboxed: !self.shared.config.template.disable_file_sandbox,
                 addresses: self.shared.config.template.addresses,
             };
-            let (text, needs) = engine::render(template, &source, &context)
-                .map_err(|error| TemplateFailure(format!("Template failed: {error}")))?;
+            let (text, needs) = engine::render(template, &source, &context).map_err(|error| {
+                let whose = self.whose(template);
+                TemplateFailure(format!("Template failed: {whose}: {error}"))
+            })?;
             if template.envvars && needs.is_empty() {
                 let vars = envfile::parse(&text).map_err(|error| {
                     TemplateFailure(format!(
@@ -167,6 +175,26 @@ impl Templates {
         }
         missing.dedup();
         Ok((out, missing))
+    }
+
+    /// Whether all templates can be read, and lie within the task's directory.
+    pub(crate) fn check(&self) -> Result<(), TemplateFailure> {
+        self.replaced.iter().try_for_each(|template| {
+            self.place(&template.dest_path)?;
+            self.source(template).map(drop)
+        })
+    }
+
+    /// What a template is called in errors.
+    fn whose(&self, template: &Template) -> String {
+        if template.source_path.is_empty() {
+            return "(dynamic)".to_owned();
+        }
+        let place = self.dir.place(&self.task.name, &template.source_path);
+        place.map_or_else(
+            || template.source_path.clone(),
+            |place| place.display().to_string(),
+        )
     }
 
     fn source(&self, template: &Template) -> Result<String, TemplateFailure> {

@@ -46,6 +46,26 @@ fn an_image_that_nobody_has_fails_the_task_and_says_which() {
 }
 
 #[test]
+fn a_template_that_does_not_parse_ends_the_task_and_restarts_are_no_help() {
+    let agent = Agent::start("");
+    let mut job = shell_job("broken", "batch", 1, "true");
+    job["TaskGroups"][0]["RestartPolicy"]["Attempts"] = json!(3);
+    job["TaskGroups"][0]["Tasks"][0]["Templates"] =
+        json!([{"EmbeddedTmpl": "{{ range parseJSON `[1]` }}x", "DestPath": "local/out"}]);
+    agent.register(&job).expect("registered");
+    let ended = agent.until_allocations("broken", "failed", 1);
+    let state = &ended[0]["TaskStates"]["t"];
+    assert_eq!(state["Restarts"], 0);
+    let last = state["Events"].as_array().and_then(|events| events.last());
+    assert_eq!(
+        last.map(|event| &event["DisplayMessage"]),
+        Some(&json!(
+            "Template failed: (dynamic): parse: template: :1: unexpected EOF"
+        ))
+    );
+}
+
+#[test]
 fn a_static_port_is_given_once_for_each_address_and_the_others_wait_for_it() {
     let agent = Agent::start("");
     // More than the loopback interface has addresses: each of them has the port once.

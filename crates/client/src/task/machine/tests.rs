@@ -148,10 +148,45 @@ fn a_kill_while_it_is_prepared_breaks_that_off() {
         Input::Prepared(Err(Failure {
             event: None,
             recoverable: true,
+            kills: false,
         })),
         at(2),
     );
     assert!(task.is_dead() && !task.state.failed);
+}
+
+#[test]
+fn what_kills_a_task_before_its_start_is_told_and_not_tried_again() {
+    let mut task = machine(false);
+    task.handle(Input::Go, at(1));
+    let why = TaskEvent::new(event::KILLING, at(2)).kill_reason("Template failed: (dynamic)");
+    task.handle(
+        Input::Prepared(Err(Failure {
+            event: Some(why),
+            recoverable: false,
+            kills: true,
+        })),
+        at(2),
+    );
+    assert!(task.is_dead() && task.state.failed);
+    assert_eq!(types(&task).last(), Some(&event::KILLING));
+}
+
+#[test]
+fn a_kill_that_says_why_is_told_once() {
+    let mut task = machine(false);
+    run(&mut task);
+    let why = TaskEvent::new(event::KILLING, at(5)).kill_reason("Template failed: (dynamic)");
+    let kill = Input::Kill {
+        why: Some(why),
+        no_delay: false,
+    };
+    task.handle(kill, at(5));
+    let told = types(&task);
+    assert_eq!(
+        told.iter().filter(|kind| **kind == event::KILLING).count(),
+        1
+    );
 }
 
 #[test]
