@@ -1,8 +1,10 @@
 //! What is prepared for an allocation as a whole before its tasks, and undone after them (runtime sheet §E).
 
+use std::io;
 use std::sync::Arc;
 
 use caravan_model::{Allocation, TaskPhase};
+use tokio_util::sync::CancellationToken;
 
 use crate::alloc::dir::AllocDir;
 use crate::alloc::group::Group;
@@ -19,6 +21,8 @@ pub(crate) struct Setup {
     pub(crate) group: Group,
     pub(crate) dir: AllocDir,
     pub(crate) runner: Arc<Runner>,
+    /// The allocation ended before its tasks began.
+    pub(crate) given_up: CancellationToken,
 }
 
 fn failed(hook: &str, why: impl std::fmt::Display) -> String {
@@ -32,10 +36,16 @@ impl Setup {
         built
             .map_err(|error| failed("alloc_dir", error))?
             .map_err(|error| failed("alloc_dir", error))?;
-        self.runner.waiting.set(Awaits::Another);
-        self.await_previous().await;
-        self.runner.waiting.set(Awaits::Data);
-        let taken = migrate::take_over(&self.shared, &self.alloc, &self.group, &self.dir).await;
+        let take_over = async {
+            self.runner.waiting.set(Awaits::Another);
+            self.await_previous().await;
+            self.runner.waiting.set(Awaits::Data);
+            migrate::take_over(&self.shared, &self.alloc, &self.group, &self.dir).await
+        };
+        let taken = tokio::select! {
+            taken = take_over => taken,
+            () = self.given_up.cancelled() => Err(io::ErrorKind::Interrupted.into()),
+        };
         self.runner.waiting.set(Awaits::Nothing);
         taken.map_err(|error| failed("migrate_disk", error))?;
         self.network()

@@ -29,6 +29,9 @@ pub(crate) use conflist::names;
 
 /// How often connecting is tried, as plugins fail for reasons that pass.
 const TRIES: u32 = 3;
+/// How often removing is, and how long after each other.
+const REMOVALS: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Why an allocation has no network.
 #[derive(Debug, thiserror::Error)]
@@ -83,11 +86,15 @@ impl Network<'_> {
     pub(crate) async fn create(&self, network: &NetworkResource) -> Result<Ready, NetworkError> {
         let list = list(self.shared, &network.mode)?;
         if let Some(record) = self.record() {
-            if namespace::exists(&record.isolation.path) {
+            // One that an agent was killed over is not connected.
+            let half = list.is_some() && record.result.is_none();
+            if !half && namespace::exists(&record.isolation.path) {
                 return Ok(ready(record));
             }
-            // A reboot took the namespace; what the plugins keep of it is given back.
-            self.undo(&record, list.as_ref()).await?;
+            // A reboot may have taken the namespace; what the plugins keep of it is given back.
+            if let Err(error) = self.undo(&record, list.as_ref()).await {
+                tracing::warn!(alloc = %self.alloc.id, %error, "what is left of a network cannot be removed");
+            }
         }
         let hostname = self.interpolated(&network.hostname);
         let (isolation, driver) = self.namespace(&hostname).await?;
@@ -96,31 +103,50 @@ impl Network<'_> {
             driver,
             ..Record::default()
         };
+        let made = self.complete(network, list.as_ref(), &mut record).await;
+        if made.is_err() {
+            let _ = self.undo(&record, list.as_ref()).await;
+        }
+        made.map(|()| ready(record))
+    }
+
+    async fn complete(
+        &self,
+        network: &NetworkResource,
+        list: Option<&Conflist>,
+        record: &mut Record,
+    ) -> Result<(), NetworkError> {
         // Before anything is connected: what an agent that dies here has made is found.
-        self.write(&record)?;
-        if let Some(list) = &list {
-            match self.connect(list, &record).await {
-                Ok(result) => {
-                    record.status = cni::status(&result);
-                    record.result = Some(result);
-                }
-                Err(error) => {
-                    let _ = self.undo(&record, Some(list)).await;
-                    return Err(error);
-                }
-            }
+        self.write(record)?;
+        if let Some(list) = list {
+            let result = self.connect(list, record).await?;
+            record.status = cni::status(&result);
+            record.result = Some(result);
         }
         if let Some(dns) = &network.dns {
             record.status.dns = Some(dns.clone());
         }
         record.isolation.mode = "group".into();
-        record.isolation.hosts_file = self.write_hosts(&record)?;
-        self.write(&record)?;
-        Ok(ready(record))
+        record.isolation.hosts_file = self.write_hosts(record)?;
+        self.write(record)
     }
 
-    /// Removes it; what is not there is removed already.
-    pub(crate) async fn remove(&self) -> Result<(), NetworkError> {
+    /// Removes it; what is not there is removed already. What fails, as an engine or plugin does for a while, is tried
+    /// again.
+    pub(crate) async fn remove(&self) {
+        for _ in 0..REMOVALS {
+            let Err(error) = self.remove_once().await else {
+                return;
+            };
+            tracing::warn!(alloc = %self.alloc.id, %error, "the network of an allocation cannot be removed");
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => {}
+                () = self.shared.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn remove_once(&self) -> Result<(), NetworkError> {
         let Some(record) = self.record() else {
             return Ok(());
         };
@@ -202,7 +228,10 @@ impl Network<'_> {
         } else if record.driver.is_none() {
             first = first.and(namespace::remove(&record.isolation.path));
         }
-        let _ = std::fs::remove_file(self.dir.network().join(RECORD));
+        if first.is_ok() {
+            // Else it is known what to try again.
+            let _ = std::fs::remove_file(self.dir.network().join(RECORD));
+        }
         first
     }
 
@@ -307,8 +336,9 @@ impl Network<'_> {
             .ok()
     }
 
-    fn write(&self, record: &Record) -> std::io::Result<()> {
-        write_file(&self.dir.network(), RECORD, &serde_json::to_vec(record)?)?;
+    fn write(&self, record: &Record) -> Result<(), NetworkError> {
+        let text = serde_json::to_vec(record).map_err(std::io::Error::from)?;
+        write_file(&self.dir.network(), RECORD, &text)?;
         Ok(())
     }
 

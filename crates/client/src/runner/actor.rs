@@ -6,6 +6,8 @@ use std::time::Instant;
 use caravan_driver::NetworkIsolation;
 use caravan_model::{AllocNetworkStatus, Allocation, SmallMap};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::tasks::Slot;
 use super::{Message, Sender};
@@ -31,6 +33,13 @@ pub(super) struct Actor {
     pub(super) services: crate::services::Announcer,
     pub(super) network: Option<NetworkIsolation>,
     pub(super) network_status: Option<Box<AllocNetworkStatus>>,
+    pub(super) setting_up: Option<SettingUp>,
+}
+
+/// What is prepared for the allocation as a whole, while it is.
+pub(super) struct SettingUp {
+    given_up: CancellationToken,
+    work: JoinHandle<()>,
 }
 
 impl Actor {
@@ -89,7 +98,12 @@ impl Actor {
     fn take(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
         match message {
             Message::Event(Event::Update(alloc)) => self.update(alloc),
-            Message::Event(event) => self.event(event),
+            Message::Event(event) => {
+                if matches!(event, Event::SetUp(_)) {
+                    self.setting_up = None;
+                }
+                self.event(event);
+            }
             Message::Prepared(task, result) => self.prepared(task, *result),
             Message::Started(task, result, env) => self.started(task, *result, env),
             Message::NetworkReady(network, status) => {
@@ -144,7 +158,9 @@ impl Actor {
 
     fn set_up(&mut self) {
         self.shared.store.put_alloc(&self.alloc);
+        let given_up = CancellationToken::new();
         let setup = crate::alloc_hooks::Setup {
+            given_up: given_up.clone(),
             shared: Arc::clone(&self.shared),
             alloc: Arc::clone(&self.alloc),
             group: self.group.clone(),
@@ -152,7 +168,7 @@ impl Actor {
             runner: Arc::clone(&self.runner),
         };
         let inbox = self.inbox.clone();
-        tokio::spawn(async move {
+        let work = tokio::spawn(async move {
             let began = Instant::now();
             let result = setup.run().await;
             tallies::prepared_alloc(began, result.is_ok());
@@ -161,6 +177,7 @@ impl Actor {
             });
             inbox.tell(Message::Event(Event::SetUp(result)));
         });
+        self.setting_up = Some(SettingUp { given_up, work });
     }
 
     fn tear_down(&mut self) {
@@ -175,20 +192,25 @@ impl Actor {
         let (alloc, group) = (Arc::clone(&self.alloc), self.group.clone());
         let shared = Arc::clone(&self.shared);
         self.network = None;
+        let setting_up = self.setting_up.take();
         tokio::spawn(async move {
+            let secrets = dir.clone();
+            let remove = move || tasks.iter().for_each(|task| secrets.remove_secrets(task));
+            if let Err(error) = shared.files.take(remove).await {
+                tracing::warn!(alloc = %alloc.id, %error, "secrets of an allocation may be left");
+            }
+            // What is still being made could not be removed.
+            if let Some(SettingUp { given_up, work }) = setting_up {
+                given_up.cancel();
+                let _ = work.await;
+            }
             let network = crate::network::Network {
                 shared: &shared,
                 alloc: &alloc,
                 group: &group,
                 dir: &dir,
             };
-            if let Err(error) = network.remove().await {
-                tracing::warn!(alloc = %alloc.id, %error, "the network of an allocation cannot be removed");
-            }
-            let remove = move || tasks.iter().for_each(|task| dir.remove_secrets(task));
-            if let Err(error) = shared.files.take(remove).await {
-                tracing::warn!(alloc = %alloc.id, %error, "secrets of an allocation may be left");
-            }
+            network.remove().await;
         });
     }
 
@@ -217,6 +239,7 @@ impl Actor {
             Action::Stop { timeout } => self.stop_task(task, timeout),
             Action::Clean => self.clean(&task),
             Action::Finish => {
+                self.slots.or_default(task.clone()).is_over();
                 let failed = self
                     .machine
                     .task(&task)

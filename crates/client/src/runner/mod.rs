@@ -119,6 +119,7 @@ pub(crate) fn start(
         services,
         network: None,
         network_status,
+        setting_up: None,
     };
     shared.add_runner(Arc::clone(&runner));
     tokio::spawn(actor.run(messages, handles));

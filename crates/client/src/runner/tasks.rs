@@ -29,6 +29,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// Nothing waits for the cleaning any more.
+    pub(super) fn is_over(&mut self) {
+        self.cleaning = None;
+    }
+
     pub(super) fn stop_watching(&mut self) {
         for watching in self.watching.drain(..) {
             watching.abort();

@@ -209,6 +209,121 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     second.shutdown().await;
 }
 
+/// A network of a plugin that notes what it is asked, and fails once where a file says so. It connects when none says that
+/// it hangs.
+fn noting(dir: &Path) -> impl FnOnce(&mut caravan_client::ClientConfig) {
+    use std::os::unix::fs::PermissionsExt;
+    let cni = dir.join("cni");
+    std::fs::create_dir(&cni).unwrap();
+    let list = r#"{"cniVersion": "1.0.0", "name": "own", "plugins": [{"type": "notes"}]}"#;
+    std::fs::write(cni.join("own.conflist"), list).unwrap();
+    let at = cni.display();
+    let script = format!(
+        "#!/bin/sh\n[ \"$CNI_COMMAND\" ] || exit 0\necho $CNI_COMMAND >> {at}/asked\nrm {at}/fails && exit 1\n\
+         while [ $CNI_COMMAND = ADD ] && [ -e {at}/hangs ]; do sleep 0.05; done\necho done >> {at}/asked\necho '{{\"cniVersion\": \"1.0.0\"}}'\n"
+    );
+    std::fs::write(cni.join("notes"), script).unwrap();
+    std::fs::set_permissions(cni.join("notes"), PermissionsExt::from_mode(0o755)).unwrap();
+    move |config| {
+        config.dev = true;
+        config.cni_config_dir.clone_from(&cni);
+        config.cni_paths = vec![cni];
+    }
+}
+
+fn asked(dir: &Path) -> String {
+    let asked = std::fs::read_to_string(dir.join("cni/asked"));
+    asked.unwrap_or_default().replace('\n', " ")
+}
+
+/// Its agent was killed when the namespace was made, and nothing in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_half_made_is_made_anew_and_removed_in_the_end() {
+    if cannot("a_network_that_is_half_made_is_made_anew_and_removed_in_the_end") {
+        return;
+    }
+    let (servers, dir) = (Servers::new(), folder());
+    let configured = noting(dir.path());
+    let made = Command::new("ip")
+        .args(["netns", "add", &id().to_string()])
+        .status();
+    assert!(made.unwrap().success());
+    let record = alloc_dir(dir.path()).join(".network");
+    std::fs::create_dir_all(&record).unwrap();
+    let half = serde_json::json!({"isolation": {"path": namespace()}});
+    std::fs::write(record.join("network.json"), half.to_string()).unwrap();
+    let client = client_with(&servers, dir.path(), configured).await;
+    servers.want(networked(
+        alloc(own(), "service", shell("exec sleep 3600")),
+        mode("cni/own"),
+        Vec::new(),
+    ));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    assert_eq!(asked(dir.path()), "DEL done ADD done ");
+    // What cannot be removed at once is removed later.
+    std::fs::write(dir.path().join("cni/fails"), "").unwrap();
+    servers.stop(id());
+    until("it is removed", || {
+        (asked(dir.path()) == "DEL done ADD done DEL DEL done ").then_some(())
+    })
+    .await;
+    until("the end of its namespace", || {
+        (!namespace().exists()).then_some(())
+    })
+    .await;
+    client.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_being_made_when_its_allocation_ends_is_removed() {
+    if cannot("a_network_that_is_being_made_when_its_allocation_ends_is_removed") {
+        return;
+    }
+    for forgotten in [false, true] {
+        ends_while_it_is_connected(forgotten).await;
+    }
+}
+
+async fn ends_while_it_is_connected(forgotten: bool) {
+    let (servers, dir) = (Servers::new(), folder());
+    let configured = noting(dir.path());
+    let hangs = dir.path().join("cni/hangs");
+    std::fs::write(&hangs, "").unwrap();
+    let client = client_with(&servers, dir.path(), configured).await;
+    servers.want(networked(
+        alloc(own(), "service", shell("exec sleep 3600")),
+        mode("cni/own"),
+        Vec::new(),
+    ));
+    until("it is being connected", || {
+        (asked(dir.path()) == "ADD ").then_some(())
+    })
+    .await;
+    servers.stop(id());
+    servers
+        .until("its end", |known| is(known, ClientStatus::Complete))
+        .await;
+    if forgotten {
+        servers.forget(id());
+        until("its directory is gone", || {
+            (!alloc_dir(dir.path()).exists()).then_some(())
+        })
+        .await;
+    }
+    std::fs::remove_file(hangs).unwrap();
+    until("it is removed", || {
+        (asked(dir.path()) == "ADD done DEL done ").then_some(())
+    })
+    .await;
+    until("the end of its namespace", || {
+        (!namespace().exists()).then_some(())
+    })
+    .await;
+    client.shutdown().await;
+}
+
 /// The operator took its configuration away meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_is_not_known_any_more_leaves_no_namespace() {
