@@ -98,7 +98,8 @@ impl NameIndex {
         numbers.extend(free.take(n - numbers.len()));
         numbers.extend(shared.into_iter().take(n - numbers.len()));
         let missing = n - numbers.len();
-        numbers.extend(self.count..self.count + missing);
+        let beyond = (self.count..).filter(|number| !existing.contains(number));
+        numbers.extend(beyond.take(missing));
         self.used.extend(&numbers);
         numbers
             .into_iter()
@@ -147,6 +148,13 @@ mod tests {
         assert_eq!(index.resolve_duplicate(0).as_deref(), Some("j.g[2]"));
         assert_eq!(index.resolve_duplicate(0), None, "it is single now");
         assert_eq!(index.resolve_duplicate(1).as_deref(), Some("j.g[3]"));
+    }
+
+    #[test]
+    fn canaries_beyond_the_count_have_names_of_their_own() {
+        let tried = [alloc(0), alloc(1)];
+        let mut index = NameIndex::new("j", "g", 1, &tried);
+        assert_eq!(index.next_canaries(2, &tried, &[]), ["j.g[2]", "j.g[3]"]);
     }
 
     #[test]
