@@ -3,13 +3,15 @@
 use crate::feasible::volumes::SINGLE_WRITER;
 use crate::ports;
 use caravan_model::*;
-use caravan_state::{State, Table, Usage, capacity, ports_of};
+use caravan_state::{JobKey, State, Table, Usage, capacity, ports_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What of a plan can be done. Nodes whose part does not hold any more are left out and named.
 #[must_use]
 pub fn verify(state: &State, plan: &Plan) -> PlanResult {
+    let left = is_stopped(state, plan).then(|| without_new(state, plan));
+    let plan = left.as_ref().unwrap_or(plan);
     let nodes: BTreeSet<NodeId> = plan
         .node_update
         .keys()
@@ -29,6 +31,27 @@ pub fn verify(state: &State, plan: &Plan) -> PlanResult {
         refresh_index: newest.max(1),
         ..accepted(state, without(state, plan, &rejected))
     }
+}
+
+/// Whether the job of a plan is stopped or gone by now. It gets nothing new, even if it should be registered again before
+/// the plan is committed: what comes after the plan is not to find it there.
+fn is_stopped(state: &State, plan: &Plan) -> bool {
+    plan.job.as_ref().is_some_and(|job| {
+        let key = JobKey::new(job.namespace.clone(), job.id.clone());
+        state.job(&key).is_none_or(|now| now.stop)
+    })
+}
+
+/// The plan without what it places, and without those who would be evicted for that.
+fn without_new(state: &State, plan: &Plan) -> Plan {
+    let mut left = plan.clone();
+    for allocs in left.node_allocation.values_mut() {
+        allocs.retain(|alloc| state.alloc(&alloc.id).is_some());
+    }
+    left.node_allocation.retain(|_, allocs| !allocs.is_empty());
+    left.node_preemptions = BTreeMap::new();
+    left.deployment = None;
+    left
 }
 
 /// All of a plan, but for evictions of what is over by now.

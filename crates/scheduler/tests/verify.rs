@@ -70,6 +70,25 @@ fn a_node_that_is_gone_down_silent_or_draining_refuses_its_part() {
     );
 }
 
+/// It may be registered again before the plan is committed, and others have got the room by then.
+#[test]
+fn a_job_that_was_stopped_meanwhile_gets_nothing_new() {
+    for purge in [false, true] {
+        let stop = |world: &mut World, _| {
+            world.apply(caravan_state::Command::DeregisterJobs {
+                jobs: vec![caravan_state::JobRemoval {
+                    job: World::key("web"),
+                    purge,
+                    no_shutdown_delay: false,
+                }],
+                evals: vec![],
+                now: world.now,
+            });
+        };
+        assert_eq!(after(spread_out(3), stop), (0, 0), "purge: {purge}");
+    }
+}
+
 #[test]
 fn a_node_that_filled_up_refuses_its_part() {
     let fills = |world: &mut World, _| world.register(job("other", job_type::SERVICE, 24));
