@@ -1,6 +1,7 @@
 //! What must hold after every change, and what must hold once the cluster has come to rest.
 
 use crate::random::Random;
+use crate::shapes;
 use crate::workers::Worker;
 use crate::world::{Touched, World};
 use caravan_control::blocked::{Room, room_on};
@@ -172,12 +173,7 @@ fn is_everywhere(state: &State, key: &JobKey, job: &Job) -> Result<(), String> {
     if job.stop || job.r#type != job_type::SYSTEM {
         return Ok(());
     }
-    let here = |node: &Node| {
-        job.datacenters
-            .iter()
-            .any(|dc| *dc == "*" || *dc == node.datacenter)
-    };
-    for node in state.nodes().filter(|node| here(node)) {
+    for node in state.nodes().filter(|node| shapes::may_run(job, node)) {
         let waits = state
             .open_evals_of_job(key)
             .any(|eval| eval.node_id == node.id);

@@ -116,6 +116,8 @@ fn changed(result: &PlanResult) -> String {
         });
         each.collect()
     };
+    let evicted = told("evict", &result.node_preemptions);
     let written = told("write", &result.node_allocation);
-    format!("committed:{}{written}", told("stop", &result.node_update))
+    let stopped = told("stop", &result.node_update);
+    format!("committed:{stopped}{evicted}{written}")
 }

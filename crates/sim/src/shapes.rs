@@ -25,6 +25,9 @@ pub(crate) fn node(number: usize, random: &mut Random) -> Node {
         .insert("driver.mock".to_owned(), "1".to_owned());
     node.attributes
         .insert("kernel.name".to_owned(), "linux".to_owned());
+    if random.chance(600) {
+        node.attributes.insert("fast".to_owned(), "yes".to_owned());
+    }
     node.computed_class = caravan_model::computed_class(&node);
     node
 }
@@ -50,9 +53,36 @@ pub(crate) fn job(number: usize, most: i64, random: &mut Random) -> Job {
         priority: random.between(1, 9) * 10,
         datacenters: vec![if random.chance(800) { "*" } else { "dc1" }.to_owned()],
         node_pool: "default".to_owned(),
+        constraints: constraints(random),
         task_groups: groups,
         ..Job::default()
     }
+}
+
+/// Some jobs run on some nodes only, and some never twice on one.
+fn constraints(random: &mut Random) -> Vec<Constraint> {
+    let fast = Constraint {
+        l_target: "${attr.fast}".to_owned(),
+        operand: "=".to_owned(),
+        r_target: "yes".to_owned(),
+    };
+    let apart = Constraint {
+        operand: operand::DISTINCT_HOSTS.to_owned(),
+        ..Constraint::default()
+    };
+    let chosen = [(fast, 200), (apart, 100)];
+    let chosen = chosen
+        .into_iter()
+        .filter(|(_, share)| random.chance(*share));
+    chosen.map(|(constraint, _)| constraint).collect()
+}
+
+/// Whether a job may run on a node at all.
+pub(crate) fn may_run(job: &Job, node: &Node) -> bool {
+    let mut places = job.datacenters.iter();
+    let choosy = job.constraints.iter().any(|rule| rule.r_target == "yes");
+    places.any(|dc| *dc == "*" || *dc == node.datacenter)
+        && (!choosy || node.attributes.contains_key("fast"))
 }
 
 fn group(name: &str, kind: &str, most: i64, random: &mut Random) -> TaskGroup {
