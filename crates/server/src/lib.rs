@@ -28,6 +28,7 @@ mod policies;
 mod propose;
 mod server;
 mod sign_in;
+mod stability;
 mod store;
 mod timing;
 mod variable_timers;

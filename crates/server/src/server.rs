@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) sign_ins: crate::sign_in::SignIns,
     pub(crate) locks: crate::variable_timers::Locks,
     pub(crate) volume_maker: crate::volume_maker::VolumeMaker,
+    pub(crate) stability: crate::stability::Stability,
     /// The state was put back: what the leader derived from it is no longer true.
     pub(crate) lead_anew: tokio::sync::Notify,
     /// Whether this server leads and has taken up what is open.
@@ -115,6 +116,7 @@ impl Server {
             sign_ins: crate::sign_in::SignIns::default(),
             locks: crate::variable_timers::Locks::default(),
             volume_maker: crate::volume_maker::VolumeMaker::default(),
+            stability: crate::stability::Stability::default(),
             lead_anew: tokio::sync::Notify::new(),
             leading: watch::Sender::new(false),
             config,

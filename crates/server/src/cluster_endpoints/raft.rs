@@ -157,6 +157,7 @@ pub(crate) fn health_of(shared: &Shared, state: &State) -> AutopilotHealth {
         .autopilot_config()
         .map_or(SILENCE, |config| config.last_contact_threshold);
     let leader = status.leader.as_ref().map(|leader| leader.id);
+    let now = clock::now();
     let servers: Vec<ServerHealth> = status
         .members
         .iter()
@@ -187,7 +188,7 @@ pub(crate) fn health_of(shared: &Shared, state: &State) -> AutopilotHealth {
                     .unwrap_or(0),
                 healthy,
                 voter: member.voter,
-                stable_since: Timestamp(clock::now().0),
+                stable_since: shared.stability.since(member.id, healthy, now),
             }
         })
         .collect();
