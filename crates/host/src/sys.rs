@@ -67,6 +67,36 @@ pub fn landlock_version() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
+/// What is not to be had any more of what is mounted at a path, and of all that is mounted in it.
+///
+/// # Errors
+/// What the system has against it; kernels before 5.12 do not know the call (`Unsupported`).
+pub(crate) fn restrict_mounts(path: &std::path::Path, attributes: u64) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let change = nix::libc::mount_attr {
+        attr_set: attributes,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: both pointers are to values that live as long as the call, and the size is that of the second.
+    let done = unsafe {
+        nix::libc::syscall(
+            nix::libc::SYS_mount_setattr,
+            nix::libc::AT_FDCWD,
+            path.as_ptr(),
+            nix::libc::AT_RECURSIVE,
+            &raw const change,
+            size_of_val(&change),
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The first descriptor that is not one of the standard streams.
 const FIRST_OTHER: u32 = 3;
 

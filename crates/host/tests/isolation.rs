@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -385,4 +386,49 @@ async fn what_is_mounted_lies_where_it_should() {
             "{error}"
         );
     }
+}
+
+/// What can be written has no device files that open anything, and what can only be read is so in all that is mounted in it.
+#[tokio::test]
+async fn mounts_bring_neither_devices_nor_a_way_to_write() {
+    if skipped("mounts_bring_neither_devices_nor_a_way_to_write") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let look = "for dir in /alloc /volume /volume/inner; do \
+        mknod -m 666 $dir/zero c 1 5 && head -c 4 $dir/zero | wc -c; done; \
+        echo x > /closed/inner/f && echo written";
+    let mut spec = spec(dir.path(), "nobody", look);
+    let isolation = spec.process.isolation.as_mut().unwrap();
+    for (name, readonly) in [("volume", false), ("closed", true)] {
+        let (volume, inner) = (dir.path().join(name), dir.path().join(name).join("inner"));
+        std::fs::create_dir_all(&inner).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "mode=777", "tmpfs"])
+            .arg(&inner)
+            .status();
+        assert!(mount.unwrap().success());
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&volume, open).unwrap();
+        isolation.mounts.push(HostMount {
+            source: volume,
+            target: format!("/{name}").into(),
+            readonly,
+            ..HostMount::default()
+        });
+    }
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(dir.path().join("alloc"), open).unwrap();
+    let source = Supervisors::new(env!("CARGO_BIN_EXE_caravan-supervise"));
+    let task = source.launch(&spec).await.expect("starts");
+    task.wait().await.expect("known");
+    for name in ["volume", "closed"] {
+        let unmounted = Command::new("umount")
+            .arg("-l")
+            .arg(dir.path().join(name).join("inner"))
+            .status();
+        assert!(unmounted.unwrap().success());
+    }
+    let said = std::fs::read_to_string(dir.path().join("web.stdout.0")).unwrap();
+    assert_eq!(said, "0\n0\n0\n");
 }

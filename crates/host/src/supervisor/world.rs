@@ -12,11 +12,13 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{SFlag, makedev, mknod};
+use nix::sys::statvfs::FsFlags;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::isolate::{HostMount, HostPath, Isolation, Overlay, Step, at, at_io};
 use crate::below::{Below, Links};
+use crate::sys;
 
 const NONE: Option<&str> = None;
 const BIND: MsFlags = MsFlags::MS_BIND.union(MsFlags::MS_REC);
@@ -24,6 +26,16 @@ const BIND: MsFlags = MsFlags::MS_BIND.union(MsFlags::MS_REC);
 const COVERED: &str = "/proc/fs";
 /// As many as the kernel follows.
 const MOST_LINKS: usize = 40;
+
+/// What of a mount a task does not have.
+#[derive(Clone, Copy, PartialEq)]
+enum Restricted {
+    Not,
+    /// Device files open nothing: a task can make them where it can write.
+    ToFiles,
+    /// Nor can anything be written.
+    ToReading,
+}
 
 /// A root that is being furnished.
 pub(super) struct World<'a> {
@@ -43,7 +55,11 @@ pub(super) fn enter(isolation: &Isolation) -> Step {
         world.host_path(path)?;
     }
     for item in &isolation.mounts {
-        world.bind(&item.source, open(item), &item.target, item.readonly)?;
+        let restricted = match item.readonly {
+            true => Restricted::ToReading,
+            false => Restricted::ToFiles,
+        };
+        world.bind(&item.source, open(item), &item.target, restricted)?;
     }
     let devices = world.devices()?;
     world.kernel_files(&devices)?;
@@ -90,9 +106,7 @@ impl<'a> World<'a> {
             Some(overlay) => lay(overlay, path)?,
             None => {
                 mount(Some(path), path, NONE, BIND, NONE).map_err(at(named("bind")))?;
-                // Device files that a task makes in its own directories open nothing.
-                let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NODEV;
-                mount(NONE, path, NONE, flags, NONE).map_err(at(named("remount")))?;
+                restrict(path, false).map_err(at_io(named("remount")))?;
             }
         }
         let root = Below::open(path, Links::Inside).map_err(at_io(named("open")))?;
@@ -161,7 +175,7 @@ impl<'a> World<'a> {
         shown: &Path,
         source: io::Result<OwnedFd>,
         target: &Path,
-        readonly: bool,
+        restricted: Restricted,
     ) -> Step {
         let target = relative(target);
         let what = || format!("mount {} at /{}", shown.display(), target.display());
@@ -173,8 +187,8 @@ impl<'a> World<'a> {
         };
         let place = place.map_err(at_io(what()))?;
         mount(Some(&name(&source)), ready, NONE, BIND, NONE).map_err(at(what()))?;
-        if readonly {
-            close(ready, MsFlags::MS_NODEV)?;
+        if restricted != Restricted::Not {
+            restrict(ready, restricted == Restricted::ToReading).map_err(at_io(what()))?;
         }
         self.put(ready, &place).map_err(at(what()))
     }
@@ -219,7 +233,8 @@ impl<'a> World<'a> {
                 return Ok(());
             }
         }
-        self.bind(&path.source, Ok(source), &path.target, true)
+        let restricted = Restricted::ToReading;
+        self.bind(&path.source, Ok(source), &path.target, restricted)
     }
 
     /// Makes a file system ready.
@@ -287,7 +302,7 @@ impl<'a> World<'a> {
         self.put_at(ready, "/dev")?;
         for device in &self.isolation.devices {
             let source = open_path(&device.source);
-            self.bind(&device.source, source, &device.target, false)?;
+            self.bind(&device.source, source, &device.target, Restricted::Not)?;
         }
         // No more device files: the rest of the root opens none.
         close(&name(&opened), safe)?;
@@ -340,6 +355,40 @@ fn is_dir(opened: &OwnedFd) -> bool {
     found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_dir())
 }
 
+/// Has device files at a mount, and in all that is mounted in it, open nothing, and nothing be written where that is asked
+/// for.
+fn restrict(mounted: &Path, to_reading: bool) -> io::Result<()> {
+    use nix::libc::{MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY};
+    let reading = if to_reading { MOUNT_ATTR_RDONLY } else { 0 };
+    match sys::restrict_mounts(mounted, MOUNT_ATTR_NODEV | reading) {
+        // Old kernels do not know it, and some filters for system calls.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            ) => {}
+        other => return other,
+    }
+    restrict_alone(mounted, to_reading)
+}
+
+/// The older way, which leaves what is mounted in it as it is.
+fn restrict_alone(mounted: &Path, to_reading: bool) -> io::Result<()> {
+    let found = nix::sys::statvfs::statvfs(mounted)?.flags();
+    let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_NODEV;
+    for (has, keeps) in [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_RDONLY, MsFlags::MS_RDONLY),
+    ] {
+        flags.set(keeps, found.contains(has));
+    }
+    if to_reading {
+        flags |= MsFlags::MS_RDONLY;
+    }
+    Ok(mount(NONE, mounted, NONE, flags, NONE)?)
+}
+
 /// What is mounted there can only be read from now on.
 fn close(mounted: &Path, flags: MsFlags) -> Step {
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | flags;
@@ -368,4 +417,30 @@ fn lay(overlay: &Overlay, root: &Path) -> Step {
     let [lower, upper, work] = paths;
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
     make_mount("overlay", root, MsFlags::MS_NODEV, &options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_way_keeps_what_a_mount_does_not_have() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIPPED: the_older_way_keeps_what_a_mount_does_not_have: mounts need root");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), flags, NONE).unwrap();
+        let has = || nix::sys::statvfs::statvfs(dir.path()).unwrap().flags();
+        let kept = FsFlags::ST_NOSUID | FsFlags::ST_NOEXEC | FsFlags::ST_NODEV;
+        let restricted = [false, true].map(|to_reading| {
+            let done = restrict_alone(dir.path(), to_reading);
+            done.map(|()| has())
+        });
+        umount2(dir.path(), MntFlags::MNT_DETACH).unwrap();
+        let [writable, readable] = restricted.map(Result::unwrap);
+        assert!(writable.contains(kept) && !writable.contains(FsFlags::ST_RDONLY));
+        assert!(readable.contains(kept | FsFlags::ST_RDONLY));
+    }
 }
