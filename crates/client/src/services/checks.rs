@@ -41,10 +41,14 @@ impl Job {
             let status = if outcome.success { SUCCESS } else { FAILURE };
             self.tell(&outcome).await;
             self.report(status, outcome.output, outcome.status_code);
-            if let Some(watch) = &mut restart
-                && watch.due(outcome.success, clock::steady())
-            {
-                restart_task(&self.runner, &self.service, &self.check, &self.task);
+            if let Some(watch) = &mut restart {
+                let whose = Subject {
+                    runner: &self.runner,
+                    service: &self.service,
+                    check: &self.check,
+                    task: &self.task,
+                };
+                watch.see(&whose, outcome.success);
             }
             tokio::time::sleep(interval).await;
         }
@@ -133,17 +137,34 @@ fn task_of<'a>(service: &'a Service, check: &'a ServiceCheck, task: &'a str) -> 
         .unwrap_or_default()
 }
 
-/// Restarts the task of a check that stays unhealthy.
-pub(super) fn restart_task(runner: &Runner, service: &Service, check: &ServiceCheck, task: &str) {
-    let which = match task_of(service, check, task) {
-        "" => Which::Running,
-        task => Which::Task(task.to_owned()),
-    };
-    runner.send(Event::Restart {
-        which,
-        failure: true,
-        reason: format!("healthcheck: check {:?} unhealthy", check.name),
-    });
+/// Whom a check that stays unhealthy restarts.
+pub(super) struct Subject<'a> {
+    pub(super) runner: &'a Runner,
+    pub(super) service: &'a Service,
+    pub(super) check: &'a ServiceCheck,
+    /// The task of the service; empty for services of groups.
+    pub(super) task: &'a str,
+}
+
+impl Subject<'_> {
+    fn runs(&self) -> bool {
+        match task_of(self.service, self.check, self.task) {
+            "" => !self.runner.live_tasks().is_empty(),
+            task => self.runner.live(task).is_some(),
+        }
+    }
+
+    fn restart(&self) {
+        let which = match task_of(self.service, self.check, self.task) {
+            "" => Which::Running,
+            task => Which::Task(task.to_owned()),
+        };
+        self.runner.send(Event::Restart {
+            which,
+            failure: true,
+            reason: format!("healthcheck: check {:?} unhealthy", self.check.name),
+        });
+    }
 }
 
 /// Decides when a failing check restarts its task.
@@ -169,8 +190,19 @@ impl RestartWatch {
         })
     }
 
-    pub(super) fn due(&mut self, success: bool, now: UnixNanos) -> bool {
-        if success || now < self.begin {
+    /// Takes in how the check stands, and restarts whom it is about when that is due.
+    pub(super) fn see(&mut self, whose: &Subject<'_>, success: bool) {
+        if self.due(whose.runs(), success, clock::steady()) {
+            whose.restart();
+        }
+    }
+
+    /// `runs`: whether what would be restarted runs; its grace begins with its start.
+    fn due(&mut self, runs: bool, success: bool, now: UnixNanos) -> bool {
+        if !runs {
+            self.begin = clock::after(now, self.grace);
+        }
+        if !runs || success || now < self.begin {
             self.failing_since = None;
             return false;
         }
@@ -197,20 +229,27 @@ mod tests {
             patience: 20,
             failing_since: None,
         };
-        assert!(!watch.due(false, UnixNanos(90)));
-        assert!(!watch.due(false, UnixNanos(100)));
-        assert!(!watch.due(true, UnixNanos(110)));
-        assert!(!watch.due(false, UnixNanos(120)));
-        assert!(watch.due(false, UnixNanos(140)));
-        assert!(!watch.due(false, UnixNanos(189)));
-        assert!(!watch.due(false, UnixNanos(190)));
-        assert!(watch.due(false, UnixNanos(210)));
+        assert!(!watch.due(true, false, UnixNanos(90)));
+        assert!(!watch.due(true, false, UnixNanos(100)));
+        assert!(!watch.due(true, true, UnixNanos(110)));
+        assert!(!watch.due(true, false, UnixNanos(120)));
+        assert!(watch.due(true, false, UnixNanos(140)));
+        assert!(!watch.due(true, false, UnixNanos(189)));
+        assert!(!watch.due(true, false, UnixNanos(190)));
+        assert!(watch.due(true, false, UnixNanos(210)));
+        for down in [220, 300] {
+            assert!(!watch.due(false, false, UnixNanos(down)), "it starts anew");
+        }
+        assert!(!watch.due(true, false, UnixNanos(349)));
+        assert!(!watch.due(true, false, UnixNanos(350)));
+        assert!(watch.due(true, false, UnixNanos(370)));
         let mut at_once = RestartWatch {
             grace: caravan_model::Duration(0),
             begin: UnixNanos(0),
             patience: 0,
             failing_since: None,
         };
-        assert!(at_once.due(false, UnixNanos(1)));
+        assert!(!at_once.due(false, false, UnixNanos(1)));
+        assert!(at_once.due(true, false, UnixNanos(2)));
     }
 }

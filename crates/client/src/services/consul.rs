@@ -7,7 +7,7 @@ use caravan_model::{Service, ServiceCheck};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::checks::{RestartWatch, restart_task};
+use super::checks::{RestartWatch, Subject};
 use super::results::{CheckResult, FAILURE, SUCCESS};
 use crate::alloc::health::counts_for_health;
 use crate::clock;
@@ -198,10 +198,14 @@ impl Follower {
         let Some((_, (check, restart))) = own.next() else {
             return;
         };
-        if let Some(watch) = restart
-            && watch.due(!standing.restarts(check), clock::steady())
-        {
-            restart_task(&self.runner, &self.service, check, &self.task);
+        if let Some(watch) = restart {
+            let whose = Subject {
+                runner: &self.runner,
+                service: &self.service,
+                check,
+                task: &self.task,
+            };
+            watch.see(&whose, !standing.restarts(check));
         }
         let lenient = check.on_update == caravan_model::on_update::IGNORE_WARNINGS
             || self.service.on_update == caravan_model::on_update::IGNORE_WARNINGS;
