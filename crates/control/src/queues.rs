@@ -6,7 +6,7 @@ use crate::blocked::{Blocked, least_asked, seen};
 use crate::broker::{Broker, TokenError};
 use crate::follow_up::key_of_eval;
 use caravan_model::*;
-use caravan_state::{Applied, Change, JobKey, State};
+use caravan_state::{Applied, Change, JobKey, State, Table};
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -116,11 +116,13 @@ impl Queues {
         let Some(oldest) = self.blocked.oldest_seen() else {
             return;
         };
+        // Nothing tells any more which nodes a job that was purged has left.
+        let purged = state.index_of(Table::Jobs);
         for node in state.nodes() {
             let allocs = state
                 .allocs_of_node(&node.id)
                 .map(|alloc| alloc.modify_index);
-            let newest = allocs.max().unwrap_or(0).max(node.modify_index);
+            let newest = allocs.max().unwrap_or(0).max(node.modify_index).max(purged);
             if newest > oldest {
                 self.blocked.freed(node.id, newest, now);
             }
@@ -190,6 +192,10 @@ impl Queues {
                 self.blocked.freed(alloc.node_id, index, now);
                 let job = JobKey::new(alloc.namespace.clone(), alloc.job_id.clone());
                 self.look_again(&job, now);
+            }
+            // Its job was purged: nobody waits for what still runs of it.
+            Change::AllocRemoved(alloc) if !alloc.client_terminal() => {
+                self.blocked.freed(alloc.node_id, index, now);
             }
             Change::SchedulerConfig(config) => self.rules_changed(config, state, now),
             _ => {}

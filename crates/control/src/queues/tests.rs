@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cluster::*;
-use caravan_state::Command;
+use caravan_state::{Command, JobRemoval};
 
 /// A cluster with one node, and queues that have heard all of it.
 struct Led {
@@ -159,6 +159,35 @@ fn an_allocation_that_was_gone_before_its_job_began_to_wait_is_not_missed() {
             }
         });
         assert_eq!(led.next(), woken, "missed: {missed}");
+    }
+}
+
+#[test]
+fn what_a_purged_job_leaves_wakes_who_waits() {
+    for heard in [true, false] {
+        let mut led = Led::new();
+        let other = led.cluster.register(service("other", 1));
+        led.cluster.place(1, &other, |_| {});
+        led.cluster.register(service("web", 1));
+        led.block(1, |_| {});
+        assert_eq!(led.next(), None);
+        let purge = Command::DeregisterJobs {
+            jobs: vec![JobRemoval {
+                job: key("other"),
+                purge: true,
+                no_shutdown_delay: false,
+            }],
+            evals: Vec::new(),
+            now: led.cluster.now,
+        };
+        if heard {
+            led.apply(purge);
+        } else {
+            led.cluster.apply(purge);
+            led.queues.revoke();
+            led.queues.establish(&led.cluster.state, led.cluster.now);
+        }
+        assert_eq!(led.next(), Some(1), "heard: {heard}");
     }
 }
 
