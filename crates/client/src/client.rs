@@ -163,6 +163,7 @@ impl Client {
         }
         shared.shutdown.cancel();
         futures::future::join_all(runners.iter().map(|runner| runner.detach())).await;
+        shared.tear_downs.all_done().await;
         if shared.config.dev {
             for runner in &runners {
                 let dir = runner.dir.clone();

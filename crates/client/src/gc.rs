@@ -38,6 +38,7 @@ fn is_over(shared: &Shared, runner: &Runner) -> bool {
 async fn remove(shared: &Arc<Shared>, runner: &Arc<Runner>) {
     shared.remove_runner(runner.id);
     runner.detach().await;
+    shared.tear_downs.done(runner.id).await;
     let dir = runner.dir.clone();
     let removed = tokio::task::spawn_blocking(move || dir.destroy()).await;
     if let Ok(Err(error)) = removed {

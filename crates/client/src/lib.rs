@@ -44,6 +44,7 @@ mod shared;
 mod store;
 mod tallies;
 mod task;
+mod tear_downs;
 mod templates;
 mod tokens;
 mod untold;

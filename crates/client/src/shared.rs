@@ -17,6 +17,7 @@ use crate::handle::Runner;
 use crate::link::{Caller, ServerLink};
 use crate::services::outbox::Outbox;
 use crate::store::Store;
+use crate::tear_downs::TearDowns;
 use crate::untold::Untold;
 
 /// The node's own state.
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     /// What tasks are given of the agent's own environment, which never changes.
     host_environment: OnceLock<BTreeMap<String, String>>,
     pub(crate) files: FileTurns,
+    pub(crate) tear_downs: TearDowns,
 }
 
 impl Shared {
@@ -88,6 +90,7 @@ impl Shared {
             shutdown: CancellationToken::new(),
             host_environment: OnceLock::new(),
             files: FileTurns::default(),
+            tear_downs: TearDowns::default(),
         }
     }
 

@@ -134,8 +134,12 @@ impl Network<'_> {
     /// Removes it; what is not there is removed already. What fails, as an engine or plugin does for a while, is tried
     /// again.
     pub(crate) async fn remove(&self) {
+        // Its directory may be gone before it is.
+        let Some(record) = self.record() else {
+            return;
+        };
         for _ in 0..REMOVALS {
-            let Err(error) = self.remove_once().await else {
+            let Err(error) = self.remove_once(&record).await else {
                 return;
             };
             tracing::warn!(alloc = %self.alloc.id, %error, "the network of an allocation cannot be removed");
@@ -146,16 +150,13 @@ impl Network<'_> {
         }
     }
 
-    async fn remove_once(&self) -> Result<(), NetworkError> {
-        let Some(record) = self.record() else {
-            return Ok(());
-        };
+    async fn remove_once(&self, record: &Record) -> Result<(), NetworkError> {
         let given = self.alloc.allocated_resources.as_ref();
         let mode = given.and_then(|given| given.shared.networks.first());
         let list = mode.map_or(Ok(None), |network| list(self.shared, &network.mode));
         // Where nobody knows any more how it was connected, the namespace goes all the same.
         let known = list.as_ref().ok().and_then(Option::as_ref);
-        let undone = self.undo(&record, known).await;
+        let undone = self.undo(record, known).await;
         list.map(drop).and(undone)
     }
 

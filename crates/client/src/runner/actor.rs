@@ -193,7 +193,7 @@ impl Actor {
         let shared = Arc::clone(&self.shared);
         self.network = None;
         let setting_up = self.setting_up.take();
-        tokio::spawn(async move {
+        let work = tokio::spawn(async move {
             let secrets = dir.clone();
             let remove = move || tasks.iter().for_each(|task| secrets.remove_secrets(task));
             if let Err(error) = shared.files.take(remove).await {
@@ -212,6 +212,7 @@ impl Actor {
             };
             network.remove().await;
         });
+        self.shared.tear_downs.begin(self.alloc.id, work);
     }
 
     fn act(&mut self, task: String, action: Action) {

@@ -220,7 +220,8 @@ fn noting(dir: &Path) -> impl FnOnce(&mut caravan_client::ClientConfig) {
     let at = cni.display();
     let script = format!(
         "#!/bin/sh\n[ \"$CNI_COMMAND\" ] || exit 0\necho $CNI_COMMAND >> {at}/asked\nrm {at}/fails && exit 1\n\
-         while [ $CNI_COMMAND = ADD ] && [ -e {at}/hangs ]; do sleep 0.05; done\necho done >> {at}/asked\necho '{{\"cniVersion\": \"1.0.0\"}}'\n"
+         while [ $CNI_COMMAND = ADD ] && [ -e {at}/hangs ]; do sleep 0.05; done\n\
+         [ $CNI_COMMAND = DEL ] && sleep 0.2\necho done >> {at}/asked\necho '{{\"cniVersion\": \"1.0.0\"}}'\n"
     );
     std::fs::write(cni.join("notes"), script).unwrap();
     std::fs::set_permissions(cni.join("notes"), PermissionsExt::from_mode(0o755)).unwrap();
@@ -274,6 +275,28 @@ async fn a_network_that_is_half_made_is_made_anew_and_removed_in_the_end() {
     })
     .await;
     client.shutdown().await;
+}
+
+/// In dev mode tasks end with it, and so does what was made for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_ends_leaves_no_network() {
+    if cannot("an_agent_that_ends_leaves_no_network") {
+        return;
+    }
+    let (servers, dir) = (Servers::new(), folder());
+    let configured = noting(dir.path());
+    let client = client_with(&servers, dir.path(), configured).await;
+    servers.want(networked(
+        alloc(own(), "service", shell("exec sleep 3600")),
+        mode("cni/own"),
+        Vec::new(),
+    ));
+    servers
+        .until("its start", |known| is(known, ClientStatus::Running))
+        .await;
+    client.shutdown().await;
+    assert_eq!(asked(dir.path()), "ADD done DEL done ");
+    assert!(!namespace().exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
