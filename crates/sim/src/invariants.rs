@@ -69,6 +69,13 @@ fn counters_agree(state: &State, key: &JobKey) -> Result<(), String> {
 /// Of the allocations of a version of a service that are to run, no two have the same name. On the way there may be,
 /// after a plan that was refused in part.
 fn no_name_is_taken_twice(state: &State, key: &JobKey) -> Result<(), String> {
+    // Canaries have the names of those whose place they will take, and these may be updated in place meanwhile.
+    let tried = state.latest_deployment(key).filter(|row| row.is_active());
+    let tried = tried.into_iter().flat_map(|row| row.task_groups.values());
+    let tried: BTreeSet<AllocId> = tried
+        .filter(|group| !group.promoted)
+        .flat_map(|group| group.placed_canaries.clone())
+        .collect();
     let mut names: BTreeMap<(String, u64), AllocId> = BTreeMap::new();
     for alloc in state.allocs_of_job(key) {
         let version = alloc.job.as_ref().map_or(0, |job| job.version);
@@ -83,7 +90,7 @@ fn no_name_is_taken_twice(state: &State, key: &JobKey) -> Result<(), String> {
             && alloc.next_allocation.is_nil()
             && alloc.previous_allocation.is_nil()
             && on_node.is_some_and(|node| node.status == NodeStatus::Ready);
-        if kind != job_type::SERVICE || !steady {
+        if kind != job_type::SERVICE || !steady || tried.contains(&alloc.id) {
             continue;
         }
         if let Some(other) = names.insert((alloc.name.to_string(), version), alloc.id) {
