@@ -76,7 +76,10 @@ impl Reconciler<'_> {
         let mut remove = (known + migrate.len()).saturating_sub(surplus.count);
         working.retain(|_, alloc| !alloc.server_terminal());
         if !surplus.canarying && !surplus.canaries.is_empty() {
-            let replaced = names_of(surplus.canaries);
+            // One that has failed stands in for nobody; what replaced it may have another name.
+            let mut alive = surplus.canaries.clone();
+            alive.retain(|_, alloc| !alloc.terminal_status());
+            let replaced = names_of(&alive);
             let old = without(&working, surplus.canaries);
             let old = old
                 .values()
