@@ -121,6 +121,8 @@ impl Server {
             leading: watch::Sender::new(false),
             config,
         });
+        // A server is well from its start on, whenever it is first asked.
+        shared.stability.since(node_id, true, crate::clock::now());
         let tasks = vec![
             tokio::spawn(crate::leader::follow(Arc::clone(&shared))),
             tokio::spawn(observe(Arc::clone(&shared))),
