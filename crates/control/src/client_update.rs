@@ -223,6 +223,7 @@ mod tests {
                 job: key("web"),
                 purge: true,
                 no_shutdown_delay: false,
+                only_if_dead: false,
             }],
             evals: Vec::new(),
             now: cluster.now,

@@ -80,6 +80,7 @@ fn a_job_that_was_stopped_meanwhile_gets_nothing_new() {
                     job: World::key("web"),
                     purge,
                     no_shutdown_delay: false,
+                    only_if_dead: false,
                 }],
                 evals: vec![],
                 now: world.now,

@@ -155,6 +155,7 @@ async fn collect(server: &Server) {
         job,
         purge: false,
         no_shutdown_delay: false,
+        only_if_dead: false,
     };
     let jobs = keys.into_iter().map(removal).collect();
     propose_all(

@@ -125,6 +125,7 @@ fn stop_some_job(world: &mut World) {
             job: caravan_state::JobKey::new(job.namespace.clone(), job.id.clone()),
             purge,
             no_shutdown_delay: false,
+            only_if_dead: false,
         }],
         evals: vec![eval],
         now,

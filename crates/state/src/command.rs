@@ -399,6 +399,9 @@ pub struct JobRemoval {
     pub purge: bool,
     /// Whether its tasks skip their shutdown delay.
     pub no_shutdown_delay: bool,
+    /// Whether it stays after all when something of it is alive again by then.
+    #[serde(default)]
+    pub only_if_dead: bool,
 }
 
 /// The accepted part of a plan.

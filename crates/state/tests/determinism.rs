@@ -185,6 +185,7 @@ fn command(state: &State, small: &Small, now: UnixNanos) -> Command {
                 job: key(number),
                 purge,
                 no_shutdown_delay: false,
+                only_if_dead: false,
             }],
             evals: Vec::new(),
             now,

@@ -138,6 +138,7 @@ fn a_claim_is_forgotten_with_its_job_its_volume_or_by_an_operator() {
         job,
         purge: true,
         no_shutdown_delay: false,
+        only_if_dead: false,
     };
     let mut placed = cluster();
     place(&mut placed, 7);

@@ -146,6 +146,7 @@ impl World {
                         job,
                         purge: false,
                         no_shutdown_delay: false,
+                        only_if_dead: false,
                     }];
                     let now = self.cluster.now;
                     self.cluster.apply(Command::DeregisterJobs {

@@ -121,6 +121,7 @@ impl Garbage {
                 job: job.clone(),
                 purge: true,
                 no_shutdown_delay: false,
+                only_if_dead: true,
             })
             .collect();
         batches(removals, MAX_JOBS).map(move |jobs| Command::DeregisterJobs {

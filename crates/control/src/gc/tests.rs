@@ -46,6 +46,7 @@ fn stop(cluster: &mut Cluster, id: &str) {
         job: key(id),
         purge: false,
         no_shutdown_delay: false,
+        only_if_dead: false,
     };
     cluster.apply(Command::DeregisterJobs {
         jobs: vec![removal],
@@ -439,4 +440,22 @@ fn large_collections_come_in_pieces() {
     cluster.pass(1);
     assert_eq!(force(&mut cluster), 2);
     assert_eq!(cluster.state.evals().count(), 0);
+}
+
+/// A user may run a job again in the very moment in which it is found to be long over.
+#[test]
+fn a_job_that_is_run_again_meanwhile_stays() {
+    let mut cluster = Cluster::new();
+    let job = cluster.register(service("web", 1));
+    evaluated(&mut cluster, &job, 1);
+    stop(&mut cluster, "web");
+    cluster.pass(5 * HOUR);
+    let commands = collect::collect(&cluster.state, &GcThresholds::default(), cluster.now);
+    let job = cluster.register(service("web", 1));
+    let again = evaluation(&job, trigger::JOB_REGISTER, eval_id(2), cluster.now);
+    cluster.upsert_eval(again);
+    for command in commands {
+        cluster.apply(command);
+    }
+    assert_eq!(cluster.job("web").status, job_status::PENDING);
 }

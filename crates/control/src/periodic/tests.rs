@@ -249,6 +249,7 @@ fn what_is_not_active_is_not_launched() {
         job: key("report"),
         purge: false,
         no_shutdown_delay: false,
+        only_if_dead: false,
     };
     cluster.apply(Command::DeregisterJobs {
         jobs: vec![removal],

@@ -176,6 +176,7 @@ fn what_a_purged_job_leaves_wakes_who_waits() {
                 job: key("other"),
                 purge: true,
                 no_shutdown_delay: false,
+                only_if_dead: false,
             }],
             evals: Vec::new(),
             now: led.cluster.now,

@@ -255,6 +255,7 @@ impl World {
             job: Self::key(id),
             purge: false,
             no_shutdown_delay: false,
+            only_if_dead: false,
         };
         let now = self.now;
         self.apply(Command::DeregisterJobs {

@@ -31,6 +31,7 @@ async fn a_node_is_told_once_what_was_forgotten() {
             job: JobKey::new(job.namespace.clone(), job.id.clone()),
             purge: true,
             no_shutdown_delay: false,
+            only_if_dead: false,
         }],
         evals: Vec::new(),
         now: NOW,

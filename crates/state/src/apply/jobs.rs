@@ -308,6 +308,9 @@ pub(super) fn deregister(
     now: UnixNanos,
 ) -> Result<(), ApplyError> {
     for removal in jobs {
+        if removal.only_if_dead && !is_dead(txn, &removal.job) {
+            continue;
+        }
         if removal.no_shutdown_delay {
             skip_shutdown_delay(txn, &removal.job);
         }
@@ -326,6 +329,11 @@ pub(super) fn deregister(
         })
         .collect();
     super::evals::upsert_all(txn, evals, now)
+}
+
+fn is_dead(txn: &Txn<'_>, key: &JobKey) -> bool {
+    let job = txn.state.jobs.get(key);
+    job.is_some_and(|job| job.status == job_status::DEAD)
 }
 
 fn skip_shutdown_delay(txn: &mut Txn<'_>, key: &JobKey) {

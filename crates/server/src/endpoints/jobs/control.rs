@@ -42,6 +42,7 @@ pub(in super::super) async fn deregister(call: &Call) -> Answered {
         job: key.clone(),
         purge,
         no_shutdown_delay,
+        only_if_dead: false,
     };
     let command = Command::DeregisterJobs {
         jobs: vec![removal],
