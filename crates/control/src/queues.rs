@@ -34,6 +34,12 @@ fn left_unseen(state: &State, job: &JobKey, eval: &Evaluation) -> bool {
     allocs.any(|alloc| alloc.client_terminal() && alloc.modify_index > seen(eval))
 }
 
+/// Whether the rules by which all are judged have changed since an evaluation looked.
+fn rules_unseen(state: &State, eval: &Evaluation) -> bool {
+    let config = state.scheduler_config();
+    config.is_some_and(|config| config.modify_index > seen(eval))
+}
+
 impl Queues {
     /// Begins to lead, or takes everything up anew: every evaluation that is not terminal, unless an operator has
     /// paused the broker.
@@ -151,12 +157,12 @@ impl Queues {
         self.blocked
             .block(Arc::clone(eval), least_asked(state, eval));
         let job = key_of_eval(eval);
-        if left_unseen(state, &job, eval) {
+        if left_unseen(state, &job, eval) || rules_unseen(state, eval) {
             self.look_again(&job, now);
         }
     }
 
-    /// An allocation of this job is gone: who waits of the job goes to the broker.
+    /// What forbade this job's allocations may be gone: who waits of the job goes to the broker.
     fn look_again(&mut self, job: &JobKey, now: UnixNanos) {
         for eval in self.blocked.unblock_job(job) {
             self.broker.enqueue(eval, None, now);

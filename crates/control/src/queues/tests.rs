@@ -229,3 +229,28 @@ fn a_node_that_takes_work_again_wakes_who_waits() {
     assert_eq!(became(NodeStatus::Down), None);
     assert_eq!(became(NodeStatus::Ready), Some(1));
 }
+
+/// They changed while the evaluation was judged, and nobody who waited then is there to be woken.
+#[test]
+fn rules_that_changed_before_an_evaluation_began_to_wait_are_not_missed() {
+    for (missed, woken) in [(true, Some(1)), (false, None)] {
+        let mut led = Led::new();
+        led.cluster.register(service("web", 1));
+        let before = led.cluster.state.index();
+        led.apply(Command::SetSchedulerConfig {
+            config: Box::default(),
+            check_index: None,
+        });
+        led.block(1, |eval| {
+            if missed {
+                eval.snapshot_index = before;
+            }
+            // No node that there is may serve.
+            eval.class_eligibility = [(String::new(), false)].into();
+        });
+        assert_eq!(led.next(), woken, "missed: {missed}");
+        led.queues.revoke();
+        led.queues.establish(&led.cluster.state, led.cluster.now);
+        assert_eq!(led.next(), woken, "a new leader, missed: {missed}");
+    }
+}
