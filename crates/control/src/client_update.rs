@@ -3,7 +3,8 @@
 use crate::node_update::NewId;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Why an evaluation that waited for an allocation is canceled.
 const CAME_BACK: &str = "canceled because the allocation that it waits for came back";
@@ -42,7 +43,7 @@ pub fn follow_ups(
         }
     }
     let moot = moot_evals(state, updates, now);
-    evals.into_values().chain(moot.into_values()).collect()
+    evals.into_values().chain(moot).collect()
 }
 
 fn reason(
@@ -76,37 +77,41 @@ fn reason(
     (failed_now && !waits && may).then_some(trigger::ALLOC_FAILURE)
 }
 
-/// Delayed evaluations that have nothing left to do because the allocation they wait for came back or ended: to be
-/// canceled.
-fn moot_evals(
-    state: &State,
-    updates: &[Allocation],
-    now: UnixNanos,
-) -> BTreeMap<EvalId, Evaluation> {
-    let mut moot = BTreeMap::new();
-    for update in updates {
-        let Some(stored) = state.alloc(&update.id) else {
-            continue;
-        };
-        let back = stored.client_status == ClientStatus::Unknown
-            && matches!(
+/// Delayed evaluations that have nothing left to do because all the allocations that they wait for came back or ended:
+/// to be canceled.
+fn moot_evals(state: &State, updates: &[Allocation], now: UnixNanos) -> Vec<Evaluation> {
+    let back: BTreeMap<AllocId, &Arc<Allocation>> = updates
+        .iter()
+        .filter(|update| {
+            matches!(
                 update.client_status,
                 ClientStatus::Running | ClientStatus::Complete | ClientStatus::Failed
+            )
+        })
+        .filter_map(|update| Some((update.id, state.alloc(&update.id)?)))
+        .filter(|(_, stored)| stored.client_status == ClientStatus::Unknown)
+        .collect();
+    let evals: BTreeSet<EvalId> = back.values().map(|alloc| alloc.followup_eval_id).collect();
+    let waiting = evals.iter().filter_map(|id| state.eval(id));
+    let moot = waiting.filter(|eval| {
+        let key = JobKey::new(eval.namespace.clone(), eval.job_id.clone());
+        // One evaluation may look at what was on several nodes, of which others are still silent.
+        let awaited = state.allocs_of_job(&key).any(|alloc| {
+            let waits = matches!(
+                alloc.client_status,
+                ClientStatus::Unknown | ClientStatus::Failed | ClientStatus::Lost
             );
-        let waiting = state
-            .eval(&stored.followup_eval_id)
-            .filter(|eval| back && eval.status == EvalStatus::Pending);
-        if let Some(eval) = waiting {
-            let canceled = Evaluation {
-                status: EvalStatus::Canceled,
-                status_description: CAME_BACK.to_owned(),
-                modify_time: now,
-                ..Evaluation::clone(eval)
-            };
-            moot.insert(eval.id, canceled);
-        }
-    }
-    moot
+            waits && alloc.followup_eval_id == eval.id && !back.contains_key(&alloc.id)
+        });
+        eval.status == EvalStatus::Pending && !awaited
+    });
+    moot.map(|eval| Evaluation {
+        status: EvalStatus::Canceled,
+        status_description: CAME_BACK.to_owned(),
+        modify_time: now,
+        ..Evaluation::clone(eval)
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -205,6 +210,36 @@ mod tests {
         ] {
             assert_eq!(told(once(), unknown, status), ["reconnect", "canceled"]);
         }
+    }
+
+    /// One evaluation looks at all whose time is over together.
+    #[test]
+    fn an_evaluation_that_others_still_wait_for_is_not_canceled() {
+        let mut cluster = Cluster::new();
+        cluster.add_node(1);
+        let job = cluster.register(service("web", 2));
+        cluster.upsert_eval(Evaluation {
+            id: EvalId::from_u128(5),
+            namespace: "default".into(),
+            job_id: "web".into(),
+            ..Evaluation::default()
+        });
+        let back = [1, 2].map(|number| Allocation {
+            id: cluster.place(number, &job, |alloc| {
+                alloc.client_status = ClientStatus::Unknown;
+                alloc.followup_eval_id = EvalId::from_u128(5);
+            }),
+            client_status: ClientStatus::Running,
+            ..Allocation::default()
+        });
+        assert_eq!(follow(&mut cluster, &back[..1]), ["reconnect"]);
+        assert_eq!(follow(&mut cluster, &back), ["reconnect", "canceled"]);
+        cluster.tell(back[0].id, ClientStatus::Running, None);
+        assert_eq!(
+            follow(&mut cluster, &back[1..]),
+            ["reconnect", "canceled"],
+            "the other one is back already"
+        );
     }
 
     #[test]
