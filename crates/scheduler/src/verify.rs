@@ -183,6 +183,9 @@ fn verdict(state: &State, plan: &Plan, id: NodeId) -> Result<(), &'static str> {
             };
         }
         NodeStatus::Initializing => return Err("node is not ready for placements"),
+        NodeStatus::Ready if allocs.iter().any(|alloc| is_thought_silent(state, alloc)) => {
+            return Err("node is back and contains invalid updates");
+        }
         NodeStatus::Ready => {}
     }
     if allocs
@@ -213,6 +216,14 @@ fn is_revived(state: &State, alloc: &Allocation) -> bool {
     let runs = alloc.desired_status == DesiredStatus::Run && !alloc.client_terminal();
     let forgotten = alloc.create_index > 0 && known.is_none();
     runs && (forgotten || known.is_some_and(|known| known.server_terminal()))
+}
+
+/// Whether the plan takes an allocation for silent that was not yet. Its client, once back, has told that it runs, and
+/// would not tell again.
+fn is_thought_silent(state: &State, alloc: &Allocation) -> bool {
+    let known = state.alloc(&alloc.id);
+    alloc.client_status == ClientStatus::Unknown
+        && known.is_some_and(|known| known.client_status != ClientStatus::Unknown)
 }
 
 fn is_unmoved_and_unchanged(state: &State, alloc: &Allocation) -> bool {

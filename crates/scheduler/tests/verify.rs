@@ -390,3 +390,23 @@ fn a_stop_does_not_take_the_word_of_the_client_back() {
     assert_eq!(command.stops.len(), 1);
     assert_eq!(command.stops[0].client_status, None);
 }
+
+/// Its client has told by then that it runs, and would not tell again: nobody would find out before its time is over.
+#[test]
+fn what_was_thought_silent_is_not_noted_so_once_its_node_is_back() {
+    let mut world = World::new(1);
+    let mut web = job("web", job_type::SERVICE, 1);
+    web.task_groups[0].disconnect = Some(DisconnectStrategy {
+        lost_after: Duration::from_secs(3600),
+        replace: Some(false),
+        ..DisconnectStrategy::default()
+    });
+    world.register(web);
+    world.clients("web", ClientStatus::Running);
+    world.set_node_status(node(0).id, NodeStatus::Disconnected);
+    let plan = world.plan(&world.last_eval("web"));
+    assert_eq!(plan.node_allocation.len(), 1, "it is noted as unknown");
+    assert!(verify(&world.state, &plan).rejected_nodes.is_empty());
+    world.set_node_status(node(0).id, NodeStatus::Ready);
+    assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
