@@ -386,3 +386,47 @@ fn a_deployment_counts_what_is_placed_and_judged_and_moves_its_deadline() {
     let alloc = state.alloc(&alloc.id).expect("placed");
     assert!(alloc.is_canary(), "a client's word leaves the mark");
 }
+
+/// A plan may be on its way while users and the leader go on deciding.
+#[test]
+fn what_ended_while_a_plan_was_on_its_way_stays_ended() {
+    let mut state = register(job_type::SERVICE, false);
+    apply(&mut state, plan(Some(DeploymentStatus::Failed), None));
+    let update = DeploymentStatusUpdate {
+        deployment_id: DeploymentId::from_u128(5),
+        status: DeploymentStatus::Successful,
+        ..DeploymentStatusUpdate::default()
+    };
+    let concludes = Command::ApplyPlan(Box::new(PlanApply {
+        deployment_updates: vec![update],
+        now: NOW,
+        ..PlanApply::default()
+    }));
+    apply(&mut state, concludes);
+    let row = state.deployment(&DeploymentId::from_u128(5));
+    assert_eq!(row.expect("it").status, DeploymentStatus::Failed);
+    assert!(!state.job(&key()).expect("the job").stable);
+}
+
+#[test]
+fn what_was_forgotten_while_a_plan_was_on_its_way_does_not_come_back() {
+    let mut state = register(job_type::SERVICE, false);
+    apply(&mut state, plan(None, Some(ClientStatus::Running)));
+    let id = AllocId::from_u128(7);
+    let known = Allocation::clone(state.alloc(&id).expect("placed"));
+    let writes = Command::ApplyPlan(Box::new(PlanApply {
+        allocs: vec![known],
+        now: NOW,
+        ..PlanApply::default()
+    }));
+    apply(
+        &mut state,
+        Command::DeleteEvals {
+            evals: vec![],
+            allocs: vec![id],
+            user_initiated: false,
+        },
+    );
+    apply(&mut state, writes);
+    assert!(state.alloc(&id).is_none());
+}

@@ -628,6 +628,7 @@ impl World {
         let mut twin = Allocation::clone(&self.live(id)[0]);
         self.seed += 1;
         twin.id = AllocId::from_u128(0xdb1e_0000 + u128::from(self.seed));
+        twin.create_index = 0;
         let plan = PlanApply {
             job: twin.job.clone(),
             allocs: vec![twin],

@@ -77,6 +77,20 @@ pub(super) fn set_status(
     Ok(())
 }
 
+/// Writes what a plan concludes about a deployment, unless that has ended since the plan was made: what failed, and
+/// may have had its job rolled back, is not called successful after all.
+pub(super) fn conclude(
+    txn: &mut Txn<'_>,
+    update: &DeploymentStatusUpdate,
+    now: UnixNanos,
+) -> Result<(), ApplyError> {
+    let row = txn.deployment_mut(update.deployment_id);
+    if row.is_some_and(|row| !row.is_active()) {
+        return Ok(());
+    }
+    set_status(txn, update, now)
+}
+
 pub(super) fn update_status(
     txn: &mut Txn<'_>,
     update: &DeploymentStatusUpdate,

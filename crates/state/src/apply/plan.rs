@@ -29,7 +29,7 @@ pub(super) fn apply(txn: &mut Txn<'_>, plan: PlanApply) -> Result<(), ApplyError
         super::deployments::put(txn, *deployment, now);
     }
     for update in &deployment_updates {
-        super::deployments::set_status(txn, update, now)?;
+        super::deployments::conclude(txn, update, now)?;
     }
     for stop in stops {
         stop_one(txn, stop, now);
@@ -132,7 +132,9 @@ fn place(
     };
     let key = JobKey::new(alloc.namespace.clone(), alloc.job_id.clone());
     let stopped = txn.state.jobs.get(&key).is_none_or(|job| job.stop);
-    if known.is_none() && stopped {
+    // What the plan knew is forgotten by now, such as with a job that was purged: it is not to come back.
+    let forgotten = alloc.create_index > 0;
+    if known.is_none() && (stopped || forgotten) {
         return;
     }
     alloc.job = Some(job);
