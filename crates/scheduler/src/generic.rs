@@ -358,12 +358,15 @@ impl Placing<'_> {
             return usable.map_or(current, |version| (Arc::clone(version), deployment.id));
         }
         let version = self.state.job_version(&self.key, placement.min_job_version);
-        let unsupervised = version.filter(|version| {
-            version
-                .lookup_task_group(&placement.group)
-                .is_some_and(|group| group.update.as_ref().is_none_or(|u| u.max_parallel == 0))
+        let version = version.filter(|version| version.version < job.version);
+        // What ran goes on, though its deployment may be forgotten by now; else one is meant that never had any.
+        let before = version.filter(|version| {
+            let group = version.lookup_task_group(&placement.group);
+            let unsupervised =
+                |group: &TaskGroup| group.update.as_ref().is_none_or(|u| u.max_parallel == 0);
+            group.is_some_and(|group| placement.previous.is_some() || unsupervised(group))
         });
-        unsupervised.map_or(current, |version| (Arc::clone(version), DeploymentId::NIL))
+        before.map_or(current, |version| (Arc::clone(version), DeploymentId::NIL))
     }
 
     fn name_for(&mut self, placement: &Placement) -> String {

@@ -689,3 +689,24 @@ fn attempts_are_counted_from_the_last_progress() {
     let more = (0..9).take_while(|_| answer(false)).count();
     assert_eq!(more, 5);
 }
+
+/// With time all that a deployment placed is replaced, and it is forgotten: the version itself says what ran before.
+#[test]
+fn what_is_lost_beside_canaries_comes_back_as_it_was_though_no_deployment_tells_of_it() {
+    let mut world = World::new(2);
+    let mut web = service(2);
+    web.task_groups[0].update = Some(support::rolling(1, 1));
+    world.register(web.clone());
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    let deployments = world.state.deployments().map(|row| row.id).collect();
+    world.apply(caravan_state::Command::DeleteDeployments { deployments });
+    world.register(changed(web));
+    assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into(), "a canary");
+    let live = world.live("web");
+    let old = live.iter().find(|alloc| !alloc.is_canary());
+    let lost = old.expect("one of the version before").node_id;
+    world.set_node_status(lost, NodeStatus::Down);
+    world.evaluate("web", trigger::NODE_UPDATE);
+    assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
+}
