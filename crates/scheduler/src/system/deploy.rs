@@ -183,6 +183,22 @@ impl SystemRun<'_> {
         }
     }
 
+    /// Whether all that the deployment has placed of a group and that is still there is healthy: what it waits for
+    /// beyond that has left with its nodes.
+    pub(super) fn is_all_healthy(
+        &self,
+        group: &TaskGroup,
+        buckets: &Buckets,
+        outcome: &Outcome,
+    ) -> bool {
+        let id = self.joined(group);
+        let part = self.part_of(group);
+        let mut there = buckets.ignore.iter().chain(&buckets.disconnecting);
+        part.is_some_and(|part| part.healthy_allocs > 0)
+            && outcome.in_place == 0
+            && there.all(|alloc| alloc.deployment_id != id || alloc.is_healthy())
+    }
+
     /// Sets how many allocations the deployment waits for. Whether the group has them all, and has `tried` the version
     /// as far as it could or was promoted.
     pub(super) fn join_deployment(
@@ -191,6 +207,7 @@ impl SystemRun<'_> {
         group: &TaskGroup,
         outcome: &Outcome,
         desired: &mut DesiredUpdates,
+        all_healthy: bool,
         tried: bool,
     ) -> bool {
         if self.batch || strategy(job, group).is_none_or(|update| update.max_parallel == 0) {
@@ -214,7 +231,7 @@ impl SystemRun<'_> {
         if new {
             part.desired_total = total;
         }
-        part.healthy_allocs >= part.desired_total
+        (all_healthy || part.healthy_allocs >= part.desired_total)
             && (part.desired_canaries == 0 || part.promoted || tried)
     }
 

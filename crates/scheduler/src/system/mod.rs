@@ -200,7 +200,8 @@ impl SystemRun<'_> {
         let aside = known && self.part_of(group).is_none();
         // Where nothing is left to be a canary, nobody waits for one.
         let tried = quiet && lacking > 0;
-        let joined = self.join_deployment(job, group, &outcome, &mut desired, tried);
+        let all_healthy = self.is_all_healthy(group, &buckets, &outcome);
+        let joined = self.join_deployment(job, group, &outcome, &mut desired, all_healthy, tried);
         let complete = aside || (joined && quiet);
         self.desired.insert(name.to_owned(), desired);
         complete
