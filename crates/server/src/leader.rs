@@ -211,8 +211,10 @@ async fn reap_superfluous(shared: Arc<Shared>) {
             evals,
             now: clock::now(),
         };
-        if let Err(error) = shared.proposer.propose(&command).await {
-            tracing::warn!(%error, "superfluous evaluations could not be canceled");
+        // Nobody else has them any more: left pending, they would look as if they were still to be scheduled.
+        while let Err(error) = shared.proposer.propose(&command).await {
+            tracing::warn!(%error, "superfluous evaluations could not be canceled, which is tried again");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     }
 }

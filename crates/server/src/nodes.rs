@@ -79,12 +79,12 @@ impl Nodes {
         let status = status_of_silent(&state, node, clock::now());
         tracing::warn!(node = %id, %status, "node heartbeat missed");
         let event = cluster_event(subsystem::CLUSTER, node_event::HEARTBEAT_MISSED);
-        set_status(shared, &state, node, status, Some(event)).await?;
-        if status == NodeStatus::Disconnected {
-            // It is looked at again: once nothing on it may return, it is down.
+        let marked = set_status(shared, &state, node, status, Some(event)).await;
+        if marked.is_err() || status == NodeStatus::Disconnected {
+            // It is looked at again: what was not written is tried anew, and once nothing on it may return, it is down.
             shared.nodes.beat(id);
         }
-        Ok(())
+        marked
     }
 }
 
