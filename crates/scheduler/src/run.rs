@@ -8,7 +8,7 @@ use crate::schedule::{accepts, schedule};
 use crate::settings::Settings;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// One evaluation on its way: call [`EvalRun::step`] on a fresh snapshot, do what it says, and after a submission
@@ -25,6 +25,8 @@ pub struct EvalRun {
     /// How many allocations the last plan places or changes.
     planned: usize,
     committed: bool,
+    /// Where something new was placed.
+    placed_on: BTreeSet<NodeId>,
     blocked_on_nodes: BTreeMap<NodeId, Evaluation>,
 }
 
@@ -64,6 +66,7 @@ impl EvalRun {
             next_eval: EvalId::NIL,
             planned: 0,
             committed: false,
+            placed_on: BTreeSet::new(),
             blocked_on_nodes: BTreeMap::new(),
         }
     }
@@ -85,6 +88,7 @@ impl EvalRun {
             );
             return Step::Done(self.failed(settings, why, Vec::new()));
         }
+        self.committed &= !self.is_stranded(state);
         if self.committed {
             return Step::Done(self.complete(state, settings));
         }
@@ -112,6 +116,13 @@ impl EvalRun {
         Step::Submit { plan, create }
     }
 
+    /// Whether a node has gone while something new was on its way to it: who looked at what was there saw nothing of that.
+    fn is_stranded(&mut self, state: &State) -> bool {
+        let placed_on = std::mem::take(&mut self.placed_on);
+        let table = state.node_table();
+        placed_on.iter().any(|node| table.is_tainted(node))
+    }
+
     /// The stop of a job is left to the scheduler of services, whatever the job is. Where the job was registered again
     /// before, what it wants is for its own scheduler to say.
     fn heed_type(&mut self, state: &State) {
@@ -128,6 +139,9 @@ impl EvalRun {
             let new = alloc.create_index == 0 || alloc.create_index == result.alloc_index;
             if let Some(queued) = self.last.queued.get_mut(&alloc.task_group).filter(|_| new) {
                 *queued -= 1;
+            }
+            if new {
+                self.placed_on.insert(alloc.node_id);
             }
         }
         if !result.is_no_op() {

@@ -3,7 +3,7 @@
 mod support;
 
 use caravan_model::*;
-use caravan_scheduler::{EvalRun, Step};
+use caravan_scheduler::{EvalRun, Step, to_command, verify};
 use std::sync::Arc;
 use support::{World, distinct_hosts, equal, job, node, rolling};
 
@@ -709,4 +709,28 @@ fn what_is_lost_beside_canaries_comes_back_as_it_was_though_no_deployment_tells_
     world.set_node_status(lost, NodeStatus::Down);
     world.evaluate("web", trigger::NODE_UPDATE);
     assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
+}
+
+/// Who looked at what was on the node when it went down saw nothing of it.
+#[test]
+fn what_was_on_its_way_to_a_node_that_went_down_is_placed_elsewhere() {
+    let mut world = World::new(2);
+    world.register(service(0));
+    world.store(service(1));
+    let mut run = EvalRun::new(world.last_eval("web"));
+    let Step::Submit { plan, .. } = run.step(&world.state, &world.settings()) else {
+        panic!("it is to be placed");
+    };
+    let result = verify(&world.state, &plan);
+    let node = *result.node_allocation.keys().next().expect("a node");
+    let command = to_command(&plan, &result, &world.state, 1, world.now);
+    world.set_node_status(node, NodeStatus::Down);
+    world.apply(caravan_state::Command::ApplyPlan(Box::new(command)));
+    run.submitted(&result);
+    let Step::Submit { plan, .. } = run.step(&world.state, &world.settings()) else {
+        panic!("it is looked at once more");
+    };
+    assert!(plan.node_update.contains_key(&node), "it is lost");
+    assert!(plan.node_allocation.keys().all(|other| *other != node));
+    assert_eq!(plan.node_allocation.len(), 1, "and replaced");
 }
