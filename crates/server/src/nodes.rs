@@ -110,6 +110,7 @@ async fn set_status(
     } else {
         Vec::new()
     };
+    let seen = jobs_of(&evals);
     let command = Command::UpdateNodeStatus {
         node: node.id,
         status,
@@ -117,7 +118,38 @@ async fn set_status(
         evals,
         now,
     };
-    shared.proposer.propose(&command).await?;
+    let at = shared.proposer.propose(&command).await?.index;
+    if status_matters(node.status, status) {
+        look_at_newcomers(shared, node.id, &seen, at).await?;
+    }
+    Ok(())
+}
+
+fn jobs_of(evals: &[Evaluation]) -> BTreeSet<JobKey> {
+    let key = |eval: &Evaluation| JobKey::new(eval.namespace.clone(), eval.job_id.clone());
+    evals.iter().map(key).collect()
+}
+
+/// Has those jobs looked at, too, that came to concern a node while its change was on its way to the log: what was placed
+/// on it, and what was registered for every node.
+async fn look_at_newcomers(
+    shared: &Shared,
+    id: NodeId,
+    seen: &BTreeSet<JobKey>,
+    at: u64,
+) -> Result<(), ProposeError> {
+    let state = shared.store.at_least(at).await;
+    let Some(node) = state.node(&id) else {
+        return Ok(());
+    };
+    let now = clock::now();
+    let mut evals = node_update_evals(&state, node, &mut clock::eval_id, now);
+    evals.retain(|eval| jobs_of(std::slice::from_ref(eval)).is_disjoint(seen));
+    drop(state);
+    if !evals.is_empty() {
+        let command = Command::UpsertEvals { evals, now };
+        shared.proposer.propose(&command).await?;
+    }
     Ok(())
 }
 
@@ -154,25 +186,31 @@ impl NodeService {
         let now = clock::now();
         let id = node.id;
         node.identity_signing_key_id = crate::keyring::active_id(&state).unwrap_or_default();
-        let mut evals = Vec::new();
-        if let Some(old) = state.node(&id) {
-            let changed = registration_matters(old, &node);
-            if changed {
-                evals = node_update_evals(&state, &node, &mut clock::eval_id, now);
-            }
-            if !changed && same_registration(old, &node) {
-                return Ok(self.shared.nodes.beat(id));
-            }
-        } else if node.status == NodeStatus::Ready {
-            evals = node_update_evals(&state, &node, &mut clock::eval_id, now);
+        let known = state.node(&id);
+        let matters = match known {
+            Some(old) => registration_matters(old, &node),
+            None => node.status == NodeStatus::Ready,
+        };
+        if !matters && known.is_some_and(|old| same_registration(old, &node)) {
+            return Ok(self.shared.nodes.beat(id));
         }
+        let evals = if matters {
+            node_update_evals(&state, &node, &mut clock::eval_id, now)
+        } else {
+            Vec::new()
+        };
+        drop(state);
+        let seen = jobs_of(&evals);
         let command = Command::RegisterNode {
             node: Box::new(node),
             create_pool: true,
             evals,
             now,
         };
-        self.shared.proposer.propose(&command).await?;
+        let at = self.shared.proposer.propose(&command).await?.index;
+        if matters {
+            look_at_newcomers(&self.shared, id, &seen, at).await?;
+        }
         Ok(self.shared.nodes.beat(id))
     }
 
