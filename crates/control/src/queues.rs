@@ -40,6 +40,13 @@ fn rules_unseen(state: &State, eval: &Evaluation) -> bool {
     config.is_some_and(|config| config.modify_index > seen(eval))
 }
 
+/// Whether a job that keeps to its volumes may have been freed from one since an evaluation looked.
+fn claims_unseen(state: &State, job: &JobKey, eval: &Evaluation) -> bool {
+    let groups = state.job(job).into_iter().flat_map(|job| &job.task_groups);
+    let mut volumes = groups.flat_map(|group| group.volumes.values());
+    volumes.any(|volume| volume.sticky) && state.index_of(Table::VolumeClaims) > seen(eval)
+}
+
 impl Queues {
     /// Begins to lead, or takes everything up anew: every evaluation that is not terminal, unless an operator has
     /// paused the broker.
@@ -142,10 +149,11 @@ impl Queues {
             // Whoever holds it says at the end whether it goes on waiting.
             EvalStatus::Blocked if self.broker.knows(eval.id) => {}
             EvalStatus::Blocked => self.block(eval, state, now),
-            EvalStatus::Complete if eval.failed_tg_allocs.is_empty() => {
-                self.blocked.untrack(&key_of_eval(eval))
-            }
             EvalStatus::Complete | EvalStatus::Failed | EvalStatus::Canceled => {
+                let placed_all = eval.failed_tg_allocs.is_empty();
+                if eval.status == EvalStatus::Complete && placed_all {
+                    self.blocked.untrack(&key_of_eval(eval));
+                }
                 // One that waits for its time has nothing left to do then.
                 self.broker.drop_waiting(eval.id);
                 self.blocked.forget(eval.id);
@@ -157,7 +165,10 @@ impl Queues {
         self.blocked
             .block(Arc::clone(eval), least_asked(state, eval));
         let job = key_of_eval(eval);
-        if left_unseen(state, &job, eval) || rules_unseen(state, eval) {
+        let missed = left_unseen(state, &job, eval)
+            || rules_unseen(state, eval)
+            || claims_unseen(state, &job, eval);
+        if missed {
             self.look_again(&job, now);
         }
     }
@@ -203,6 +214,7 @@ impl Queues {
             Change::AllocRemoved(alloc) if !alloc.client_terminal() => {
                 self.blocked.freed(alloc.node_id, index, now);
             }
+            Change::VolumeClaimRemoved(job) => self.look_again(job, now),
             Change::SchedulerConfig(config) => self.rules_changed(config, state, now),
             _ => {}
         }

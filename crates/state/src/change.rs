@@ -53,6 +53,8 @@ pub enum Change {
     HostVolume(Arc<HostVolume>),
     /// A host volume was forgotten.
     HostVolumeRemoved(Arc<HostVolume>),
+    /// A group of this job need not run where a volume is any more.
+    VolumeClaimRemoved(JobKey),
     /// An ACL policy was inserted or changed.
     AclPolicy(Arc<AclPolicy>),
     /// An ACL policy was forgotten.

@@ -254,3 +254,73 @@ fn rules_that_changed_before_an_evaluation_began_to_wait_are_not_missed() {
         assert_eq!(led.next(), woken, "a new leader, missed: {missed}");
     }
 }
+
+/// That is what operators delete a claim for: the node that the group kept to may be gone for good.
+#[test]
+fn a_claim_that_is_deleted_wakes_the_job_that_kept_to_its_volume() {
+    for heard in [true, false] {
+        let mut led = Led::new();
+        let mut node = Node::clone(led.cluster.state.node(&node_id(1)).expect("a node"));
+        let shown = HostVolumeInfo {
+            id: "volume".to_owned(),
+            ..HostVolumeInfo::default()
+        };
+        node.host_volumes.insert("data".to_owned(), shown);
+        let now = led.cluster.now;
+        led.cluster.apply(Command::RegisterNode {
+            node: Box::new(node),
+            create_pool: false,
+            evals: Vec::new(),
+            now,
+        });
+        let mut job = service("web", 1);
+        let request = VolumeRequest {
+            source: "data".to_owned(),
+            sticky: true,
+            ..VolumeRequest::default()
+        };
+        job.task_groups[0].volumes.insert("d".to_owned(), request);
+        let job = led.cluster.register(job);
+        led.cluster.place(1, &job, |_| {});
+        let no_node = |eval: &mut Evaluation| {
+            eval.class_eligibility = [(String::new(), false)].into();
+        };
+        led.block(1, no_node);
+        assert_eq!(led.next(), None);
+        let claims = led.cluster.state.volume_claims();
+        let ids = claims.map(|claim| claim.id.clone()).collect();
+        let deleted = Command::DeleteVolumeClaims { ids };
+        if heard {
+            led.apply(deleted);
+        } else {
+            led.cluster.apply(deleted);
+            led.queues.revoke();
+            led.queues.establish(&led.cluster.state, led.cluster.now);
+        }
+        assert_eq!(led.next(), Some(1), "heard: {heard}");
+    }
+}
+
+/// Of a job of the same name that comes later it would be the wrong one.
+#[test]
+fn what_waits_for_its_time_goes_with_its_job() {
+    let mut led = Led::new();
+    led.cluster.register(service("web", 1));
+    led.write(Evaluation {
+        wait_until: (led.cluster.now + Duration::from_secs(60)).into(),
+        ..led.evaluation(1)
+    });
+    assert_eq!(led.queues.broker.stats().waiting, 1);
+    let now = led.cluster.now;
+    led.apply(Command::DeregisterJobs {
+        jobs: vec![JobRemoval {
+            job: key("web"),
+            purge: true,
+            no_shutdown_delay: false,
+            only_if_dead: false,
+        }],
+        evals: Vec::new(),
+        now,
+    });
+    assert_eq!(led.queues.broker.stats().waiting, 0);
+}

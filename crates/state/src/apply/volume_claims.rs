@@ -1,5 +1,6 @@
 //! Claims on sticky host volumes: a group that once ran on such a volume goes on running there (server sheet §15.2).
 
+use crate::change::Change;
 use crate::error::ApplyError;
 use crate::key::{ClaimKey, JobKey, ScopedKey};
 use crate::table::Table;
@@ -92,5 +93,6 @@ fn forget_where(
     for key in claims.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
         txn.state.volume_claims.remove(&key);
         txn.touch(Table::VolumeClaims);
+        txn.changes.push(Change::VolumeClaimRemoved(key.job));
     }
 }
