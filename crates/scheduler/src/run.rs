@@ -232,8 +232,11 @@ impl EvalRun {
                 .and_then(|summary| summary.summary.get(group))
                 .is_none_or(|group| group.queued != *queued)
         });
+        // While it was judged, another one of the job that had placed everything may have canceled it.
+        let waits = |known: &Arc<Evaluation>| known.status == EvalStatus::Blocked;
+        let canceled = !state.eval(&eval.id).is_some_and(waits);
         let told = &self.eval.failed_tg_allocs;
-        let evals = if changed || is_news(told, &eval.failed_tg_allocs) {
+        let evals = if canceled || changed || is_news(told, &eval.failed_tg_allocs) {
             vec![eval.clone()]
         } else {
             Vec::new()

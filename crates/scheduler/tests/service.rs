@@ -734,3 +734,30 @@ fn what_was_on_its_way_to_a_node_that_went_down_is_placed_elsewhere() {
     assert!(plan.node_allocation.keys().all(|other| *other != node));
     assert_eq!(plan.node_allocation.len(), 1, "and replaced");
 }
+
+/// It had all been placed for a moment: that it waits again must be written, or the next leader knows nothing of it.
+#[test]
+fn what_waits_again_though_it_was_canceled_says_so() {
+    let mut world = World::new(1);
+    world.register(service(100));
+    let waiting = world.blocked[&World::key("web")].clone();
+    let done = |world: &World| {
+        let mut run = EvalRun::new(Arc::new(waiting.clone()));
+        let Step::Done(done) = run.step(&world.state, &world.settings()) else {
+            panic!("there is no room");
+        };
+        assert!(done.reblock.is_some());
+        done.evals
+    };
+    assert_eq!(done(&world), [], "nothing is new");
+    let canceled = Evaluation {
+        status: EvalStatus::Canceled,
+        ..waiting.clone()
+    };
+    let now = world.now;
+    world.apply(caravan_state::Command::UpsertEvals {
+        evals: vec![canceled],
+        now,
+    });
+    assert_eq!(done(&world)[0].status, EvalStatus::Blocked);
+}
