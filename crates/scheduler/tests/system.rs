@@ -144,3 +144,46 @@ fn what_is_placed_again_follows_the_last_that_was_there() {
         assert_eq!(world.live("sys")[0].previous_allocation, last);
     }
 }
+
+/// Nobody would look at the job again to say that nothing is left to do.
+#[test]
+fn a_rollout_is_over_with_what_it_stops_where_nothing_can_take_its_place() {
+    for others in [1, 0] {
+        let mut world = World::new(0);
+        let fit = |number| {
+            let mut node = node(number);
+            node.meta.insert("new".to_owned(), "yes".to_owned());
+            node.computed_class = computed_class(&node);
+            node
+        };
+        (0..=others).for_each(|number| world.add_node(fit(number)));
+        let mut sys = job("sys", job_type::SYSTEM, 1);
+        sys.constraints = vec![support::equal("${meta.new}", "yes")];
+        sys.task_groups[0].update = Some(support::rolling(1, 0));
+        world.register(sys.clone());
+        world.clients("sys", ClientStatus::Running);
+        world.healthy("sys");
+        sys.task_groups[0].tasks[0].user = "other".into();
+        world.register(sys);
+        world.clients("sys", ClientStatus::Running);
+        // Where there is one node only, what has just come is gone before it is healthy.
+        let live = world.live("sys");
+        let last = live
+            .iter()
+            .filter(|alloc| others == 0 || alloc.job_version() == 0);
+        let last = last.map(|alloc| alloc.node_id).next().expect("one");
+        let mut changed = Node::clone(world.state.node(&last).expect("a node"));
+        changed.meta.remove("new");
+        changed.computed_class = computed_class(&changed);
+        world.add_node(changed);
+        if others == 0 {
+            world.clients("sys", ClientStatus::Failed);
+            world.evaluate("sys", trigger::ALLOC_FAILURE);
+        } else {
+            world.healthy("sys");
+        }
+        let deployment = world.state.latest_deployment(&World::key("sys"));
+        let status = deployment.expect("a deployment").status;
+        assert_eq!(status, DeploymentStatus::Successful, "others: {others}");
+    }
+}

@@ -184,7 +184,7 @@ impl SystemRun<'_> {
     }
 
     /// Whether all that the deployment has placed of a group and that is still there is healthy: what it waits for
-    /// beyond that has left with its nodes.
+    /// beyond that has left with its nodes. With none there it waits for a node that may take one.
     pub(super) fn is_all_healthy(
         &self,
         group: &TaskGroup,
@@ -194,7 +194,7 @@ impl SystemRun<'_> {
         let id = self.joined(group);
         let part = self.part_of(group);
         let mut there = buckets.ignore.iter().chain(&buckets.disconnecting);
-        part.is_some_and(|part| part.healthy_allocs > 0)
+        part.is_some_and(|part| part.healthy_allocs > 0 || outcome.nowhere)
             && outcome.in_place == 0
             && there.all(|alloc| alloc.deployment_id != id || alloc.is_healthy())
     }

@@ -104,6 +104,8 @@ struct Outcome {
     ignored: u64,
     destructive: u64,
     infeasible: u64,
+    /// Whether no node that lacks one can ever take one.
+    nowhere: bool,
     /// Whether running allocations are changed.
     updating: bool,
     canaries: Option<i64>,
@@ -181,6 +183,8 @@ impl SystemRun<'_> {
             };
             self.place(job, group, &wanted, true, canaries.is_some(), &mut failures);
         }
+        // Stopped where nothing can take their place.
+        let gone = failures.filtered;
         let replaced = canaries.map_or(0, |_| allowed);
         let mut lacking = self.lacking_canaries(group, &buckets, replaced);
         let mut placed_any = false;
@@ -191,10 +195,11 @@ impl SystemRun<'_> {
             placed_any |= placed;
         }
         outcome.infeasible = failures.infeasible;
+        outcome.nowhere = failures.filtered > 0 && failures.filtered == failures.infeasible;
         desired.preemptions = failures.preemptions;
         self.tell_failures(name, failures, unchanged, &mut desired);
         // Nodes that cannot take the group now keep nobody waiting either.
-        let quiet = !placed_any && destructive.is_empty();
+        let quiet = !placed_any && outcome.destructive == gone;
         // What is done for a group that the deployment is not about keeps nobody waiting.
         let known = self.deployment.is_some() && !self.new_deployment;
         let aside = known && self.part_of(group).is_none();
