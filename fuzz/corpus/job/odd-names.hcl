@@ -4,9 +4,9 @@ variable "datacenters" {
 }
 variable "opt" {
   type = object({
-    a = optional(string)
+    a = string
   })
-  default = {}
+  default = { a = "x" }
 }
 job "f" {
   name = "f-job"
