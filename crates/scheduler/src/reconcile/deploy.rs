@@ -104,9 +104,11 @@ impl Reconciler<'_> {
         &mut self,
         job: &Job,
         group: &TaskGroup,
-        state: DeploymentState,
+        mut state: DeploymentState,
         rolled_out: bool,
     ) {
+        // What is silent may be replaced beside what stands in for it: there are never more than the count in the end.
+        state.desired_total = state.desired_total.min(group.count);
         if rolls_out(group).is_none() || state.desired_total == 0 || rolled_out {
             return;
         }
