@@ -1,8 +1,8 @@
 //! What goes wrong, and what operators do meanwhile.
 
 use crate::clients::Client;
-use crate::shapes;
 use crate::world::World;
+use crate::{operators, shapes};
 use caravan_control::Ids;
 use caravan_control::drain::drain_update;
 use caravan_control::node_update::node_update_evals;
@@ -13,7 +13,7 @@ use caravan_state::{Command, JobRemoval};
 pub(crate) fn strike(world: &mut World, clients: &mut [Client], most: i64) {
     let which = world.random.below(clients.len());
     let client = &mut clients[which];
-    match world.random.below(10) {
+    match world.random.below(13) {
         0 | 1 => {
             client.up = !client.up;
             let word = if client.up {
@@ -31,6 +31,7 @@ pub(crate) fn strike(world: &mut World, clients: &mut [Client], most: i64) {
         4 => drain(world, client.id, None),
         5 => toggle_eligibility(world, client.id),
         6 => stop_some_job(world),
+        7..=9 => operators::act(world),
         _ => change_some_job(world, most),
     }
 }
@@ -45,6 +46,7 @@ pub(crate) fn mend(world: &mut World, clients: &mut [Client]) {
             drain(world, client.id, None);
         }
     }
+    operators::resume_all(world);
 }
 
 /// Begins a drain, or calls it off so that the node takes work again.

@@ -11,6 +11,7 @@
 mod clients;
 mod faults;
 mod invariants;
+mod operators;
 mod plans;
 mod random;
 mod shapes;

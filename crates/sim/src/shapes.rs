@@ -146,7 +146,8 @@ fn update(random: &mut Random) -> UpdateStrategy {
         health_check: "task_states".to_owned(),
         min_healthy_time: Duration::from_secs(5),
         healthy_deadline: Duration::from_secs(60),
-        progress_deadline: Duration::from_secs(120),
+        // Without one, a rollout must end by itself, or by an allocation that does not become healthy.
+        progress_deadline: Duration::from_secs(if random.chance(300) { 0 } else { 120 }),
         ..UpdateStrategy::default()
     }
 }
