@@ -178,7 +178,6 @@ fn an_allocation_that_runs_too_long_is_ended() {
         let told = told(&ended, task);
         let places = [
             "Killing: max_run_duration of 1h0m0s exceeded",
-            "Killing: Sent interrupt. Waiting 5s before force killing",
             "Terminated: Exit Code: 0",
             "Killed: Task successfully killed",
         ]
