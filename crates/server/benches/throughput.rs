@@ -4,6 +4,7 @@
 //! [collect]`; without a word, all. Each number is a line `name value unit`.
 
 #[path = "../tests/it/support/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod support;
 
 use caravan_model::*;

@@ -84,8 +84,10 @@ const DAY: i64 = 86_400;
 
 pub(crate) struct Clock(PathBuf);
 
-/// For the configuration of an agent under which much time passes at once: nobody is to miss its heartbeats.
-pub(crate) const PATIENT: &str = "server { min_heartbeat_ttl = \"72h\" }";
+/// For the configuration of an agent under which much time passes at once: nobody is to miss its heartbeats, not even the
+/// first one after a new start.
+pub(crate) const PATIENT: &str =
+    "server {\n min_heartbeat_ttl = \"72h\"\n failover_heartbeat_ttl = \"72h\"\n}";
 
 impl Clock {
     /// A clock in this folder, and what has to be done before a program starts that goes by it. `None`: there is no C
