@@ -193,6 +193,9 @@ impl Drop for Agent {
     }
 }
 
+/// How long it is waited between two questions, at the least and at the most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
 /// Asks until there is an answer; `None` when there was none in time.
 pub(crate) fn wait_for<T>(
     limit: Duration,
@@ -206,7 +209,8 @@ pub(crate) fn wait_for<T>(
         if started.elapsed() > limit {
             return Ok(None);
         }
-        std::thread::sleep(Duration::from_millis(2));
+        // Asking takes time of what is waited for: what takes long is asked less often.
+        std::thread::sleep((started.elapsed() / 100).clamp(PAUSE.0, PAUSE.1));
     }
 }
 
