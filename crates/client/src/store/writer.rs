@@ -33,19 +33,28 @@ const COLLECT: Duration = Duration::from_millis(20);
 /// The most changes in one commit.
 const MOST: usize = 4096;
 
+/// How many times as long as a commit took the next one waits: with hundreds of starts a second each takes the changes of
+/// several along.
+const APART: u32 = 2;
+
 /// The next changes to commit: all that are there once one of them is waited for, or the moment is over. Senders
-/// wake this thread for the former only.
-fn collect(first: Write, writes: &mpsc::Receiver<Write>) -> Vec<Write> {
+/// wake this thread for the former only. What is waited for is not committed before `earliest`.
+fn collect(first: Write, writes: &mpsc::Receiver<Write>, earliest: Instant) -> Vec<Write> {
     let mut batch = vec![first];
     let until = Instant::now() + COLLECT;
     loop {
         batch.extend(writes.try_iter().take(MOST - batch.len()));
-        let left = until.saturating_duration_since(Instant::now());
         let awaited = batch.iter().any(|write| write.done.is_some());
-        if awaited || left.is_zero() || batch.len() == MOST {
+        let end = if awaited { earliest } else { until };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || batch.len() == MOST {
             return batch;
         }
-        std::thread::park_timeout(left);
+        if awaited {
+            std::thread::sleep(left);
+        } else {
+            std::thread::park_timeout(left);
+        }
     }
 }
 
@@ -59,6 +68,8 @@ pub(super) struct Writer {
     /// None after a failure: it is opened anew.
     database: Option<Database>,
     unwritten: Vec<Change>,
+    /// Until then, changes wait for more of them.
+    earliest: Instant,
 }
 
 impl Writer {
@@ -67,6 +78,7 @@ impl Writer {
             path,
             database: Some(database),
             unwritten: Vec::new(),
+            earliest: Instant::now(),
         }
     }
 
@@ -81,7 +93,10 @@ impl Writer {
             };
             let mut waiting = Vec::new();
             let mut last = matches!(first, Err(mpsc::RecvTimeoutError::Disconnected));
-            let batch = first.map_or_else(|_| Vec::new(), |first| collect(first, writes));
+            let batch = first.map_or_else(
+                |_| Vec::new(),
+                |first| collect(first, writes, self.earliest),
+            );
             for write in batch {
                 match write.change {
                     Some(change) => self.take(change),
@@ -89,7 +104,9 @@ impl Writer {
                 }
                 waiting.extend(write.done);
             }
+            let began = Instant::now();
             self.write();
+            self.earliest = Instant::now() + began.elapsed().min(COLLECT) * APART;
             if last {
                 self.database = None;
             }
@@ -158,6 +175,14 @@ impl Change {
         Ok(())
     }
 
+    /// Whether rows of the table with this name may change.
+    fn concerns(&self, name: &str) -> bool {
+        match self {
+            Self::Put(table, ..) | Self::Delete(table, _) => table.name() == name,
+            Self::Forget(_) => [ALLOCS, STATES, HANDLES].iter().any(|t| t.name() == name),
+        }
+    }
+
     pub(super) fn replaces(&self, old: &Self) -> bool {
         match (self, old) {
             (
@@ -174,7 +199,8 @@ impl Change {
 
 pub(super) fn commit(database: &Database, batch: &[Change]) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
-    for table in TABLES {
+    let changed = |table: &Table| batch.iter().any(|change| change.concerns(table.name()));
+    for table in TABLES.into_iter().filter(changed) {
         let mut rows = write.open_table(table)?;
         for change in batch {
             change.apply(table.name(), &mut rows)?;
