@@ -35,30 +35,21 @@ fn alloc_list_of(job: &Value, allocs: &[Value], verbose: bool) -> String {
 }
 
 fn titles(verbose: bool) -> Vec<String> {
-    match verbose {
-        true => row![
-            "ID",
-            "Eval ID",
-            "Node ID",
-            "Node Name",
-            "Task Group",
-            "Version",
-            "Desired",
-            "Status",
-            "Created",
-            "Modified"
-        ],
-        false => row![
-            "ID",
-            "Node ID",
-            "Task Group",
-            "Version",
-            "Desired",
-            "Status",
-            "Created",
-            "Modified"
-        ],
+    let mut titles = row!["ID"];
+    if verbose {
+        titles.extend(row!["Eval ID", "Node ID", "Node Name"]);
+    } else {
+        titles.extend(row!["Node ID"]);
     }
+    titles.extend(row![
+        "Task Group",
+        "Version",
+        "Desired",
+        "Status",
+        "Created",
+        "Modified"
+    ]);
+    titles
 }
 
 fn row_of(alloc: &Value, verbose: bool) -> Vec<String> {
