@@ -95,45 +95,37 @@ fn wrong(
     let rest: Vec<&str> = words.collect();
     if program == "cargo" && rest.first() == Some(&"xtask") {
         let known = rest.get(1).is_some_and(|name| XTASKS.contains(name));
-        return Ok(if known {
-            Vec::new()
-        } else {
-            vec![format!("`{}` is no xtask", shown.words.join(" "))]
-        });
+        let unknown = (!known).then(|| format!("`{}` is no xtask", shown.words.join(" ")));
+        return Ok(unknown.into_iter().collect());
     }
     if program.rsplit('/').next() != Some("nomad") {
         return Ok(Vec::new());
     }
-    let bare = |word: &&&str| {
+    let is_name = |word: &&&str| {
         !word.starts_with('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
     };
-    let names: Vec<&str> = rest.iter().take_while(bare).copied().collect();
+    let names: Vec<&str> = rest.iter().take_while(is_name).copied().collect();
     for length in (1..=names.len()).rev() {
         let name = names[..length].join(" ");
         if let Some(help) = help_of(&name, binary, helps)? {
-            let flags = rest
-                .iter()
-                .filter(|word| word.starts_with('-') && word.len() > 1);
-            let flag_name = |flag: &&&str| {
-                flag.trim_start_matches('-')
-                    .split('=')
-                    .next()
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            let unknown = flags
-                .map(|flag| flag_name(&flag))
-                .filter(|flag| !help.contains(&format!("-{flag}")));
-            return Ok(unknown
-                .map(|flag| format!("`nomad {name}` has no flag -{flag}"))
-                .collect());
+            return Ok(unknown_flags(&name, &rest, &help));
         }
     }
-    Ok(if rest.iter().all(|word| word.starts_with('-')) {
-        Vec::new()
-    } else {
-        vec![format!("`nomad {}` is no command", rest.join(" "))]
-    })
+    let only_flags = rest.iter().all(|word| word.starts_with('-'));
+    let unknown = (!only_flags).then(|| format!("`nomad {}` is no command", rest.join(" ")));
+    Ok(unknown.into_iter().collect())
+}
+
+fn unknown_flags(name: &str, words: &[&str], help: &str) -> Vec<String> {
+    let flags = words
+        .iter()
+        .filter(|word| word.starts_with('-') && word.len() > 1)
+        .map(|word| word.trim_start_matches('-'))
+        .map(|flag| flag.split_once('=').map_or(flag, |(name, _)| name));
+    flags
+        .filter(|flag| !help.contains(&format!("-{flag}")))
+        .map(|flag| format!("`nomad {name}` has no flag -{flag}"))
+        .collect()
 }
 
 fn help_of(

@@ -20,11 +20,7 @@ enum Target {
 /// Runs what `args` say.
 pub(crate) fn dispatch(args: Vec<String>) -> u8 {
     if let Ok(line) = std::env::var("COMP_LINE") {
-        let point = std::env::var("COMP_POINT")
-            .ok()
-            .and_then(|point| point.parse().ok());
-        let line = point.and_then(|point| line.get(..point)).unwrap_or(&line);
-        println!("{}", autocomplete::fitting(line).join("\n"));
+        complete(&line);
         return 0;
     }
     let mut ui = Ui::from_env();
@@ -84,6 +80,15 @@ pub(crate) fn dispatch(args: Vec<String>) -> u8 {
             127
         }
     }
+}
+
+/// Prints what fits a line that a shell asks about, up to the cursor.
+fn complete(line: &str) {
+    let point = std::env::var("COMP_POINT")
+        .ok()
+        .and_then(|point| point.parse().ok());
+    let line = point.and_then(|point| line.get(..point)).unwrap_or(line);
+    println!("{}", autocomplete::fitting(line).join("\n"));
 }
 
 /// Has the shells of this user ask for completions, or not any more.

@@ -6,25 +6,26 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use caravan_model::{AllocId, Task, change_mode};
 
 use crate::alloc::dir::AllocDir;
 use crate::api::contained;
-use crate::consul::{Consul, ConsulError};
+use crate::consul::ConsulError;
 use crate::grant::Granted;
-use crate::handle::Runner;
-use crate::identities;
 use crate::link::{Found, LinkError, Lookup, WantedIdentity, What};
 use crate::shared::Shared;
-use crate::vault::{self, Vault, VaultConfig, VaultError};
+use crate::vault::{self, VaultError};
+
+mod issuer;
+mod renewal;
+
+use issuer::{Issuer, VaultLogin};
+pub(crate) use renewal::Renewal;
 
 const VAULT: &str = "Vault";
 const CONSUL: &str = "Consul";
 const RETRY: Duration = Duration::from_millis(250);
 const RETRY_MOST: Duration = Duration::from_secs(30);
-/// Tokens that do not last are replaced no faster than that.
-const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The token that is good now, for who asks with it; empty while there is none.
 #[derive(Clone, Default)]
@@ -64,46 +65,6 @@ impl TokenError {
             Self::Consul(error) => error.is_temporary(),
             Self::Write(_) => false,
         }
-    }
-}
-
-/// Who gives tokens for signed identities.
-#[async_trait]
-trait Issuer: Send + Sync {
-    async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError>;
-
-    /// Has a token last longer; `None` where that is not done.
-    async fn renew(&self, _granted: &Granted) -> Result<Option<Granted>, TokenError> {
-        Ok(None)
-    }
-}
-
-struct VaultLogin(VaultConfig);
-
-#[async_trait]
-impl Issuer for VaultLogin {
-    async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError> {
-        let vault = Vault::login(self.0.clone(), jwt).await?;
-        Ok(Granted {
-            token: vault.token().to_owned(),
-            lasts: vault.lasts(),
-        })
-    }
-
-    async fn renew(&self, granted: &Granted) -> Result<Option<Granted>, TokenError> {
-        let vault = Vault::with_token(self.0.clone(), &granted.token)?;
-        let lasts = vault.renew().await?;
-        Ok(Some(Granted {
-            lasts,
-            ..granted.clone()
-        }))
-    }
-}
-
-#[async_trait]
-impl Issuer for Arc<Consul> {
-    async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError> {
-        Ok(self.login(jwt).await?)
     }
 }
 
@@ -280,25 +241,6 @@ impl TaskToken {
         Some(granted)
     }
 
-    /// Has the same token last longer; `None` when it takes another one.
-    async fn renewed(&self, granted: &Granted) -> Option<Granted> {
-        let mut wait = RETRY;
-        loop {
-            match self.issuer.renew(granted).await {
-                Ok(renewed) => return renewed,
-                Err(error) if error.is_temporary() => {
-                    tracing::warn!(task = self.task, %error, "the token of {} is not renewed yet", self.name);
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(RETRY_MOST);
-                }
-                Err(error) => {
-                    tracing::debug!(task = self.task, %error, "a token of {} is replaced", self.name);
-                    return None;
-                }
-            }
-        }
-    }
-
     /// How the failure shows.
     pub(crate) fn failure(&self, error: &TokenError) -> String {
         let name = self.name;
@@ -306,85 +248,5 @@ impl TaskToken {
             "{name}: failed to derive {} token: {error}",
             name.to_lowercase()
         )
-    }
-}
-
-/// A token to replace while the task runs.
-pub(crate) struct Renewal {
-    pub(crate) token: TaskToken,
-    /// `None`: it is not known any more, so it is replaced at once.
-    pub(crate) granted: Option<Granted>,
-    /// The task ran on while there was no agent.
-    pub(crate) resumed: bool,
-}
-
-impl Renewal {
-    /// The token as it is now, when it is one of Vault.
-    pub(crate) fn of_vault(&self) -> Option<Current> {
-        (self.token.name == VAULT).then(|| self.token.current.clone())
-    }
-
-    /// The token as it is now, when it is one of Consul.
-    pub(crate) fn of_consul(&self) -> Option<Current> {
-        (self.token.name == CONSUL).then(|| self.token.current.clone())
-    }
-
-    /// Has it last longer, and replaces it where that is not to be had, until it is aborted.
-    pub(crate) async fn run(self, runner: Arc<Runner>) {
-        let Self {
-            token,
-            mut granted,
-            resumed,
-        } = self;
-        // One that was taken up again may have been about to end.
-        let mut at_once = resumed;
-        // What one that is not about to end for good lasts.
-        let mut usual = Duration::ZERO;
-        loop {
-            match &granted {
-                Some(Granted { lasts: None, .. }) => return,
-                Some(_) if token.ends => return,
-                // With a third of its life left.
-                Some(Granted {
-                    lasts: Some(lasts), ..
-                }) => {
-                    usual = usual.max(*lasts);
-                    let wait = if std::mem::take(&mut at_once) {
-                        Duration::ZERO
-                    } else {
-                        *lasts / 3 * 2
-                    };
-                    tokio::time::sleep(wait.max(SHORTEST)).await;
-                }
-                None => {}
-            }
-            if let Some(old) = &granted
-                && let Some(renewed) = token.renewed(old).await
-                && renewed.lasts.is_none_or(|lasts| lasts * 2 >= usual)
-            {
-                token.keep(&renewed);
-                granted = Some(renewed);
-                continue;
-            }
-            let replaced = token
-                .first()
-                .await
-                .and_then(|new| token.hand_over(&new).map(|_| new));
-            match replaced {
-                Ok(new) => {
-                    let reason = format!("{}: new {} token acquired", token.name, token.name);
-                    let (mode, signal) = (&token.change_mode, &token.change_signal);
-                    if identities::tell(&runner, &token.task, mode, signal, &reason).await {
-                        return;
-                    }
-                    usual = Duration::ZERO;
-                    granted = Some(new);
-                }
-                Err(error) => {
-                    tracing::error!(task = token.task, "{}", token.failure(&error));
-                    tokio::time::sleep(RETRY_MOST).await;
-                }
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What `exec` and `java` share: a root of its own for the task, privileges, namespaces.
+//! What `exec` and `java` share: a root of its own for the task, privileges, namespaces. `in_image` is the root of an image.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,14 @@ use caravan_driver::{
     Capabilities, DriverError, Fingerprint, FsIsolation, NetworkMode, TaskConfig,
 };
 use caravan_host::cgroup::{self, Limits, TaskCgroup, Version};
-use caravan_host::{HostMount, HostPath, Isolation, Overlay, Process, credentials};
+use caravan_host::{HostMount, HostPath, Isolation, Process, credentials};
 use serde::Deserialize;
 
 use crate::caps::{self, plain};
-use crate::image::{self, Image};
 use crate::users::{self, DeniedIds};
 use crate::{groups, search};
+
+mod in_image;
 
 /// What the root of a task holds of the host when the agent's configuration names nothing else.
 const DEFAULT_ROOT: [&str; 9] = [
@@ -176,15 +177,7 @@ impl Isolated {
         if !env.contains_key("PATH") {
             Arc::make_mut(&mut env).insert("PATH".into(), DEFAULT_PATH.into());
         }
-        let cwd = match task.work_dir.as_str() {
-            "" => "/",
-            dir if dir.starts_with('/') => dir,
-            dir => {
-                return Err(DriverError::fatal(format!(
-                    "work_dir must be an absolute path but got {dir:?}"
-                )));
-            }
-        };
+        let cwd = directory([task.work_dir.as_str()])?;
         Ok(Process {
             program: self.find(config, command)?,
             args,
@@ -201,54 +194,6 @@ impl Isolated {
         })
     }
 
-    /// The process in the root of an image. What `line` begins with is looked for there.
-    pub(crate) fn process_in(
-        &self,
-        config: &TaskConfig,
-        task: &IsolationConfig,
-        image: &Image,
-        line: Vec<String>,
-    ) -> Result<Process, DriverError> {
-        let mut line = line.into_iter();
-        let program = line
-            .next()
-            .filter(|program| !program.is_empty())
-            .ok_or_else(|| {
-                DriverError::fatal("the image says nothing of what to run: give the task a command")
-            })?;
-        let user = self.denied.permit(Some(user_in(config, image)?))?;
-        let cwd = [task.work_dir.as_str(), &image.run.working_dir, "/"];
-        let cwd = cwd.into_iter().find(|dir| !dir.is_empty()).unwrap_or("/");
-        if !cwd.starts_with('/') {
-            let text = format!("work_dir must be an absolute path but got {cwd:?}");
-            return Err(DriverError::fatal(text));
-        }
-        let mut isolation =
-            self.isolation(config, task, user.as_ref().is_none_or(|user| user.uid == 0))?;
-        isolation.host.clear();
-        isolation.hidden.clear();
-        let (root, overlay) = layers(config, image).map_err(|error| {
-            DriverError::recoverable(format!("failed to make the task's root: {error}"))
-        })?;
-        isolation.root = root;
-        isolation.overlay = Some(overlay);
-        isolation.mounts.extend(own_places(config));
-        Ok(Process {
-            program: program.into(),
-            args: line.collect(),
-            env: Arc::new(image_environment(
-                config,
-                image,
-                user.as_ref().filter(|_| !config.user.is_empty()),
-            )),
-            cwd: cwd.into(),
-            isolation: Some(isolation),
-            user,
-            netns: search::network_namespace(config),
-            ..Process::default()
-        })
-    }
-
     fn isolation(
         &self,
         config: &TaskConfig,
@@ -259,49 +204,18 @@ impl Isolated {
             let mode = if mode.is_empty() { default } else { mode };
             check_mode(name, mode).map(|()| mode == "private")
         };
-        let mut mounts = vec![HostMount {
-            source: config.dirs.shared.clone(),
-            target: "/alloc".into(),
-            ..HostMount::default()
-        }];
-        mounts.extend(config.mounts.iter().map(|mount| HostMount {
-            source: mount.host_path.clone(),
-            target: mount.task_path.clone(),
-            readonly: mount.readonly,
-            ..HostMount::default()
-        }));
-        if let Some(hosts) = config
-            .network
-            .as_ref()
-            .map(|n| &n.hosts_file)
-            .filter(|file| !file.as_os_str().is_empty())
-        {
-            mounts.push(HostMount {
-                source: hosts.clone(),
-                target: "/etc/hosts".into(),
-                readonly: true,
-                ..HostMount::default()
-            });
-        }
+        let host_path = |(source, target): (&PathBuf, &PathBuf)| HostPath {
+            source: source.clone(),
+            target: target.clone(),
+        };
         let devices = config.devices.iter();
+        let devices = devices.map(|device| (&device.host_path, &device.task_path));
         Ok(Isolation {
             root: config.dirs.task.clone(),
             overlay: None,
-            host: self
-                .root
-                .iter()
-                .map(|(s, t)| HostPath {
-                    source: s.clone(),
-                    target: t.clone(),
-                })
-                .collect(),
-            mounts,
-            devices: devices
-                .map(|d| HostPath {
-                    source: d.host_path.clone(),
-                    target: d.task_path.clone(),
-                })
-                .collect(),
+            host: self.root.iter().map(host_path).collect(),
+            mounts: mounts(config),
+            devices: devices.map(host_path).collect(),
             hidden: vec!["/private".into()],
             pid_namespace: private("pid_mode", &task.pid_mode, &self.plugin.default_pid_mode)?,
             ipc_namespace: private("ipc_mode", &task.ipc_mode, &self.plugin.default_ipc_mode)?,
@@ -411,114 +325,41 @@ impl Isolated {
     }
 }
 
-/// Whom the task names, or the image; but to be root the task has to say so, by that name: that is what operators allow.
-fn user_in(config: &TaskConfig, image: &Image) -> Result<credentials::Credentials, DriverError> {
-    if !config.user.is_empty() {
-        let user = image::user(&image.root, &config.user)?;
-        if user.uid == 0 && config.user != "root" {
-            let text = format!(
-                "{:?} is root in the image: a task that is to be root says so",
-                config.user
-            );
-            return Err(DriverError::fatal(text));
-        }
-        return Ok(user);
-    }
-    if !image.run.user.is_empty() {
-        let user = image::user(&image.root, &image.run.user)?;
-        if user.uid != 0 {
-            return Ok(user);
-        }
-    }
-    credentials::lookup(DEFAULT_USER)
-        .map_err(|error| DriverError::fatal(format!("failed to identify user: {error}")))
-}
-
-/// The task's own directories in a root that does not have them, and how names are resolved.
-fn own_places(config: &TaskConfig) -> Vec<HostMount> {
-    let own = |source: &Path, target: &str| HostMount {
-        source: source.to_owned(),
-        within: Some(config.dirs.task.clone()),
-        target: target.into(),
-        readonly: false,
-    };
-    let mut places = vec![
-        own(&config.dirs.local, "/local"),
-        own(&config.dirs.secrets, "/secrets"),
-    ];
-    let has_hosts = config
-        .network
-        .as_ref()
-        .is_some_and(|network| !network.hosts_file.as_os_str().is_empty());
-    for (file, given) in [
-        ("/etc/resolv.conf", config.dns.is_some()),
-        ("/etc/hosts", has_hosts),
-    ] {
-        let own = config
-            .mounts
-            .iter()
-            .any(|mount| mount.task_path == Path::new(file));
-        if !given && !own && Path::new(file).is_file() {
-            places.push(HostMount {
-                source: file.into(),
-                target: file.into(),
-                readonly: true,
-                ..HostMount::default()
-            });
-        }
-    }
-    places
-}
-
-/// Where the task's root comes together, and of what; empty for each start, as a new container is.
-fn layers(config: &TaskConfig, image: &Image) -> std::io::Result<(PathBuf, Overlay)> {
-    use std::fs::DirBuilder;
-    use std::os::unix::fs::DirBuilderExt;
-    let private = &config.dirs.private;
-    let base = if private.as_os_str().is_empty() {
-        &config.dirs.task
+/// The first directory that is said, or the root of the task's world.
+fn directory<'a>(said: impl IntoIterator<Item = &'a str>) -> Result<&'a str, DriverError> {
+    let dir = said.into_iter().find(|dir| !dir.is_empty()).unwrap_or("/");
+    if dir.starts_with('/') {
+        Ok(dir)
     } else {
-        private
-    };
-    let base = base.join("image");
-    if base.exists() {
-        // The task made what is there.
-        caravan_host::tree::remove(&base)?;
+        Err(DriverError::fatal(format!(
+            "work_dir must be an absolute path but got {dir:?}"
+        )))
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&base)?;
-    let [root, upper, work] = ["root", "upper", "work"].map(|name| base.join(name));
-    for dir in [&root, &upper, &work] {
-        DirBuilder::new().mode(0o755).create(dir)?;
-    }
-    let lower = image.root.clone();
-    Ok((root, Overlay { lower, upper, work }))
 }
 
-/// What the image sets counts more than what the task has of the host, and less than what the job sets.
-fn image_environment(
-    config: &TaskConfig,
-    image: &Image,
-    login: Option<&credentials::Credentials>,
-) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::clone(&config.env);
-    for pair in &image.run.env {
-        let Some((name, value)) = pair.split_once('=') else {
-            continue;
-        };
-        let of_host = |have: &String| std::env::var(name).is_ok_and(|host| host == *have);
-        if env.get(name).is_none_or(of_host) {
-            env.insert(name.to_owned(), value.to_owned());
-        }
+/// What is mounted in the task's world: the directory of the allocation, what the job asks for, and the network's names.
+fn mounts(config: &TaskConfig) -> Vec<HostMount> {
+    let mut mounts = vec![HostMount {
+        source: config.dirs.shared.clone(),
+        target: "/alloc".into(),
+        ..HostMount::default()
+    }];
+    mounts.extend(config.mounts.iter().map(|mount| HostMount {
+        source: mount.host_path.clone(),
+        target: mount.task_path.clone(),
+        readonly: mount.readonly,
+        ..HostMount::default()
+    }));
+    let hosts = config.network.as_ref().map(|network| &network.hosts_file);
+    if let Some(hosts) = hosts.filter(|file| !file.as_os_str().is_empty()) {
+        mounts.push(HostMount {
+            source: hosts.clone(),
+            target: "/etc/hosts".into(),
+            readonly: true,
+            ..HostMount::default()
+        });
     }
-    if let Some(user) = login {
-        users::set_environment(&mut env, user);
-    }
-    env.entry("PATH".into())
-        .or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
-    env
+    mounts
 }
 
 fn check_mode(name: &str, mode: &str) -> Result<(), DriverError> {

@@ -7,12 +7,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan_driver::{
-    Driver, ExecInput, ExecIo, ExecOutputFrame, ExecRequest, Health, PortMapping, TaskConfig,
-    TaskNetwork,
-};
+use caravan_driver::{Driver, Health, PortMapping, TaskConfig, TaskNetwork};
 use serde_json::{Value, json};
-use support::{Scratch, until};
+use support::{Scratch, assert_cat_echoes, exec_streaming, until};
 
 /// The driver, or `None` and a line that says why the test is skipped.
 async fn docker(test: &str, plugin: Value) -> Option<Arc<dyn Driver>> {
@@ -183,25 +180,7 @@ async fn signals_and_execs_reach_the_container() {
         .await
         .expect("runs");
     assert_eq!(once.exit_code, 4);
-    let (io, input, mut output) = ExecIo::pair();
-    let request = ExecRequest {
-        command: vec!["cat".into()],
-        ..ExecRequest::default()
-    };
-    let running = {
-        let (driver, id) = (Arc::clone(&driver), id.clone());
-        tokio::spawn(async move { driver.exec_task_streaming(&id, request, io).await })
-    };
-    input
-        .send(ExecInput::Stdin(b"typed\n".to_vec()))
-        .await
-        .expect("sent");
-    assert_eq!(
-        output.recv().await,
-        Some(ExecOutputFrame::Stdout(b"typed\n".to_vec()))
-    );
-    input.send(ExecInput::CloseStdin).await.expect("sent");
-    assert_eq!(running.await.expect("joined").expect("runs"), 0);
+    assert_cat_echoes(&driver, &id).await;
     driver.signal_task(&id, "SIGUSR1").await.expect("sent");
     assert_eq!(driver.wait_task(&id).await.expect("known").exit_code, 9);
     assert!(scratch.log("stdout").ends_with("got it\n"));
@@ -219,17 +198,8 @@ async fn a_command_ends_with_who_listens_to_it() {
     let config = shell(&scratch, "echo up; while true; do sleep 0.1; done");
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
-    let (io, input, mut output) = ExecIo::pair();
-    let request = ExecRequest {
-        command: ["sh", "-c", "while true; do echo more; done"]
-            .map(String::from)
-            .to_vec(),
-        ..ExecRequest::default()
-    };
-    let running = {
-        let (driver, id) = (Arc::clone(&driver), id.clone());
-        tokio::spawn(async move { driver.exec_task_streaming(&id, request, io).await })
-    };
+    let command = ["sh", "-c", "while true; do echo more; done"];
+    let (running, input, mut output) = exec_streaming(&driver, &id, &command);
     assert!(output.recv().await.is_some());
     drop(output);
     assert!(running.await.expect("joined").is_err());

@@ -5,9 +5,9 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use caravan_driver::{Driver, ExecInput, ExecIo, ExecOutputFrame, ExecRequest, Health};
+use caravan_driver::{Driver, Health};
 use serde_json::json;
-use support::{Scratch, supervisors, until};
+use support::{Scratch, assert_cat_echoes, supervisors, until};
 
 fn raw_exec(plugin: serde_json::Value) -> Arc<dyn Driver> {
     support::driver("raw_exec", plugin)
@@ -132,25 +132,7 @@ async fn streaming_exec_carries_all_three_streams() {
     let config = scratch.config(json!({"command": "/bin/sleep", "args": ["600"]}));
     let id = config.task_id.clone();
     driver.start_task(config).await.expect("starts");
-    let (io, input, mut output) = ExecIo::pair();
-    let request = ExecRequest {
-        command: vec!["cat".into()],
-        ..ExecRequest::default()
-    };
-    let running = {
-        let (driver, id) = (Arc::clone(&driver), id.clone());
-        tokio::spawn(async move { driver.exec_task_streaming(&id, request, io).await })
-    };
-    input
-        .send(ExecInput::Stdin(b"typed".to_vec()))
-        .await
-        .expect("sent");
-    assert_eq!(
-        output.recv().await,
-        Some(ExecOutputFrame::Stdout(b"typed".to_vec()))
-    );
-    input.send(ExecInput::CloseStdin).await.expect("sent");
-    assert_eq!(running.await.expect("joined").expect("runs"), 0);
+    assert_cat_echoes(&driver, &id).await;
     driver.destroy_task(&id, true).await.expect("destroyed");
 }
 

@@ -5,6 +5,7 @@
 mod datum;
 mod eval;
 mod parse;
+mod tree;
 
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ pub use parse::ParseError;
 /// A parsed expression.
 #[derive(Debug)]
 pub struct Filter {
-    root: parse::Expression,
+    root: tree::Expression,
     /// The members of the object that the expression looks at; the others are not even written out.
     wanted: Vec<String>,
 }

@@ -1,8 +1,8 @@
 //! The agent: starts the rooms that its configuration asks for, joins them, and stops them in order.
 
 mod actions;
-mod api;
 mod carry;
+mod circle;
 mod data;
 mod gateway;
 mod identity;
@@ -15,6 +15,7 @@ mod node;
 mod node_calls;
 mod peers;
 mod reload;
+mod rooms;
 mod rpc;
 mod secure;
 mod server;
@@ -23,7 +24,7 @@ mod state_folder;
 mod upstream;
 mod volumes;
 
-pub(crate) use join::{Circle, Hello};
+pub(crate) use circle::{Circle, Hello};
 pub(crate) use logging::{Form, verbosity};
 pub(crate) use reload::Reloader;
 pub(crate) use secure::addresses as server_addresses;
@@ -77,7 +78,7 @@ async fn run(config: AgentConfig, args: Vec<String>) -> ExitCode {
         Ok(lock) => lock,
         Err(why) => return refused(&why),
     };
-    let rooms = match api::start(&config, args, log, &closing).await {
+    let rooms = match rooms::start(&config, args, log, &closing).await {
         Ok(rooms) => rooms,
         Err(why) => return refused(&why),
     };

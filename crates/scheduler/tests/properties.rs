@@ -254,12 +254,10 @@ fn happen(world: &mut World, web: &mut Job, event: Event) {
         }
         Event::Running => world.clients("web", ClientStatus::Running),
         Event::Healthy => {
-            world.clients("web", ClientStatus::Running);
-            world.healthy("web");
+            world.run_healthy("web");
         }
         Event::Promote => {
-            world.clients("web", ClientStatus::Running);
-            world.healthy("web");
+            world.run_healthy("web");
             if world.may_promote("web") {
                 world.promote("web");
             }
@@ -400,8 +398,7 @@ proptest! {
         let mut web = job("web", job_type::SERVICE, count);
         web.task_groups[0].update = rolls.then(|| rolling(9, 0));
         world.register(web);
-        world.clients("web", ClientStatus::Running);
-        world.healthy("web");
+        world.run_healthy("web");
         let eval = Evaluation::clone(&world.last_eval("web"));
         let looks = Evaluation { annotate_plan: true, ..eval.clone() };
         let settings = world.settings();

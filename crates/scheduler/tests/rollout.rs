@@ -13,8 +13,7 @@ fn running(update: Option<UpdateStrategy>) -> (World, Job) {
     let mut first = job("web", job_type::SERVICE, 3);
     first.task_groups[0].update = update;
     world.register(first.clone());
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     (world, first)
 }
 

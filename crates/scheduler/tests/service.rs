@@ -219,8 +219,7 @@ fn a_rolling_update_waits_for_health() {
         (first.status, first.task_groups["g"].desired_total),
         (DeploymentStatus::Running, 3)
     );
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     let first = world
         .state
         .latest_deployment(&World::key("web"))
@@ -236,12 +235,10 @@ fn a_rolling_update_waits_for_health() {
         "not before the first is healthy"
     );
     for expected in [[(0, 1), (1, 2)].into(), [(1, 3)].into()] {
-        world.clients("web", ClientStatus::Running);
-        world.healthy("web");
+        world.run_healthy("web");
         assert_eq!(world.versions("web"), expected);
     }
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     let second = world
         .state
         .latest_deployment(&World::key("web"))
@@ -256,8 +253,7 @@ fn canaries_run_beside_until_promoted() {
     let mut web = service(2);
     web.task_groups[0].update = Some(rolling(1, 1));
     world.register(web.clone());
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     world.register(changed(web));
     assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
     let deployment = world
@@ -269,13 +265,11 @@ fn canaries_run_beside_until_promoted() {
         deployment_description::NEEDS_PROMOTION
     );
     assert_eq!(deployment.task_groups["g"].placed_canaries.len(), 1);
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     assert_eq!(world.versions("web"), [(0, 2), (1, 1)].into());
     world.promote("web");
     for _ in 0..3 {
-        world.clients("web", ClientStatus::Running);
-        world.healthy("web");
+        world.run_healthy("web");
     }
     assert_eq!(world.versions("web"), [(1, 2)].into());
     let deployment = world
@@ -351,11 +345,7 @@ fn allocations_of_a_lost_node_are_replaced() {
 fn a_silent_node_is_waited_for_and_its_allocation_comes_back() {
     let mut world = World::new(2);
     let mut web = service(1);
-    web.task_groups[0].disconnect = Some(DisconnectStrategy {
-        lost_after: Duration::from_secs(3600),
-        replace: Some(false),
-        ..DisconnectStrategy::default()
-    });
+    web.task_groups[0].disconnect = Some(support::waiting());
     world.register(web);
     world.clients("web", ClientStatus::Running);
     let original = world.live("web")[0].clone();
@@ -697,8 +687,7 @@ fn what_is_lost_beside_canaries_comes_back_as_it_was_though_no_deployment_tells_
     let mut web = service(2);
     web.task_groups[0].update = Some(support::rolling(1, 1));
     world.register(web.clone());
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     let deployments = world.state.deployments().map(|row| row.id).collect();
     world.apply(caravan_state::Command::DeleteDeployments { deployments });
     world.register(changed(web));

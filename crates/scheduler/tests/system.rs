@@ -53,18 +53,15 @@ fn a_changed_system_job_replaces_within_max_parallel() {
     let mut sys = job("sys", job_type::SYSTEM, 1);
     sys.task_groups[0].update = Some(support::rolling(1, 0));
     world.register(sys.clone());
-    world.clients("sys", ClientStatus::Running);
-    world.healthy("sys");
+    world.run_healthy("sys");
     sys.task_groups[0].tasks[0].user = "other".into();
     world.register(sys);
     assert_eq!(world.versions("sys"), [(0, 2), (1, 1)].into());
     for expected in [[(0, 1), (1, 2)].into(), [(1, 3)].into()] {
-        world.clients("sys", ClientStatus::Running);
-        world.healthy("sys");
+        world.run_healthy("sys");
         assert_eq!(world.versions("sys"), expected);
     }
-    world.clients("sys", ClientStatus::Running);
-    world.healthy("sys");
+    world.run_healthy("sys");
     let deployment = world
         .state
         .latest_deployment(&World::key("sys"))
@@ -120,8 +117,7 @@ fn a_node_that_joins_after_the_deployment_was_forgotten_gets_no_other() {
     let mut sys = job("sys", job_type::SYSTEM, 1);
     sys.task_groups[0].update = Some(support::rolling(1, 0));
     world.register(sys);
-    world.clients("sys", ClientStatus::Running);
-    world.healthy("sys");
+    world.run_healthy("sys");
     let deployment = world.state.latest_deployment(&World::key("sys"));
     let deployment = deployment.expect("a deployment");
     assert_eq!(deployment.status, DeploymentStatus::Successful);
@@ -161,8 +157,7 @@ fn a_rollout_is_over_with_what_it_stops_where_nothing_can_take_its_place() {
         sys.constraints = vec![support::equal("${meta.new}", "yes")];
         sys.task_groups[0].update = Some(support::rolling(1, 0));
         world.register(sys.clone());
-        world.clients("sys", ClientStatus::Running);
-        world.healthy("sys");
+        world.run_healthy("sys");
         sys.task_groups[0].tasks[0].user = "other".into();
         world.register(sys);
         world.clients("sys", ClientStatus::Running);

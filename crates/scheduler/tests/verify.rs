@@ -178,8 +178,7 @@ fn a_canary_that_is_not_stopped_after_all_has_no_second_one_beside_it() {
     let mut web = job("web", job_type::SERVICE, 1);
     web.task_groups[0].update = Some(rolling(1, 1));
     world.register(web.clone());
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     web.task_groups[0].tasks[0].user = "other".into();
     world.register(web);
     let live = world.live("web");
@@ -201,11 +200,7 @@ fn a_canary_that_is_not_stopped_after_all_has_no_second_one_beside_it() {
 #[test]
 fn a_node_that_is_down_refuses_what_is_new_whatever_its_group_says_of_silence() {
     let mut web = spread_out(3);
-    web.task_groups[0].disconnect = Some(DisconnectStrategy {
-        lost_after: Duration::from_secs(3600),
-        replace: Some(false),
-        ..DisconnectStrategy::default()
-    });
+    web.task_groups[0].disconnect = Some(support::waiting());
     let down = |world: &mut World, node| world.set_node_status(node, NodeStatus::Down);
     assert_eq!(after(web, down), (2, 1));
 }
@@ -257,8 +252,7 @@ fn canaries_that_are_not_placed_are_not_told_of() {
     let mut web = job("web", job_type::SERVICE, 1);
     web.task_groups[0].update = Some(rolling(1, 1));
     world.register(web.clone());
-    world.clients("web", ClientStatus::Running);
-    world.healthy("web");
+    world.run_healthy("web");
     web.task_groups[0].tasks[0].user = "other".into();
     let mut plan = plan_of(&mut world, web);
     let canary = plan.node_allocation[&node(0).id][0].id;
@@ -396,11 +390,7 @@ fn a_stop_does_not_take_the_word_of_the_client_back() {
 fn what_was_thought_silent_is_not_noted_so_once_its_node_is_back() {
     let mut world = World::new(1);
     let mut web = job("web", job_type::SERVICE, 1);
-    web.task_groups[0].disconnect = Some(DisconnectStrategy {
-        lost_after: Duration::from_secs(3600),
-        replace: Some(false),
-        ..DisconnectStrategy::default()
-    });
+    web.task_groups[0].disconnect = Some(support::waiting());
     world.register(web);
     world.clients("web", ClientStatus::Running);
     world.set_node_status(node(0).id, NodeStatus::Disconnected);

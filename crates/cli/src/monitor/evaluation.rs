@@ -85,66 +85,8 @@ fn follow(
 ) -> Result<Next, Failure> {
     let short = |id: &str| format::id(id, verbose);
     lines.info(&format!("Monitoring evaluation \"{}\"", short(id)));
-    let mut seen = Seen {
-        status: "pending".to_owned(),
-        ..Seen::default()
-    };
-    let mut failures = false;
-    let mut looks = 0;
-    let eval = loop {
-        let query = || Query::new().namespace(namespace);
-        let eval = match api.get(&format!("/v1/evaluation/{id}"), query()) {
-            Ok(eval) => eval,
-            Err(error) if error.code() == Some(404) => {
-                return Err(format!("==> No evaluation with id \"{id}\" found").into());
-            }
-            Err(error) => {
-                return Err(
-                    format!("==> {}Error reading evaluation: {error}", lines.stamp()).into(),
-                );
-            }
-        };
-        let allocs = api
-            .get(&format!("/v1/evaluation/{id}/allocations"), query())
-            .map_err(|error| format!("==> {}Error reading allocations: {error}", lines.stamp()))?;
-        update(lines, &mut seen, &eval, list(&allocs), verbose);
-        if matches!(eval.str("Status"), "complete" | "failed" | "canceled") {
-            break eval;
-        }
-        let pause = PAUSES.get(looks).copied().unwrap_or(PAUSE);
-        looks += 1;
-        std::thread::sleep(Duration::from_millis(pause));
-    };
-    let failed = eval.members("FailedTGAllocs");
-    let finished = format!(
-        "Evaluation \"{}\" finished with status \"{}\"",
-        short(id),
-        eval.str("Status")
-    );
-    if failed.is_empty() {
-        lines.info(&finished);
-    } else {
-        failures = true;
-        lines.info(&format!("{finished} but failed to place all allocations:"));
-        for (group, metrics) in failed {
-            let count = usize::try_from(metrics.int("CoalescedFailures")).unwrap_or(0) + 1;
-            let count = format::counted(count, "allocation");
-            lines.output(&format!(
-                "Task Group \"{group}\" (failed to place {count}):"
-            ));
-            let text = placement_failure(lines.ui, metrics, "      ", false);
-            if !text.is_empty() {
-                lines.ui.out(&text);
-            }
-        }
-        let blocked = eval.str("BlockedEval");
-        if !blocked.is_empty() {
-            lines.output(&format!(
-                "Evaluation \"{}\" waiting for additional capacity to place remainder",
-                short(blocked)
-            ));
-        }
-    }
+    let eval = until_over(api, lines, id, namespace, verbose)?;
+    tell_end(lines, id, &eval, verbose);
     let next = eval.str("NextEval");
     if !next.is_empty() {
         let wait = caravan_model::Duration(eval.int("Wait"));
@@ -167,12 +109,82 @@ fn follow(
             Duration::from_secs(2),
             "    ",
         )?;
-        if status != "successful" {
-            return Ok(Next::Done(1));
-        }
-        return Ok(Next::Done(0));
+        return Ok(Next::Done(u8::from(status != "successful")));
     }
-    Ok(Next::Done(if failures { 2 } else { 0 }))
+    let placed_all = eval.members("FailedTGAllocs").is_empty();
+    Ok(Next::Done(if placed_all { 0 } else { 2 }))
+}
+
+/// Looks at the evaluation, and tells what is new, until it is over.
+fn until_over(
+    api: &Api,
+    lines: &mut Lines<'_>,
+    id: &str,
+    namespace: &str,
+    verbose: bool,
+) -> Result<Value, Failure> {
+    let mut seen = Seen {
+        status: "pending".to_owned(),
+        ..Seen::default()
+    };
+    let mut looks = 0;
+    loop {
+        let query = || Query::new().namespace(namespace);
+        let eval = match api.get(&format!("/v1/evaluation/{id}"), query()) {
+            Ok(eval) => eval,
+            Err(error) if error.code() == Some(404) => {
+                return Err(format!("==> No evaluation with id \"{id}\" found").into());
+            }
+            Err(error) => {
+                return Err(
+                    format!("==> {}Error reading evaluation: {error}", lines.stamp()).into(),
+                );
+            }
+        };
+        let allocs = api
+            .get(&format!("/v1/evaluation/{id}/allocations"), query())
+            .map_err(|error| format!("==> {}Error reading allocations: {error}", lines.stamp()))?;
+        update(lines, &mut seen, &eval, list(&allocs), verbose);
+        if matches!(eval.str("Status"), "complete" | "failed" | "canceled") {
+            return Ok(eval);
+        }
+        let pause = PAUSES.get(looks).copied().unwrap_or(PAUSE);
+        looks += 1;
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+}
+
+/// Tells how the evaluation ended, and what it could not place.
+fn tell_end(lines: &mut Lines<'_>, id: &str, eval: &Value, verbose: bool) {
+    let short = |id: &str| format::id(id, verbose);
+    let failed = eval.members("FailedTGAllocs");
+    let finished = format!(
+        "Evaluation \"{}\" finished with status \"{}\"",
+        short(id),
+        eval.str("Status")
+    );
+    if failed.is_empty() {
+        return lines.info(&finished);
+    }
+    lines.info(&format!("{finished} but failed to place all allocations:"));
+    for (group, metrics) in failed {
+        let count = usize::try_from(metrics.int("CoalescedFailures")).unwrap_or(0) + 1;
+        let count = format::counted(count, "allocation");
+        lines.output(&format!(
+            "Task Group \"{group}\" (failed to place {count}):"
+        ));
+        let text = placement_failure(lines.ui, metrics, "      ", false);
+        if !text.is_empty() {
+            lines.ui.out(&text);
+        }
+    }
+    let blocked = eval.str("BlockedEval");
+    if !blocked.is_empty() {
+        lines.output(&format!(
+            "Evaluation \"{}\" waiting for additional capacity to place remainder",
+            short(blocked)
+        ));
+    }
 }
 
 fn update(lines: &mut Lines<'_>, seen: &mut Seen, eval: &Value, allocs: &[Value], verbose: bool) {

@@ -1,22 +1,24 @@
-//! Browsing and reading the files of an allocation.
+//! Browsing and reading the files of an allocation, and what of them nobody may read.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use caravan_http::{Answer, ApiError, ApiRequest, Meta, content_type};
-use caravan_model::{AllocId, FileInfo, Timestamp};
+use caravan_model::AllocId;
 use rustix::fs::OFlags;
-use rustix::io::ReadWriteFlags;
 use tokio::io::AsyncReadExt;
 
 use super::contained::{self, ContainedError, go_text};
-use super::frames::{Gone, HEARTBEAT, POLL, Sink};
+use super::wish::parse_int;
 use crate::alloc::dir::AllocDir;
 use crate::shared::Shared;
+
+mod info;
+mod stream;
+
+pub(super) use stream::{read_some, stream};
 
 /// The most that one read or cat gives.
 const CHUNK: usize = 256 << 10;
@@ -69,69 +71,12 @@ pub(super) async fn list(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let folder =
             contained::open(&root, &path, flags).map_err(|error| failure("open", &error))?;
-        let mut found = entries(&folder).map_err(|error| ApiError::internal(error.to_string()))?;
+        let mut found =
+            info::entries(&folder).map_err(|error| ApiError::internal(error.to_string()))?;
         found.retain(|entry| !is_kept(&clean.join(&entry.name)));
         Ok(found)
     });
     Answer::json(&found.await?, Meta::none())
-}
-
-fn entries(folder: &File) -> io::Result<Vec<FileInfo>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(format!("/proc/self/fd/{}", folder.as_raw_fd()))? {
-        let entry = entry?;
-        // What went away meanwhile is not listed.
-        let Ok(meta) = entry.metadata() else { continue };
-        found.push(info(
-            &entry.file_name().to_string_lossy(),
-            &meta,
-            String::new(),
-        ));
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(found)
-}
-
-fn info(name: &str, meta: &Metadata, content_type: String) -> FileInfo {
-    FileInfo {
-        name: name.to_owned(),
-        is_dir: meta.is_dir(),
-        size: i64::try_from(meta.len()).unwrap_or(i64::MAX),
-        file_mode: mode_text(meta.mode()),
-        mod_time: Timestamp(meta.mtime() * 1_000_000_000 + meta.mtime_nsec()),
-        content_type,
-    }
-}
-
-/// A mode as Go writes it.
-fn mode_text(mode: u32) -> String {
-    let mut text = String::new();
-    match mode & 0o170_000 {
-        0o040_000 => text.push('d'),
-        0o120_000 => text.push('L'),
-        0o140_000 => text.push('S'),
-        0o010_000 => text.push('p'),
-        0o060_000 => text.push('D'),
-        0o020_000 => text.push_str("Dc"),
-        _ => {}
-    }
-    for (bit, letter) in [(0o4000, 'u'), (0o2000, 'g'), (0o1000, 't')] {
-        if mode & bit != 0 {
-            text.push(letter);
-        }
-    }
-    if text.is_empty() {
-        text.push('-');
-    }
-    for shift in (0..9).rev() {
-        let letter = ['x', 'w', 'r'][shift % 3];
-        text.push(if mode & (1 << shift) != 0 {
-            letter
-        } else {
-            '-'
-        });
-    }
-    text
 }
 
 pub(super) async fn stat(shared: &Arc<Shared>, request: &ApiRequest) -> Result<Answer, ApiError> {
@@ -143,44 +88,16 @@ pub(super) async fn stat(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
             .metadata()
             .map_err(|error| ApiError::internal(error.to_string()))?;
         let content = if meta.is_file() {
-            sniff(&root, &path)
+            info::sniff(&root, &path)
         } else {
             content_type::BYTES.to_owned()
         };
         let name = path
             .file_name()
             .map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
-        Ok(info(&name, &meta, content))
+        Ok(info::of(&name, &meta, content))
     });
     Answer::json(&found.await?, Meta::none())
-}
-
-/// What kind of file it is, by its ending or how it begins.
-fn sniff(root: &Path, path: &Path) -> String {
-    let by_ending = match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json") => Some("application/json"),
-        Some("html" | "htm") => Some("text/html; charset=utf-8"),
-        Some("css") => Some("text/css; charset=utf-8"),
-        Some("js") => Some("text/javascript; charset=utf-8"),
-        Some("png") => Some("image/png"),
-        Some("svg") => Some("image/svg+xml"),
-        Some("xml") => Some("text/xml; charset=utf-8"),
-        _ => None,
-    };
-    if let Some(known) = by_ending {
-        return known.to_owned();
-    }
-    let mut start = [0; 512];
-    let read = contained::open(root, path, OFlags::RDONLY)
-        .ok()
-        .and_then(|mut file| file.read(&mut start).ok());
-    let start = &start[..read.unwrap_or(0)];
-    let control = |byte: &u8| *byte < 9 || (14..32).contains(byte) && *byte != 27 || *byte == 11;
-    if start.iter().any(control) {
-        content_type::BYTES.into()
-    } else {
-        content_type::TEXT.into()
-    }
 }
 
 /// Opens a file for reading; what is secret is refused however it is reached.
@@ -282,184 +199,9 @@ pub(super) async fn read_at(
     as_content(opened.await)
 }
 
-/// A number as Go reads it, errors included.
-pub(super) fn parse_int(text: &str) -> Result<i64, String> {
-    text.parse()
-        .map_err(|_| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
-}
-
-/// A truth as Go reads it, errors included.
-pub(super) fn parse_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(format!(
-            "strconv.ParseBool: parsing {text:?}: invalid syntax"
-        )),
-    }
-}
-
-/// What streams have in common.
-pub(super) struct Wish {
-    pub(super) follow: bool,
-    pub(super) offset: u64,
-    pub(super) from_end: bool,
-    pub(super) plain: bool,
-}
-
-impl Wish {
-    pub(super) fn parse(request: &ApiRequest, follows: bool) -> Result<Self, ApiError> {
-        let query = &request.query;
-        let given = |name: &str| query.get(name).filter(|value| !value.is_empty());
-        let truth = |name: &str, otherwise: bool| match given(name) {
-            None => Ok(otherwise),
-            Some(text) => parse_bool(text).map_err(|error| {
-                ApiError::bad_request(format!("failed to parse {name} field to boolean: {error}"))
-            }),
-        };
-        let follow = truth("follow", follows)?;
-        let plain = truth("plain", false)?;
-        let offset = match given("offset") {
-            None => 0,
-            Some(text) => parse_int(text)
-                .map_err(|error| ApiError::bad_request(format!("error parsing offset: {error}")))?,
-        };
-        let from_end = match given("origin") {
-            None | Some("start") => false,
-            Some("end") => true,
-            Some(_) => return Err(ApiError::bad_request("origin must be start or end")),
-        };
-        Ok(Self {
-            follow,
-            offset: u64::try_from(offset).unwrap_or(0),
-            from_end,
-            plain,
-        })
-    }
-}
-
-pub(super) async fn stream(shared: &Arc<Shared>, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let root = root(shared, request)?;
-    let path = wanted(request)?;
-    let wish = Wish::parse(request, true)?;
-    let shown = contained::relative(&path).map_or_else(|| text(&path), |path| text(&path));
-    let file = {
-        let (root, path) = (root.clone(), path.clone());
-        let opened = blocking(move || open_readable(&root, &path)).await;
-        opened.map_err(|error| {
-            if error.status == 404 {
-                ApiError::bad_request(error.message)
-            } else {
-                error
-            }
-        })?
-    };
-    let length = file.metadata().map_or(0, |meta| meta.len());
-    let start = if wish.from_end {
-        length.saturating_sub(wish.offset)
-    } else {
-        wish.offset
-    };
-    let (sink, answer) = Sink::answer(wish.plain, content_type::TEXT);
-    let shutdown = shared.shutdown.clone();
-    tokio::spawn(async move {
-        let follow = Follow {
-            root,
-            path,
-            shown,
-            file: Arc::new(file),
-        };
-        tokio::select! {
-            _ = follow.run(&sink, start, wish.follow) => {}
-            () = shutdown.cancelled() => {}
-        }
-    });
-    Ok(answer)
-}
-
-struct Follow {
-    root: PathBuf,
-    path: PathBuf,
-    shown: String,
-    file: Arc<File>,
-}
-
-impl Follow {
-    async fn run(&self, sink: &Sink, mut offset: u64, follow: bool) -> Result<(), Gone> {
-        let mut quiet = std::time::Duration::ZERO;
-        loop {
-            let data = match read_some(&self.file, offset, sink.most()).await {
-                Ok(data) => data,
-                Err(error) => {
-                    sink.fail(go_text(&error)).await;
-                    return Ok(());
-                }
-            };
-            if !data.is_empty() {
-                offset += data.len() as u64;
-                sink.data(&self.shown, offset, data).await?;
-                quiet = std::time::Duration::ZERO;
-                continue;
-            }
-            if !follow {
-                return Ok(());
-            }
-            tokio::time::sleep(POLL).await;
-            if self.is_gone() {
-                return sink.event(&self.shown, offset, "file deleted").await;
-            }
-            if self.file.metadata().is_ok_and(|meta| meta.len() < offset) {
-                offset = 0;
-                sink.event(&self.shown, offset, "file truncated").await?;
-            }
-            quiet += POLL;
-            if quiet >= HEARTBEAT {
-                quiet = std::time::Duration::ZERO;
-                sink.heartbeat().await?;
-            }
-        }
-    }
-
-    fn is_gone(&self) -> bool {
-        let unlinked = self.file.metadata().is_ok_and(|meta| meta.nlink() == 0);
-        unlinked
-            || matches!(contained::open(&self.root, &self.path, OFlags::PATH), Err(error) if error.is_not_found())
-    }
-}
-
-/// The next piece of a file, of at most so many bytes. What is in memory is read at once, on this thread.
-pub(super) async fn read_some(file: &Arc<File>, offset: u64, most: usize) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; most];
-    let at_once = rustix::io::preadv2(
-        file,
-        &mut [io::IoSliceMut::new(&mut buffer)],
-        offset,
-        ReadWriteFlags::NOWAIT,
-    );
-    if let Ok(count) = at_once {
-        buffer.truncate(count);
-        return Ok(buffer);
-    }
-    let file = Arc::clone(file);
-    let read = tokio::task::spawn_blocking(move || {
-        let count = file.read_at(&mut buffer, offset)?;
-        buffer.truncate(count);
-        Ok(buffer)
-    });
-    read.await.map_err(io::Error::other)?
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn modes_are_written_as_go_does() {
-        assert_eq!(mode_text(0o040_777), "drwxrwxrwx");
-        assert_eq!(mode_text(0o041_777), "dtrwxrwxrwx");
-        assert_eq!(mode_text(0o100_644), "-rw-r--r--");
-        assert_eq!(mode_text(0o140_666), "Srw-rw-rw-");
-    }
 
     #[test]
     fn secrets_are_refused_even_through_links() {

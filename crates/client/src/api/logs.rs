@@ -3,20 +3,22 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use caravan_http::{Answer, ApiError, ApiRequest, content_type};
 use caravan_model::{Allocation, TaskPhase};
 use rustix::fs::OFlags;
 
 use super::contained;
-use super::files::{Wish, read_some};
-use super::frames::{Gone, HEARTBEAT, POLL, Sink};
+use super::frames::Sink;
+use super::wish::Wish;
 use crate::handle::Runner;
 use crate::shared::Shared;
 
+mod sending;
 #[cfg(test)]
 mod tests;
+
+use sending::Sending;
 
 pub(super) async fn logs(shared: &Arc<Shared>, request: &ApiRequest) -> Result<Answer, ApiError> {
     let root = super::files::root(shared, request)?;
@@ -60,7 +62,7 @@ pub(super) async fn logs(shared: &Arc<Shared>, request: &ApiRequest) -> Result<A
     tokio::spawn(async move {
         let ended = || is_dead(&runner, &log.task);
         tokio::select! {
-            _ = log.send(&sink, start, wish.follow, &ended) => {}
+            _ = Sending::new(&log, &sink, start, wish.follow, &ended).run() => {}
             () = shutdown.cancelled() => {}
         }
     });
@@ -147,76 +149,6 @@ impl Log {
             index: *index,
             offset: *size,
         })
-    }
-
-    async fn send(
-        &self,
-        sink: &Sink,
-        start: Place,
-        follow: bool,
-        ended: &(dyn Fn() -> bool + Sync),
-    ) -> Result<(), Gone> {
-        let last = self.files().last().map_or(start.index, |(index, _)| *index);
-        let mut at = start;
-        let mut quiet = Duration::ZERO;
-        loop {
-            let Some(file) = self.open(at.index) else {
-                // It was rotated away: go on with the oldest that is left.
-                match self.after(at.index) {
-                    Some(next) => {
-                        at = Place {
-                            index: next,
-                            offset: 0,
-                        }
-                    }
-                    None => {
-                        return sink
-                            .event(&self.name(at.index), at.offset, "file deleted")
-                            .await;
-                    }
-                }
-                continue;
-            };
-            let (file, name) = (Arc::new(file), self.name(at.index));
-            let mut seen = None;
-            loop {
-                let data = match read_some(&file, at.offset, sink.most()).await {
-                    Ok(data) => data,
-                    Err(error) => {
-                        sink.fail(error.to_string()).await;
-                        return Ok(());
-                    }
-                };
-                if !data.is_empty() {
-                    at.offset += data.len() as u64;
-                    (quiet, seen) = (Duration::ZERO, None);
-                    sink.data(&name, at.offset, data).await?;
-                    continue;
-                }
-                // Looked at before the last reading: what was written before was read then.
-                let Some((over, next)) = seen.take() else {
-                    seen = Some((ended(), self.after(at.index)));
-                    continue;
-                };
-                match next {
-                    Some(next) if follow || next <= last => {
-                        at = Place {
-                            index: next,
-                            offset: 0,
-                        };
-                        break;
-                    }
-                    _ if !follow || over => return Ok(()),
-                    _ => {}
-                }
-                tokio::time::sleep(POLL).await;
-                quiet += POLL;
-                if quiet >= HEARTBEAT {
-                    quiet = Duration::ZERO;
-                    sink.heartbeat().await?;
-                }
-            }
-        }
     }
 
     fn after(&self, index: u64) -> Option<u64> {

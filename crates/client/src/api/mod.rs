@@ -19,6 +19,7 @@ mod files;
 mod frames;
 mod logs;
 mod node;
+mod wish;
 
 pub(crate) use node::host_stats;
 

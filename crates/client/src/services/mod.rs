@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use caravan_model::{
-    AllocNetworkStatus, Allocation, Service, ServiceCheck, ServiceRegistration, SmallMap, TaskGroup,
+    AllocNetworkStatus, Allocation, Node, Service, ServiceCheck, ServiceRegistration, SmallMap,
+    TaskGroup,
 };
 
 use crate::alloc::health::counts_for_health;
@@ -16,6 +17,7 @@ pub(crate) mod catalogue;
 pub(crate) mod check_id;
 pub(crate) mod checks;
 mod consul;
+mod interpolate;
 pub(crate) mod outbox;
 mod probe;
 pub(crate) mod results;
@@ -68,6 +70,22 @@ const GROUP: &str = "";
 impl Workload<'_> {
     fn owner(&self) -> &str {
         self.task.unwrap_or(GROUP)
+    }
+
+    /// What its addresses are looked up in.
+    fn place<'a>(&'a self, alloc: &'a Allocation, node: &'a Node) -> address::Place<'a> {
+        let live = self.live.as_ref();
+        address::Place {
+            alloc,
+            node,
+            task: self.task,
+            driver: live.and_then(|live| live.network.as_ref()),
+            network: self.network,
+        }
+    }
+
+    fn service_id(&self, alloc: &Allocation, service: &Service) -> String {
+        ServiceRegistration::make_id(alloc.id, &self.name, &service.name, &service.port_label)
     }
 }
 
@@ -185,56 +203,22 @@ impl Announcer {
         }
     }
 
+    /// The service as the task sees it; that of a group as its first task that runs.
     fn interpolated(
         &self,
         service: &Service,
         group: &TaskGroup,
         workload: &Workload<'_>,
     ) -> Service {
-        let live = workload.live.clone().or_else(|| {
-            let main = group
-                .tasks
-                .iter()
-                .find_map(|task| self.runner.live(&task.name))?;
-            Some(main)
-        });
-        let Some(env) = live.and_then(|live| live.env) else {
-            return service.clone();
+        let of_group = || {
+            let mut tasks = group.tasks.iter();
+            tasks.find_map(|task| self.runner.live(&task.name))
         };
-        let mut service = service.clone();
-        let text = |text: &mut String| *text = env.replace(text);
-        for each in [
-            &mut service.name,
-            &mut service.port_label,
-            &mut service.address,
-        ] {
-            text(each);
+        let live = workload.live.clone().or_else(of_group);
+        match live.and_then(|live| live.env) {
+            Some(env) => interpolate::service(service, &env),
+            None => service.clone(),
         }
-        let tags = service.tags.iter_mut().chain(&mut service.canary_tags);
-        tags.for_each(text);
-        let values = service.meta.iter_mut().chain(&mut service.canary_meta);
-        let values = values.chain(&mut service.tagged_addresses);
-        values.for_each(|(_, value)| text(value));
-        for check in &mut service.checks {
-            for each in [
-                &mut check.name,
-                &mut check.path,
-                &mut check.protocol,
-                &mut check.port_label,
-                &mut check.command,
-                &mut check.method,
-                &mut check.body,
-                &mut check.grpc_service,
-                &mut check.initial_status,
-                &mut check.notes,
-            ] {
-                text(each);
-            }
-            check.args.iter_mut().for_each(text);
-            let headers = check.header.values_mut();
-            headers.flatten().for_each(text);
-        }
-        service
     }
 
     fn registration(
@@ -244,17 +228,7 @@ impl Announcer {
         workload: &Workload<'_>,
     ) -> Result<ServiceRegistration, String> {
         let node = self.shared.node();
-        let driver = workload
-            .live
-            .as_ref()
-            .and_then(|live| live.network.as_ref());
-        let place = address::Place {
-            alloc,
-            node: &node,
-            task: workload.task,
-            driver,
-            network: workload.network,
-        };
+        let place = workload.place(alloc, &node);
         let (address, port) =
             place.resolve(&service.address_mode, &service.port_label, &service.address)?;
         let canary = alloc.deployment_status.is_some_and(|status| status.canary);
@@ -264,12 +238,7 @@ impl Announcer {
             &service.tags
         };
         Ok(ServiceRegistration {
-            id: ServiceRegistration::make_id(
-                alloc.id,
-                &workload.name,
-                &service.name,
-                &service.port_label,
-            ),
+            id: workload.service_id(alloc, service),
             service_name: service.name.clone(),
             namespace: alloc.namespace.clone(),
             node_id: node.id,
@@ -291,16 +260,7 @@ impl Announcer {
         workload: &Workload<'_>,
     ) -> Result<(String, i64), String> {
         let node = self.shared.node();
-        let place = address::Place {
-            alloc,
-            node: &node,
-            task: workload.task,
-            driver: workload
-                .live
-                .as_ref()
-                .and_then(|live| live.network.as_ref()),
-            network: workload.network,
-        };
+        let place = workload.place(alloc, &node);
         let or = |own: &str, other: &str| {
             if own.is_empty() {
                 other.to_owned()
@@ -314,18 +274,13 @@ impl Announcer {
     }
 
     fn start_checks(&mut self, alloc: &Allocation, service: &Service, workload: &Workload<'_>) {
-        let in_consul = service.is_consul();
-        let task = workload.owner().to_owned();
-        let id = ServiceRegistration::make_id(
-            alloc.id,
-            &workload.name,
-            &service.name,
-            &service.port_label,
-        );
+        let consul = self.shared.consul.as_ref();
+        let consul = consul.filter(|_| service.is_consul());
+        let id = workload.service_id(alloc, service);
         let mut handles = Vec::new();
         for (number, check) in service.checks.iter().enumerate() {
             // Consul runs all but those inside the task.
-            if in_consul && check.r#type != "script" {
+            if service.is_consul() && check.r#type != "script" {
                 continue;
             }
             let job = checks::Job {
@@ -333,32 +288,22 @@ impl Announcer {
                 service: service.clone(),
                 check: check.clone(),
                 alloc_name: alloc.name.clone(),
-                task: task.clone(),
-                id: check_id::of(alloc, &task, service, check),
+                task: workload.owner().to_owned(),
+                id: check_id::of(alloc, workload.owner(), service, check),
                 counts: counts_for_health(service, check),
                 target: self.target(alloc, service, check, workload),
-                told_to: self
-                    .shared
-                    .consul
-                    .as_ref()
-                    .filter(|_| in_consul)
-                    .map(|consul| (Arc::clone(consul), consul::check_id(&id, number))),
+                told_to: consul.map(|consul| (Arc::clone(consul), consul::check_id(&id, number))),
             };
             handles.push(tokio::spawn(job.run()).abort_handle());
         }
-        if let Some(consul) = self
-            .shared
-            .consul
-            .as_ref()
-            .filter(|_| in_consul && !service.checks.is_empty())
-        {
+        if let Some(consul) = consul.filter(|_| !service.checks.is_empty()) {
             let follower = consul::Follower {
                 consul: Arc::clone(consul),
                 runner: Arc::clone(&self.runner),
                 id,
                 service: service.clone(),
                 alloc_name: alloc.name.clone(),
-                task,
+                task: workload.owner().to_owned(),
             };
             handles.push(tokio::spawn(follower.run()).abort_handle());
         }

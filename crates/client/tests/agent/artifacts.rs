@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use caravan_model::{Artifact, ClientStatus};
 
-use crate::support::{Servers, alloc, client, events, folder, id, is, logs, messages, own, shell};
+use crate::support::{Servers, alloc, client, events, folder, id, logs, messages, own, shell};
 
 /// Serves a script, after `refusals` answers that it is not there yet; counts what it is asked.
 fn site(refusals: usize) -> (String, Arc<AtomicUsize>) {
@@ -52,9 +52,7 @@ async fn a_task_runs_what_was_fetched_and_fetches_it_once() {
     tasks[0].env.insert("PLACE".into(), "bin".into());
     tasks[0].artifacts = vec![artifact(format!("{address}/run"), "local/${PLACE}/")];
     servers.want(alloc(own(), "batch", tasks));
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(logs(&client).await, "fetched\nfetched\n");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     let told = events(&known.told[&id()], "t");
@@ -75,9 +73,7 @@ async fn a_failed_fetch_counts_for_the_restart_policy() {
     let mut tasks = shell("sh local/run");
     tasks[0].artifacts = vec![artifact(format!("{address}/run"), "local/")];
     servers.want(alloc(own(), "batch", tasks));
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     let texts = messages(&known.told[&id()], "t");
     let text = format!("failed to download artifact \"{address}/run\": bad response code: 503");
     assert!(texts.contains(&text), "{texts:?}");
@@ -92,9 +88,7 @@ async fn a_destination_outside_fails_at_once() {
     let mut tasks = shell("true");
     tasks[0].artifacts = vec![artifact("http://127.0.0.1:1/x".into(), "../../../x")];
     servers.want(alloc(own(), "batch", tasks));
-    let known = servers
-        .until("its failure", |known| is(known, ClientStatus::Failed))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Failed).await;
     let texts = messages(&known.told[&id()], "t");
     assert!(
         texts

@@ -23,9 +23,7 @@ async fn the_file_endpoints_never_leave_the_allocation() {
         "service",
         shell("while true; do sleep 0.05; done"),
     ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let outside = dir.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("f"), SECRET).unwrap();
@@ -130,9 +128,7 @@ async fn templates_read_and_write_inside_only() {
         let mut tasks = shell("true");
         tasks[0].templates = vec![template.clone()];
         servers.want(alloc(own(), "batch", tasks));
-        let known = servers
-            .until("its failure", |known| is(known, ClientStatus::Failed))
-            .await;
+        let known = servers.until_it_is(ClientStatus::Failed).await;
         let texts = messages(&known.told[&id()], "t");
         assert!(
             !texts.iter().any(|text| text.contains(SECRET)),
@@ -175,9 +171,7 @@ async fn a_template_is_not_written_through_a_link() {
     tasks[0].templates = vec![of("local/out"), of("local/dir/victim")];
     tasks[0].config["args"][1] = format!("rm -rf local/dir; {script}").into();
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let link = alloc_dir(dir.path()).join("t/local/dir");
     crate::support::until("the trap", || link.is_symlink().then_some(())).await;
     servers.set(|known| {

@@ -13,7 +13,7 @@ use caravan_model::ClientStatus;
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
 
-use crate::support::{Servers, alloc, client_driving, folder, is, own, shell};
+use crate::support::{Servers, alloc, client_driving, folder, own, shell};
 
 /// As long as it takes who does not wait to go on.
 const LONG: Duration = Duration::from_millis(500);
@@ -143,9 +143,7 @@ async fn a_task_begins_again_when_its_last_run_is_cleaned_up() {
     )
     .await;
     servers.want(alloc(own(), "batch", shell("exit 1")));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Failed))
-        .await;
+    servers.until_it_is(ClientStatus::Failed).await;
     let slow = slow.unwrap();
     assert_eq!(slow.starts.load(Ordering::SeqCst), 2, "it began again");
     assert_eq!(slow.too_early.load(Ordering::SeqCst), 0);

@@ -139,9 +139,7 @@ async fn a_service_a_script_check_and_a_key() {
         ..Service::default()
     }];
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let asked = |method: &str, path: &str| {
         let all = requests.lock().unwrap();
         let found = all
@@ -176,9 +174,7 @@ async fn a_service_a_script_check_and_a_key() {
     assert_eq!(logs(&client).await, "hello from consul hello from consul");
     assert_eq!(client.node().attributes["consul.version"], "1.18.0");
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     until("the withdrawal", || {
         asked("PUT", "/v1/agent/service/deregister/_nomad-task-")
     })
@@ -233,9 +229,7 @@ async fn tasks_have_tokens_of_both() {
         ..caravan_model::Identity::default()
     }];
     servers.want(alloc(own(), "batch", tasks));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(
         logs(&client).await,
         "token-of-vault task token-of-consul token-of-consul task\ndc1 dc2 a b/ task \ntoken-of-vaulttoken-of-consul"
@@ -316,9 +310,7 @@ async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
         ..Template::default()
     }];
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let conf = crate::support::alloc_dir(dir.path()).join("t/local/conf");
     let written = || std::fs::read_to_string(&conf).unwrap();
     assert_eq!(written(), "p0 ada of . 1");
@@ -360,8 +352,6 @@ async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
     assert_eq!(count("/v1/database/creds/web"), 1);
     assert_eq!(count("/v1/auth/jwt-nomad/login"), 1);
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     client.shutdown().await;
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use caravan_model::{ClientStatus, Identity};
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, folder, id, is, logs, messages, own, shell, until,
-    until_logs,
+    Servers, alloc, alloc_dir, client, folder, id, logs, messages, own, shell, until, until_logs,
 };
 
 fn identity(name: &str, env: bool, file: bool) -> Identity {
@@ -30,9 +29,7 @@ async fn files_and_variables_hold_identities() {
     aws.filepath = "local/a".into();
     tasks[0].identities = vec![aws, identity("unused", false, false)];
     servers.want(alloc(own(), "batch", tasks));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(logs(&client).await, "default-1\naws-2\ndefault-1 aws-2\n");
     client.shutdown().await;
 }
@@ -50,9 +47,7 @@ async fn identities_are_renewed_before_they_end() {
     named.change_signal = "SIGUSR1".into();
     tasks[0].identity = Some(named);
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let file = alloc_dir(dir.path()).join("t/secrets/nomad_token");
     until("a new identity", || {
         (std::fs::read_to_string(&file).ok()? != "default-1").then_some(())
@@ -67,8 +62,6 @@ async fn identities_are_renewed_before_they_end() {
         .await;
     until_logs(&client, |written| written.contains("default-2")).await;
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     client.shutdown().await;
 }

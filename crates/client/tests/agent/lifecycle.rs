@@ -4,8 +4,8 @@ use caravan_model::{ClientStatus, Duration, Lifecycle, Task, TaskPhase};
 use serde_json::json;
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, client_with, events, folder, id, is, logs, messages, own,
-    shell, task, until, until_logs, with_group,
+    Servers, alloc, alloc_dir, client, client_with, events, folder, id, logs, messages, own, shell,
+    task, until, until_logs, with_group,
 };
 
 fn named(name: &str, script: &str) -> Task {
@@ -56,9 +56,7 @@ async fn hooks_run_in_their_order() {
         hook("stop", "poststop", false, &note("stop")),
     ];
     servers.want(alloc(own(), "batch", tasks));
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     let order = std::fs::read_to_string(alloc_dir(dir.path()).join("alloc/data/order")).unwrap();
     let order: Vec<&str> = order.lines().collect();
     let at = |name: &str| order.iter().position(|found| *found == name).unwrap();
@@ -84,9 +82,7 @@ async fn a_failed_prestart_keeps_the_main_task_from_starting() {
             named("main", "true"),
         ],
     ));
-    let known = servers
-        .until("its failure", |known| is(known, ClientStatus::Failed))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Failed).await;
     assert!(!events(&known.told[&id()], "main").contains(&"Started".to_owned()));
     assert!(
         messages(&known.told[&id()], "main").contains(&"Task's sibling \"pre\" failed".to_owned())
@@ -101,9 +97,7 @@ async fn the_end_of_the_leader_is_the_end_of_all() {
     let mut leader = named("leader", "exit 0");
     leader.leader = true;
     servers.want(alloc(own(), "batch", vec![leader, named("other", LOOP)]));
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     assert!(
         messages(&known.told[&id()], "other").contains(&"Leader Task in Group dead".to_owned())
     );
@@ -121,14 +115,10 @@ async fn signals_delays_and_timeouts_of_a_stop() {
     tasks[0].kill_timeout = Duration::from_millis(300);
     tasks[0].shutdown_delay = Duration::from_millis(200);
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     until_logs(&client, |written| !written.is_empty()).await;
     servers.stop(id());
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     let texts = messages(&known.told[&id()], "t");
     let tail: Vec<&str> = texts
         .iter()
@@ -193,9 +183,7 @@ async fn a_payload_is_a_file() {
     job.meta.insert("who".into(), "ada".into());
     one.job = Some(std::sync::Arc::new(job));
     servers.want(one);
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(logs(&client).await, "the payload\nada-ada--\n");
     client.shutdown().await;
 }
@@ -219,9 +207,7 @@ async fn what_must_not_run_without_servers_is_stopped() {
         },
     );
     servers.want(lonely);
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let file = alloc_dir(dir.path()).join("t/local/pid");
     let pid = until("its pid", || {
         std::fs::read_to_string(&file)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use caravan_model::{AllocId, Allocation, ClientStatus, EphemeralDisk};
 
 use crate::support::{
-    Known, Servers, alloc, alloc_dir, client, folder, id, is, logs, messages, own, shell,
-    until_logs, with_group,
+    Known, Servers, alloc, alloc_dir, client, folder, id, logs, messages, own, shell, until_logs,
+    with_group,
 };
 
 /// An allocation that takes the place of one elsewhere.
@@ -47,9 +47,7 @@ async fn data_comes_before_the_tasks_and_nothing_else_does() {
     servers.set(|known| known.data = Some(archive()));
     let client = client(&servers, dir.path(), true).await;
     servers.want(successor("cat $NOMAD_ALLOC_DIR/data/kept local/deep/mine; ls secrets $NOMAD_ALLOC_DIR/logs | grep -c planted || true"));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(logs(&client).await, "kept\nmine\n0\n");
     let out = alloc_dir(dir.path()).join("t/local/out");
     assert_eq!(std::fs::read_link(out).unwrap(), Path::new("/etc"));
@@ -66,9 +64,7 @@ async fn without_its_data_it_starts_and_says_so() {
         servers.want(successor(
             "ls $NOMAD_ALLOC_DIR/data local | grep -c . || true",
         ));
-        let known = servers
-            .until("its end", |known| is(known, ClientStatus::Complete))
-            .await;
+        let known = servers.until_it_is(ClientStatus::Complete).await;
         let said = messages(&known.told[&id()], "t");
         let wanted = "the data of allocation 00000000-0000-0000-0000-00000000004d cannot be fetched, and is not there: ";
         assert!(said.iter().any(|text| text.starts_with(wanted)), "{said:?}");
@@ -104,9 +100,7 @@ async fn keeps_data_over_a_restart(servers: &Arc<Servers>, dir: &Path, previous:
         "cat local/deep/mine; echo own > local/deep/mine; echo ready; {WAITS}; cat local/deep/mine"
     );
     servers.want(follower(&script, previous));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     until_logs(&first, |written| written.ends_with("ready\n")).await;
     first.shutdown().await;
     drop(first);
@@ -120,9 +114,7 @@ async fn keeps_data_over_a_restart(servers: &Arc<Servers>, dir: &Path, previous:
         "own\n"
     );
     std::fs::write(local.join("end"), "").unwrap();
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(logs(&second).await, "mine\nready\nown\n");
     servers.forget(id());
     crate::support::until("its directory is gone", || {

@@ -11,8 +11,8 @@ use caravan_model::{
 };
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client_with, folder, id, is, logs, messages, own, shell, skipped,
-    until, until_logs,
+    Servers, alloc, alloc_dir, client_with, folder, id, logs, messages, own, shell, skipped, until,
+    until_logs,
 };
 
 const PLUGINS: &str = "/usr/lib/cni";
@@ -58,6 +58,13 @@ fn mode(mode: &str) -> NetworkResource {
 
 fn namespace() -> PathBuf {
     Path::new("/var/run/netns").join(id().to_string())
+}
+
+async fn until_no_namespace() {
+    until("the end of its namespace", || {
+        (!namespace().exists()).then_some(())
+    })
+    .await;
 }
 
 fn free_port() -> i64 {
@@ -123,9 +130,7 @@ async fn a_bridge_with_a_mapped_port() {
     assert!(status.address.starts_with("172.26.254."), "{status:?}");
     assert_eq!(status.interface_name, "eth0");
     assert_eq!(status.dns.unwrap().servers, ["10.9.8.7"]);
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let answer = until("an answer through the mapped port", || ask(port)).await;
     assert!(answer.contains("inside"), "{answer}");
     let said = logs(&client).await;
@@ -135,13 +140,8 @@ async fn a_bridge_with_a_mapped_port() {
     );
     assert!(namespace().exists());
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
-    until("the end of its namespace", || {
-        (!namespace().exists()).then_some(())
-    })
-    .await;
+    servers.until_it_is(ClientStatus::Complete).await;
+    until_no_namespace().await;
     let rules = Command::new("iptables")
         .args(["-t", "nat", "-S"])
         .output()
@@ -182,9 +182,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
         mode("none"),
         Vec::new(),
     ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     until_logs(&first, |written| !written.is_empty()).await;
     let inode =
         |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
@@ -202,10 +200,7 @@ async fn none_is_a_network_of_nothing_and_outlives_the_agent() {
     );
     assert_eq!(inode(&namespace()), before);
     servers.stop(id());
-    until("the end of its namespace", || {
-        (!namespace().exists()).then_some(())
-    })
-    .await;
+    until_no_namespace().await;
     second.shutdown().await;
 }
 
@@ -232,9 +227,25 @@ fn noting(dir: &Path) -> impl FnOnce(&mut caravan_client::ClientConfig) {
     }
 }
 
+/// A task that stays, in the network of [`noting`].
+fn in_own_network() -> Allocation {
+    networked(
+        alloc(own(), "service", shell("exec sleep 3600")),
+        mode("cni/own"),
+        Vec::new(),
+    )
+}
+
 fn asked(dir: &Path) -> String {
     let asked = std::fs::read_to_string(dir.join("cni/asked"));
     asked.unwrap_or_default().replace('\n', " ")
+}
+
+async fn until_asked(dir: &Path, expected: &str) {
+    until(&format!("the plugin is asked {expected}"), || {
+        (asked(dir) == expected).then_some(())
+    })
+    .await;
 }
 
 /// Its agent was killed when the namespace was made, and nothing in it.
@@ -254,26 +265,14 @@ async fn a_network_that_is_half_made_is_made_anew_and_removed_in_the_end() {
     let half = serde_json::json!({"isolation": {"path": namespace()}});
     std::fs::write(record.join("network.json"), half.to_string()).unwrap();
     let client = client_with(&servers, dir.path(), configured).await;
-    servers.want(networked(
-        alloc(own(), "service", shell("exec sleep 3600")),
-        mode("cni/own"),
-        Vec::new(),
-    ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.want(in_own_network());
+    servers.until_it_is(ClientStatus::Running).await;
     assert_eq!(asked(dir.path()), "DEL done ADD done ");
     // What cannot be removed at once is removed later.
     std::fs::write(dir.path().join("cni/fails"), "").unwrap();
     servers.stop(id());
-    until("it is removed", || {
-        (asked(dir.path()) == "DEL done ADD done DEL DEL done ").then_some(())
-    })
-    .await;
-    until("the end of its namespace", || {
-        (!namespace().exists()).then_some(())
-    })
-    .await;
+    until_asked(dir.path(), "DEL done ADD done DEL DEL done ").await;
+    until_no_namespace().await;
     client.shutdown().await;
 }
 
@@ -286,14 +285,8 @@ async fn an_agent_that_ends_leaves_no_network() {
     let (servers, dir) = (Servers::new(), folder());
     let configured = noting(dir.path());
     let client = client_with(&servers, dir.path(), configured).await;
-    servers.want(networked(
-        alloc(own(), "service", shell("exec sleep 3600")),
-        mode("cni/own"),
-        Vec::new(),
-    ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.want(in_own_network());
+    servers.until_it_is(ClientStatus::Running).await;
     client.shutdown().await;
     assert_eq!(asked(dir.path()), "ADD done DEL done ");
     assert!(!namespace().exists());
@@ -315,19 +308,10 @@ async fn ends_while_it_is_connected(forgotten: bool) {
     let hangs = dir.path().join("cni/hangs");
     std::fs::write(&hangs, "").unwrap();
     let client = client_with(&servers, dir.path(), configured).await;
-    servers.want(networked(
-        alloc(own(), "service", shell("exec sleep 3600")),
-        mode("cni/own"),
-        Vec::new(),
-    ));
-    until("it is being connected", || {
-        (asked(dir.path()) == "ADD ").then_some(())
-    })
-    .await;
+    servers.want(in_own_network());
+    until_asked(dir.path(), "ADD ").await;
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     if forgotten {
         servers.forget(id());
         until("its directory is gone", || {
@@ -336,14 +320,8 @@ async fn ends_while_it_is_connected(forgotten: bool) {
         .await;
     }
     std::fs::remove_file(hangs).unwrap();
-    until("it is removed", || {
-        (asked(dir.path()) == "ADD done DEL done ").then_some(())
-    })
-    .await;
-    until("the end of its namespace", || {
-        (!namespace().exists()).then_some(())
-    })
-    .await;
+    until_asked(dir.path(), "ADD done DEL done ").await;
+    until_no_namespace().await;
     client.shutdown().await;
 }
 
@@ -363,21 +341,12 @@ async fn a_network_that_is_not_known_any_more_leaves_no_namespace() {
         config.cni_config_dir = dir.path().join("cni");
     })
     .await;
-    servers.want(networked(
-        alloc(own(), "service", shell("exec sleep 3600")),
-        mode("cni/own"),
-        Vec::new(),
-    ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.want(in_own_network());
+    servers.until_it_is(ClientStatus::Running).await;
     assert!(namespace().exists());
     std::fs::remove_file(&configured).unwrap();
     servers.stop(id());
-    until("the end of its namespace", || {
-        (!namespace().exists()).then_some(())
-    })
-    .await;
+    until_no_namespace().await;
     client.shutdown().await;
 }
 
@@ -394,9 +363,7 @@ async fn a_network_that_is_not_there_fails_the_allocation() {
         mode("cni/nope"),
         Vec::new(),
     ));
-    let known = servers
-        .until("its failure", |known| is(known, ClientStatus::Failed))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Failed).await;
     let said = messages(&known.told[&id()], "t");
     let text = said.last().unwrap();
     assert!(text.starts_with("failed to setup alloc: pre-run hook \"network\" failed: there is no CNI network \"nope\""), "{text}");

@@ -3,7 +3,7 @@
 use caravan_model::{ClientStatus, TaskPhase};
 
 use crate::support::{
-    Servers, alloc, alloc_dir, client, client_with, folder, id, is, logs, own, shell,
+    Servers, alloc, alloc_dir, client, client_with, folder, id, logs, own, shell,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,9 +46,7 @@ async fn a_database_that_was_cut_off_is_put_aside() {
     let (servers, dir) = (Servers::new(), folder());
     let first = client(&servers, dir.path(), false).await;
     servers.want(alloc(own(), "batch", shell("true")));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     let node = first.node_id();
     first.shutdown().await;
     drop(first);
@@ -79,9 +77,7 @@ async fn an_allocation_whose_directory_is_gone_ends() {
         "batch",
         shell("while true; do sleep 0.05; done"),
     ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     first.shutdown().await;
     drop(first);
     let root = alloc_dir(dir.path());
@@ -126,9 +122,7 @@ async fn a_full_disk_fails_tasks_and_not_the_node() {
         "batch",
         shell("head -c 1000000 /dev/zero > local/hog; rm local/hog; echo done"),
     ));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     std::fs::write(small.join("hog"), vec![0; 1 << 20]).unwrap_err();
     servers.want(alloc(own() + 1, "batch", shell("true")));
     let other = caravan_model::AllocId::from_u128(own() + 1);

@@ -140,6 +140,12 @@ impl Servers {
         })
     }
 
+    /// Waits until the client has told that the allocation is so.
+    pub(crate) async fn until_it_is(&self, status: ClientStatus) -> Known {
+        self.until(&format!("status {status:?}"), |known| is(known, status))
+            .await
+    }
+
     /// Waits until what is known is as wanted; a test that waits in vain fails.
     pub(crate) async fn until(&self, what: &str, done: impl Fn(&Known) -> bool) -> Known {
         let mut changed = self.changed.subscribe();

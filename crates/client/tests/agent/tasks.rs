@@ -5,7 +5,7 @@ use caravan_model::{Allocation, ClientStatus, TaskPhase};
 use serde_json::json;
 
 use crate::support::{
-    Servers, alloc, ask, client, events, folder, id, is, logs, own, shell, task, until, until_logs,
+    Servers, alloc, ask, client, events, folder, id, logs, own, shell, task, until, until_logs,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,9 +18,7 @@ async fn a_batch_task_runs_and_is_told_of() {
         "batch",
         shell("echo hello $NOMAD_ALLOC_INDEX; echo oops >&2"),
     ));
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     let told = &known.told[&id()];
     assert_eq!(told.client_description, "All tasks have completed");
     assert_eq!(
@@ -59,9 +57,7 @@ async fn a_failing_task_restarts_and_fails() {
         "batch",
         vec![task("t", "mock_driver", json!({"exit_code": 3}))],
     ));
-    let known = servers
-        .until("its failure", |known| is(known, ClientStatus::Failed))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Failed).await;
     let expected = [
         "Received",
         "Task Setup",
@@ -82,9 +78,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
     let client = client(&servers, dir.path(), true).await;
     let script = "trap 'echo usr1' USR1; echo up; while true; do sleep 0.05; done";
     servers.want(alloc(own(), "service", shell(script)));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     until_logs(&client, |written| written == "up\n").await;
     ask(
         &client,
@@ -105,9 +99,7 @@ async fn a_service_is_restarted_signalled_and_stopped() {
         .until("its restart", |known| again(&known.told[&id()]))
         .await;
     servers.stop(id());
-    let known = servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Complete).await;
     let seen = events(&known.told[&id()], "t");
     assert_eq!(seen[seen.len() - 3..], ["Killing", "Terminated", "Killed"]);
     let error = ask(&client, Op::ClientAllocRestart, &[], "{}")
@@ -127,9 +119,7 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
         "service",
         shell("echo $$; while [ ! -e $NOMAD_TASK_DIR/end ]; do sleep 0.02; done; exit 4"),
     ));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     until_logs(&first, |written| !written.is_empty()).await;
     let before = servers.known().told[&id()].clone();
     first.shutdown().await;

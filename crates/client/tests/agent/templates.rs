@@ -62,9 +62,7 @@ async fn files_and_variables_are_rendered_before_the_start() {
         .replace("alloc/shared", "$NOMAD_ALLOC_DIR/shared")
         .into();
     servers.want(alloc(own(), "batch", tasks));
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(
         logs(&client).await,
         "user=ada dc=dc1 task=t\n640\nada a b\nshared\nsecret\n"
@@ -102,9 +100,7 @@ async fn a_task_waits_for_what_its_template_needs() {
     );
     assert!(is(&known, ClientStatus::Pending));
     variable(&servers, "nomad/jobs/j", &[("key", "value")]);
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     assert_eq!(logs(&client).await, "value");
     client.shutdown().await;
 }
@@ -137,9 +133,7 @@ async fn a_change_signals_runs_a_script_or_restarts() {
     };
     tasks[0].templates = ["signal", "script", "restart", "noop"].map(of).to_vec();
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     let local = alloc_dir(dir.path()).join("t/local");
     let has = |name: &str, text: &str| {
         std::fs::read_to_string(local.join(name))
@@ -174,9 +168,7 @@ async fn a_change_signals_runs_a_script_or_restarts() {
             .any(|text| text == "Template with change_mode restart re-rendered")
     );
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     client.shutdown().await;
 }
 
@@ -192,9 +184,7 @@ async fn changes_are_followed_by_an_agent_that_came_back() {
     one.change_signal = "SIGHUP".into();
     tasks[0].templates = vec![one];
     servers.want(alloc(own(), "service", tasks));
-    servers
-        .until("its start", |known| is(known, ClientStatus::Running))
-        .await;
+    servers.until_it_is(ClientStatus::Running).await;
     until_logs(&first, |written| written == "up\n").await;
     first.shutdown().await;
     drop(first);
@@ -204,9 +194,7 @@ async fn changes_are_followed_by_an_agent_that_came_back() {
     until_logs(&second, |written| written.contains("got 2")).await;
     assert_eq!(servers.known().told[&id()].task_states["t"].restarts, 0);
     servers.stop(id());
-    servers
-        .until("its end", |known| is(known, ClientStatus::Complete))
-        .await;
+    servers.until_it_is(ClientStatus::Complete).await;
     second.shutdown().await;
 }
 
@@ -251,9 +239,7 @@ async fn a_secret_that_is_not_there_fails_the_task() {
         ..caravan_model::Secret::default()
     }];
     servers.want(alloc(own(), "batch", tasks));
-    let known = servers
-        .until("its failure", |known| is(known, ClientStatus::Failed))
-        .await;
+    let known = servers.until_it_is(ClientStatus::Failed).await;
     let said = messages(&known.told[&id()], "t").join("\n");
     let expected =
         "prestart hook \"secrets\" failed: secret \"db\": there is no variable at \"nowhere\"";

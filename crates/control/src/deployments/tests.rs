@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::*;
 use caravan_model::*;
 use caravan_state::{Command, PlanApply};
+use std::sync::Arc;
 
 mod canaries;
 mod failures;
@@ -12,15 +13,21 @@ mod verdicts;
 
 const WATCHED: u128 = 1;
 
-/// A cluster with a stable version 0 and version 1 being rolled out by a deployment.
-fn rollout(change: impl FnOnce(&mut DeploymentState)) -> Cluster {
+/// A cluster with a stable version 0.
+fn stable() -> (Cluster, Arc<Job>) {
     let mut cluster = Cluster::new();
-    let first = cluster.register(service("web", 2));
+    let job = cluster.register(service("web", 2));
     cluster.apply(Command::SetJobStability {
         job: key("web"),
         version: 0,
         stable: true,
     });
+    (cluster, job)
+}
+
+/// The same, and version 1 being rolled out by a deployment.
+fn rollout(change: impl FnOnce(&mut DeploymentState)) -> Cluster {
+    let (mut cluster, first) = stable();
     let mut second = Job::clone(&first);
     second.task_groups[0].count = 3;
     second.stable = false;
@@ -79,8 +86,4 @@ fn row(cluster: &Cluster) -> &Deployment {
 
 fn settle(cluster: &mut Cluster) -> (Vec<Command>, Option<UnixNanos>) {
     cluster.settle(&mut DeploymentWatcher::default())
-}
-
-fn without_rescheduling(job: &mut Job) {
-    job.task_groups[0].reschedule_policy = Some(ReschedulePolicy::default());
 }

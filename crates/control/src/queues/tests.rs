@@ -20,13 +20,7 @@ impl Led {
         resources.memory.memory_mb = 1000;
         resources.disk.disk_mb = 1000;
         node.node_resources = Some(resources);
-        let now = cluster.now;
-        cluster.apply(Command::RegisterNode {
-            node: Box::new(node),
-            create_pool: false,
-            evals: Vec::new(),
-            now,
-        });
+        cluster.apply(registered(node, cluster.now));
         let mut queues = Queues::default();
         queues.establish(&cluster.state, cluster.now);
         Self { cluster, queues }
@@ -37,6 +31,22 @@ impl Led {
         let applied = self.cluster.apply(command);
         let now = self.cluster.now;
         self.queues.observe(&[applied], &self.cluster.state, now);
+    }
+
+    /// Applies a command that the queues hear of, or that a new leader finds done.
+    fn apply_heard_or_found(&mut self, heard: bool, command: Command) {
+        if heard {
+            self.apply(command);
+        } else {
+            self.cluster.apply(command);
+            self.lead_again();
+        }
+    }
+
+    /// A new leader hears of nothing that was before it, and finds it in the state.
+    fn lead_again(&mut self) {
+        self.queues.revoke();
+        self.queues.establish(&self.cluster.state, self.cluster.now);
     }
 
     fn write(&mut self, eval: Evaluation) {
@@ -80,6 +90,33 @@ impl Led {
     }
 }
 
+fn registered(node: Node, now: UnixNanos) -> Command {
+    Command::RegisterNode {
+        node: Box::new(node),
+        create_pool: false,
+        evals: Vec::new(),
+        now,
+    }
+}
+
+fn purged(job: &str, now: UnixNanos) -> Command {
+    Command::DeregisterJobs {
+        jobs: vec![JobRemoval {
+            job: key(job),
+            purge: true,
+            no_shutdown_delay: false,
+            only_if_dead: false,
+        }],
+        evals: Vec::new(),
+        now,
+    }
+}
+
+/// No node that there is may serve.
+fn no_node(eval: &mut Evaluation) {
+    eval.class_eligibility = [(String::new(), false)].into();
+}
+
 #[test]
 fn what_could_not_place_all_does_not_forget_what_waits_for_the_rest() {
     let mut led = Led::new();
@@ -116,8 +153,7 @@ fn a_new_leader_offers_what_came_free_since_the_last_look() {
                 eval.snapshot_index = before;
             }
         });
-        led.queues.revoke();
-        led.queues.establish(&led.cluster.state, led.cluster.now);
+        led.lead_again();
         assert_eq!(led.next(), woken, "missed: {missed}");
     }
 }
@@ -128,9 +164,7 @@ fn a_job_is_looked_at_again_when_an_allocation_of_its_own_is_gone() {
     let mut led = Led::new();
     let job = led.cluster.register(service("web", 2));
     let alloc = led.cluster.place(1, &job, |_| {});
-    led.block(1, |eval| {
-        eval.class_eligibility = [(String::new(), false)].into()
-    });
+    led.block(1, no_node);
     assert_eq!(led.next(), None);
     let mut over = Allocation::clone(led.cluster.state.alloc(&alloc).expect("placed"));
     over.client_status = ClientStatus::Complete;
@@ -153,7 +187,7 @@ fn an_allocation_that_was_gone_before_its_job_began_to_wait_is_not_missed() {
         let before = led.cluster.state.index();
         led.cluster.tell(alloc, ClientStatus::Complete, None);
         led.block(1, |eval| {
-            eval.class_eligibility = [(String::new(), false)].into();
+            no_node(eval);
             if missed {
                 eval.snapshot_index = before;
             }
@@ -171,23 +205,8 @@ fn what_a_purged_job_leaves_wakes_who_waits() {
         led.cluster.register(service("web", 1));
         led.block(1, |_| {});
         assert_eq!(led.next(), None);
-        let purge = Command::DeregisterJobs {
-            jobs: vec![JobRemoval {
-                job: key("other"),
-                purge: true,
-                no_shutdown_delay: false,
-                only_if_dead: false,
-            }],
-            evals: Vec::new(),
-            now: led.cluster.now,
-        };
-        if heard {
-            led.apply(purge);
-        } else {
-            led.cluster.apply(purge);
-            led.queues.revoke();
-            led.queues.establish(&led.cluster.state, led.cluster.now);
-        }
+        let purge = purged("other", led.cluster.now);
+        led.apply_heard_or_found(heard, purge);
         assert_eq!(led.next(), Some(1), "heard: {heard}");
     }
 }
@@ -245,12 +264,10 @@ fn rules_that_changed_before_an_evaluation_began_to_wait_are_not_missed() {
             if missed {
                 eval.snapshot_index = before;
             }
-            // No node that there is may serve.
-            eval.class_eligibility = [(String::new(), false)].into();
+            no_node(eval);
         });
         assert_eq!(led.next(), woken, "missed: {missed}");
-        led.queues.revoke();
-        led.queues.establish(&led.cluster.state, led.cluster.now);
+        led.lead_again();
         assert_eq!(led.next(), woken, "a new leader, missed: {missed}");
     }
 }
@@ -266,13 +283,7 @@ fn a_claim_that_is_deleted_wakes_the_job_that_kept_to_its_volume() {
             ..HostVolumeInfo::default()
         };
         node.host_volumes.insert("data".to_owned(), shown);
-        let now = led.cluster.now;
-        led.cluster.apply(Command::RegisterNode {
-            node: Box::new(node),
-            create_pool: false,
-            evals: Vec::new(),
-            now,
-        });
+        led.cluster.apply(registered(node, led.cluster.now));
         let mut job = service("web", 1);
         let request = VolumeRequest {
             source: "data".to_owned(),
@@ -282,21 +293,12 @@ fn a_claim_that_is_deleted_wakes_the_job_that_kept_to_its_volume() {
         job.task_groups[0].volumes.insert("d".to_owned(), request);
         let job = led.cluster.register(job);
         led.cluster.place(1, &job, |_| {});
-        let no_node = |eval: &mut Evaluation| {
-            eval.class_eligibility = [(String::new(), false)].into();
-        };
         led.block(1, no_node);
         assert_eq!(led.next(), None);
         let claims = led.cluster.state.volume_claims();
         let ids = claims.map(|claim| claim.id.clone()).collect();
         let deleted = Command::DeleteVolumeClaims { ids };
-        if heard {
-            led.apply(deleted);
-        } else {
-            led.cluster.apply(deleted);
-            led.queues.revoke();
-            led.queues.establish(&led.cluster.state, led.cluster.now);
-        }
+        led.apply_heard_or_found(heard, deleted);
         assert_eq!(led.next(), Some(1), "heard: {heard}");
     }
 }
@@ -311,16 +313,6 @@ fn what_waits_for_its_time_goes_with_its_job() {
         ..led.evaluation(1)
     });
     assert_eq!(led.queues.broker.stats().waiting, 1);
-    let now = led.cluster.now;
-    led.apply(Command::DeregisterJobs {
-        jobs: vec![JobRemoval {
-            job: key("web"),
-            purge: true,
-            no_shutdown_delay: false,
-            only_if_dead: false,
-        }],
-        evals: Vec::new(),
-        now,
-    });
+    led.apply(purged("web", led.cluster.now));
     assert_eq!(led.queues.broker.stats().waiting, 0);
 }

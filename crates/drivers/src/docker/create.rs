@@ -44,7 +44,6 @@ pub(crate) fn body(
     if !shares_network {
         exposed = published.bindings.keys().cloned().collect();
     }
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Ok(ContainerCreateBody {
         hostname: some(&task.hostname).filter(|_| !shares_network),
         user: some(&config.user),
@@ -172,7 +171,6 @@ fn networking(task: &DockerConfig, network_mode: &str) -> Option<NetworkingConfi
     if special || is_anothers(network_mode) || !asked {
         return None;
     }
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let endpoint = EndpointSettings {
         ipam_config: Some(EndpointIpamConfig {
             ipv4_address: some(&task.ipv4_address),
@@ -199,8 +197,7 @@ fn host_config(
     check_privileges(config, task, plugin)?;
     let shares_network = is_anothers(&network_mode);
     let (memory, memory_reservation) = memory(config, task)?;
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
+    let list = |items: &[String]| list_of(items.to_vec());
     // The engine refuses them for a container in another one's network.
     let own_dns = |list: Option<Vec<String>>| list.filter(|_| !shares_network);
     let dns = config.dns.as_ref();
@@ -222,15 +219,7 @@ fn host_config(
         cpu_shares: Some(cpu_shares(config)),
         cpu_period,
         cpu_quota,
-        cpuset_cpus: (!config.resources.cores.is_empty()).then(|| {
-            config
-                .resources
-                .cores
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(",")
-        }),
+        cpuset_cpus: some(&cores(config)),
         pids_limit: pids_limit(task, plugin)?,
         oom_score_adj: Some(if task.oom_score_adj == 0 {
             plugin.oom_score_adj
@@ -243,7 +232,7 @@ fn host_config(
         volume_driver: some(&task.volume_driver),
         privileged: Some(task.privileged),
         cap_add: list(&task.cap_add),
-        cap_drop: Some(dropped_caps(task, plugin)).filter(|caps| !caps.is_empty()),
+        cap_drop: list_of(dropped_caps(task, plugin)),
         devices: Some(devices(config, task)),
         ulimits: list_of(ulimits(task)?),
         sysctls: Some(task.sysctl.clone().into_iter().collect()),
@@ -256,12 +245,7 @@ fn host_config(
         dns_options: own_dns(list(dns.map_or(&task.dns_options, |dns| &dns.options))),
         extra_hosts: list(&task.extra_hosts).filter(|_| !shares_network),
         group_add: list(&task.group_add),
-        cgroupns_mode: match task.cgroupns.as_str() {
-            "" => None,
-            "host" => Some(HostConfigCgroupnsModeEnum::HOST),
-            "private" => Some(HostConfigCgroupnsModeEnum::PRIVATE),
-            other => return Err(DriverError::fatal(format!("invalid cgroupns: {other:?}"))),
-        },
+        cgroupns_mode: cgroup_namespace(task)?,
         init: task.init.then_some(true),
         ipc_mode: some(&task.ipc_mode),
         pid_mode: some(&task.pid_mode),
@@ -272,6 +256,28 @@ fn host_config(
         shm_size: Some(task.shm_size).filter(|size| *size > 0),
         ..HostConfig::default()
     })
+}
+
+/// The cores that are the task's own, `0,2,3`.
+fn cores(config: &TaskConfig) -> String {
+    let cores = config.resources.cores.iter();
+    cores.map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn cgroup_namespace(
+    task: &DockerConfig,
+) -> Result<Option<HostConfigCgroupnsModeEnum>, DriverError> {
+    match task.cgroupns.as_str() {
+        "" => Ok(None),
+        "host" => Ok(Some(HostConfigCgroupnsModeEnum::HOST)),
+        "private" => Ok(Some(HostConfigCgroupnsModeEnum::PRIVATE)),
+        other => Err(DriverError::fatal(format!("invalid cgroupns: {other:?}"))),
+    }
+}
+
+/// What is empty is not said to the engine.
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn list_of<T>(items: Vec<T>) -> Option<Vec<T>> {

@@ -9,6 +9,7 @@ mod container;
 mod create;
 mod dangling;
 mod exec;
+mod fingerprint;
 mod image;
 mod limits;
 mod load;
@@ -30,7 +31,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::errors::Error;
-use bollard::query_parameters::InspectNetworkOptions;
 use caravan_driver::schema::decode_into;
 use caravan_driver::{
     Capabilities, Driver, DriverError, DriverEvent, EventSender, ExecIo, ExecOutput, ExecRequest,
@@ -234,59 +234,16 @@ impl Driver for Docker {
     }
 
     async fn fingerprint(&self) -> Fingerprint {
-        let failed = |seen: bool| {
-            let text = "Failed to connect to docker daemon";
-            if seen {
-                Fingerprint::unhealthy(text)
-            } else {
-                Fingerprint::undetected(text)
-            }
-        };
         let seen = self.0.seen.load(Ordering::Relaxed);
-        let Ok(engine) = self.engine().await else {
-            return failed(seen);
+        let found = match self.engine().await {
+            Ok(engine) => fingerprint::attributes(&engine, &self.0.plugin).await,
+            Err(_) => None,
         };
-        let (Ok(version), Ok(info)) = (engine.version().await, engine.info().await) else {
-            return failed(seen);
+        let Some(attributes) = found else {
+            return fingerprint::no_engine(seen);
         };
         self.0.seen.store(true, Ordering::Relaxed);
         self.start_sweeping();
-        let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
-        runtimes.sort();
-        let mut attributes = BTreeMap::from([
-            ("driver.docker".to_owned(), "true".to_owned()),
-            (
-                "driver.docker.version".to_owned(),
-                version.version.unwrap_or_default(),
-            ),
-            ("driver.docker.runtimes".to_owned(), runtimes.join(",")),
-            (
-                "driver.docker.os_type".to_owned(),
-                info.os_type.unwrap_or_default(),
-            ),
-        ]);
-        if self.0.plugin.allow_privileged {
-            attributes.insert("driver.docker.privileged.enabled".into(), "true".into());
-        }
-        if self.0.plugin.volumes.enabled {
-            attributes.insert("driver.docker.volumes.enabled".into(), "true".into());
-        }
-        if self.0.plugin.pids_limit > 0 {
-            attributes.insert(
-                "driver.docker.pids.limit".into(),
-                self.0.plugin.pids_limit.to_string(),
-            );
-        }
-        if let Ok(bridge) = engine
-            .inspect_network("bridge", None::<InspectNetworkOptions>)
-            .await
-            && let Some(gateway) = bridge
-                .ipam
-                .and_then(|i| i.config)
-                .and_then(|c| c.into_iter().find_map(|c| c.gateway))
-        {
-            attributes.insert("driver.docker.bridge_ip".into(), gateway);
-        }
         Fingerprint::healthy(attributes)
     }
 

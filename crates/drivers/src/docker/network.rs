@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
@@ -28,25 +29,8 @@ pub(crate) async fn create(
     alloc_id: &str,
     hostname: &str,
 ) -> Result<NetworkIsolation, DriverError> {
-    let image = ImageName::parse(&plugin.infra_image);
-    let id = match docker.inspect_image(&image.full()).await {
-        Ok(found) => found.id.unwrap_or_default(),
-        Err(_) => {
-            let credentials = auth::find(&image.repo, None, &plugin.auth)
-                .await
-                .map_err(DriverError::recoverable)?;
-            let limits = Limits {
-                total: Duration::from_nanos(plugin.infra_image_pull_timeout),
-                activity: Duration::from_nanos(plugin.pull_activity_timeout),
-                said_every: PROGRESS_EVERY,
-            };
-            images
-                .pull(docker, &image, credentials, limits, |_| {})
-                .await?
-        }
-    };
     let body = ContainerCreateBody {
-        image: Some(id),
+        image: Some(image(docker, images, plugin).await?),
         hostname: Some(hostname.to_owned()).filter(|name| !name.is_empty()),
         labels: Some(HashMap::from([
             (LABEL_ALLOC.to_owned(), alloc_id.to_owned()),
@@ -60,34 +44,12 @@ pub(crate) async fn create(
         ..ContainerCreateBody::default()
     };
     let name = name(alloc_id);
-    let failed = |err: &bollard::errors::Error| {
+    let found = run(docker, &name, body).await.map_err(|err| {
         DriverError::recoverable(format!(
             "failed to create network namespace container {name}: {}",
-            words(err)
+            words(&err)
         ))
-    };
-    let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    match docker.create_container(Some(options), body).await {
-        Ok(_) => {}
-        // An earlier agent made it.
-        Err(bollard::errors::Error::DockerResponseServerError {
-            status_code: 409, ..
-        }) => {}
-        Err(err) => return Err(failed(&err)),
-    }
-    let started = async {
-        docker
-            .start_container(&name, None::<StartContainerOptions>)
-            .await?;
-        docker.inspect_container(&name, None).await
-    };
-    let found = match started.await {
-        Ok(found) => found,
-        Err(err) => {
-            super::start::remove(docker, &name).await;
-            return Err(failed(&err));
-        }
-    };
+    })?;
     let path = found
         .network_settings
         .and_then(|settings| settings.sandbox_key)
@@ -100,6 +62,57 @@ pub(crate) async fn create(
         labels: BTreeMap::from([(SANDBOX.to_owned(), container)]),
         hosts_file: PathBuf::new(),
     })
+}
+
+/// The id of the image that such containers are made of; pulled when the engine does not have it.
+async fn image(
+    docker: &Docker,
+    images: &Images,
+    plugin: &PluginConfig,
+) -> Result<String, DriverError> {
+    let image = ImageName::parse(&plugin.infra_image);
+    if let Ok(found) = docker.inspect_image(&image.full()).await {
+        return Ok(found.id.unwrap_or_default());
+    }
+    let credentials = auth::find(&image.repo, None, &plugin.auth)
+        .await
+        .map_err(DriverError::recoverable)?;
+    let limits = Limits {
+        total: Duration::from_nanos(plugin.infra_image_pull_timeout),
+        activity: Duration::from_nanos(plugin.pull_activity_timeout),
+        said_every: PROGRESS_EVERY,
+    };
+    images
+        .pull(docker, &image, credentials, limits, |_| {})
+        .await
+}
+
+/// Starts the container; one that does not start is not left behind.
+async fn run(
+    docker: &Docker,
+    name: &str,
+    body: ContainerCreateBody,
+) -> Result<ContainerInspectResponse, Error> {
+    let options = CreateContainerOptionsBuilder::new().name(name).build();
+    match docker.create_container(Some(options), body).await {
+        Ok(_) => {}
+        // An earlier agent made it.
+        Err(Error::DockerResponseServerError {
+            status_code: 409, ..
+        }) => {}
+        Err(err) => return Err(err),
+    }
+    let started = async {
+        docker
+            .start_container(name, None::<StartContainerOptions>)
+            .await?;
+        docker.inspect_container(name, None).await
+    };
+    let found = started.await;
+    if found.is_err() {
+        super::start::remove(docker, name).await;
+    }
+    found
 }
 
 pub(crate) async fn destroy(
@@ -115,7 +128,7 @@ pub(crate) async fn destroy(
         .build();
     match docker.remove_container(container, Some(options)).await {
         Ok(())
-        | Err(bollard::errors::Error::DockerResponseServerError {
+        | Err(Error::DockerResponseServerError {
             status_code: 404, ..
         }) => Ok(()),
         Err(err) => Err(DriverError::other(words(&err))),

@@ -205,12 +205,6 @@ impl Registry {
 
     /// What to show the registry, by what it asks for.
     async fn sign_in(&self, answer: &Response) -> Result<String, ImageError> {
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct Token {
-            token: String,
-            access_token: String,
-        }
         let asked = answer
             .headers()
             .get(WWW_AUTHENTICATE)
@@ -220,12 +214,28 @@ impl Registry {
             .split_once(' ')
             .unwrap_or_default();
         if kind.eq_ignore_ascii_case("basic") {
-            let Some((user, password)) = &self.login else {
-                return Err(self.fault("wants a login: give the task an auth block", false));
-            };
-            let engine = &base64::engine::general_purpose::STANDARD;
-            let pair = base64::Engine::encode(engine, format!("{user}:{password}"));
-            return Ok(format!("Basic {pair}"));
+            self.basic()
+        } else {
+            self.bearer(members).await
+        }
+    }
+
+    fn basic(&self) -> Result<String, ImageError> {
+        let Some((user, password)) = &self.login else {
+            return Err(self.fault("wants a login: give the task an auth block", false));
+        };
+        let engine = &base64::engine::general_purpose::STANDARD;
+        let pair = base64::Engine::encode(engine, format!("{user}:{password}"));
+        Ok(format!("Basic {pair}"))
+    }
+
+    /// A token of whoever the registry names for that.
+    async fn bearer(&self, members: &str) -> Result<String, ImageError> {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Token {
+            token: String,
+            access_token: String,
         }
         let member = |name: &str| {
             members_of(members)
@@ -254,10 +264,8 @@ impl Registry {
             return Err(self.fault(text, answer.status().is_server_error()));
         }
         let token: Token = serde_json::from_slice(&self.text(answer).await?).unwrap_or_default();
-        match [token.token, token.access_token]
-            .into_iter()
-            .find(|token| !token.is_empty())
-        {
+        let given = [token.token, token.access_token];
+        match given.into_iter().find(|token| !token.is_empty()) {
             Some(token) => Ok(format!("Bearer {token}")),
             None => Err(self.fault("gives no token", false)),
         }

@@ -19,23 +19,31 @@ fn lines(root: &Path, path: &str) -> Vec<Vec<String>> {
     text.lines().map(fields).collect()
 }
 
+fn number(fields: &[String], at: usize) -> Option<u32> {
+    fields.get(at)?.parse().ok()
+}
+
+fn unknown(what: &str, name: &str) -> DriverError {
+    DriverError::fatal(format!(
+        "failed to identify {what} {name:?}: the image has none of that name"
+    ))
+}
+
 /// `name`, `id`, `name:group` or `id:group` in the image at `root`.
 pub(crate) fn user(root: &Path, spec: &str) -> Result<Credentials, DriverError> {
     let (who, group) = match spec.split_once(':') {
         Some((who, group)) => (who, Some(group)),
         None => (spec, None),
     };
-    let unknown = |what: &str, name: &str| {
-        DriverError::fatal(format!(
-            "failed to identify {what} {name:?}: the image has none of that name"
-        ))
-    };
-    let number = |fields: &[String], at: usize| fields.get(at)?.parse::<u32>().ok();
     let users = lines(root, "etc/passwd");
     let named = |fields: &&Vec<String>| {
         fields.first().is_some_and(|name| name == who) || fields.get(2).is_some_and(|id| id == who)
     };
     let found = users.iter().find(named);
+    let text = |at: usize, otherwise: &str| {
+        let field = found.and_then(|fields| fields.get(at));
+        field.map_or(otherwise, String::as_str).to_owned()
+    };
     let uid = found
         .and_then(|fields| number(fields, 2))
         .or_else(|| who.parse().ok());
@@ -43,40 +51,38 @@ pub(crate) fn user(root: &Path, spec: &str) -> Result<Credentials, DriverError> 
         uid: uid.ok_or_else(|| unknown("user", who))?,
         gid: found.and_then(|fields| number(fields, 3)).unwrap_or(0),
         groups: Vec::new(),
-        name: found
-            .and_then(|fields| fields.first())
-            .map_or(who, String::as_str)
-            .to_owned(),
-        home: found
-            .and_then(|fields| fields.get(5))
-            .map_or("/", String::as_str)
-            .to_owned(),
+        name: text(0, who),
+        home: text(5, "/"),
     };
     let groups = lines(root, "etc/group");
-    if let Some(group) = group {
-        let named = |fields: &&Vec<String>| fields.first().is_some_and(|name| name == group);
-        let known = groups
-            .iter()
-            .find(named)
-            .and_then(|fields| number(fields, 2));
-        user.gid = known
-            .or_else(|| group.parse().ok())
-            .ok_or_else(|| unknown("group", group))?;
-    } else {
-        let member = |fields: &&Vec<String>| {
-            fields
-                .get(3)
-                .is_some_and(|list| list.split(',').any(|name| name == user.name))
-        };
-        let others: Vec<u32> = groups
-            .iter()
-            .filter(member)
-            .filter_map(|fields| number(fields, 2))
-            .collect();
-        user.groups.extend(others);
+    match group {
+        Some(group) => user.gid = id_of_group(&groups, group)?,
+        None => user.groups = ids_of_member(&groups, &user.name),
     }
     user.groups.push(user.gid);
     Ok(user)
+}
+
+fn id_of_group(groups: &[Vec<String>], group: &str) -> Result<u32, DriverError> {
+    groups
+        .iter()
+        .find(|fields| fields.first().is_some_and(|name| name == group))
+        .and_then(|fields| number(fields, 2))
+        .or_else(|| group.parse().ok())
+        .ok_or_else(|| unknown("group", group))
+}
+
+/// The groups that a user is named in.
+fn ids_of_member(groups: &[Vec<String>], user: &str) -> Vec<u32> {
+    let member = |fields: &&Vec<String>| {
+        let list = fields.get(3);
+        list.is_some_and(|list| list.split(',').any(|name| name == user))
+    };
+    groups
+        .iter()
+        .filter(member)
+        .filter_map(|fields| number(fields, 2))
+        .collect()
 }
 
 #[cfg(test)]

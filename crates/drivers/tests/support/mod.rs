@@ -7,10 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use caravan_driver::{Driver, LogConfig, TaskConfig, TaskDirs, TaskResources};
+use caravan_driver::{
+    Driver, DriverError, ExecInput, ExecIo, ExecOutputFrame, ExecRequest, LogConfig, TaskConfig,
+    TaskDirs, TaskResources,
+};
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
 use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub(crate) fn supervisors() -> Arc<Supervisors> {
     Arc::new(Supervisors::new(env!(
@@ -42,6 +47,39 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what} did not happen");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Runs a command beside a task, which this side of its pipes is for.
+pub(crate) fn exec_streaming(
+    driver: &Arc<dyn Driver>,
+    id: &str,
+    command: &[&str],
+) -> (
+    JoinHandle<Result<i32, DriverError>>,
+    mpsc::Sender<ExecInput>,
+    mpsc::Receiver<ExecOutputFrame>,
+) {
+    let (io, input, output) = ExecIo::pair();
+    let request = ExecRequest {
+        command: command.iter().map(ToString::to_string).collect(),
+        ..ExecRequest::default()
+    };
+    let (driver, id) = (Arc::clone(driver), id.to_owned());
+    let running = tokio::spawn(async move { driver.exec_task_streaming(&id, request, io).await });
+    (running, input, output)
+}
+
+/// `cat` beside a task gives back what is typed, and ends with it.
+pub(crate) async fn assert_cat_echoes(driver: &Arc<dyn Driver>, id: &str) {
+    let (running, input, mut output) = exec_streaming(driver, id, &["cat"]);
+    let typed = b"typed\n".to_vec();
+    input
+        .send(ExecInput::Stdin(typed.clone()))
+        .await
+        .expect("sent");
+    assert_eq!(output.recv().await, Some(ExecOutputFrame::Stdout(typed)));
+    input.send(ExecInput::CloseStdin).await.expect("sent");
+    assert_eq!(running.await.expect("joined").expect("runs"), 0);
 }
 
 /// The directories of one allocation with the task `web`.

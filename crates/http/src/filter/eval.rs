@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     datum::Datum,
-    parse::{Expression, Selector, Test},
+    tree::{Expression, Selector, Test},
 };
 use crate::go;
 use caravan_model::regexp;
@@ -118,59 +118,62 @@ fn find<'a>(
         Some((_, value)) => (value.as_ref(), 1),
         None => (object, 0),
     };
-    for (at, part) in path.iter().enumerate().skip(from) {
-        let whole = || format!("/{}", path.join("/"));
-        let missing = |what: String| {
-            EvalError(format!(
-                "error finding value in datum: {} at part {at}: {what}",
-                whole()
-            ))
-        };
-        here = match here {
-            Datum::Struct(members) => match members.iter().find(|(name, _)| name == part) {
-                Some((_, Some(value))) => value,
-                // Empty, and therefore left out of the JSON.
-                Some((_, None)) => &Datum::Nil,
-                None => {
-                    let name = go::quote(part);
-                    return Err(missing(format!(
-                        "couldn't find key: struct field with name {name}"
-                    )));
-                }
-            },
-            Datum::Map(entries) => match entries.iter().find(|(key, _)| key == part) {
-                Some((_, value)) => value,
-                None => return Ok(Found::Absent),
-            },
-            // The JSON does not tell an empty map from an empty structure: names of maps are known.
-            Datum::Nil if at > 0 && is_map(&path[at - 1]) => return Ok(Found::Absent),
-            Datum::List(items) => match part
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index))
-            {
-                Some(item) => item,
-                None => {
-                    return Err(missing(format!(
-                        "couldn't convert {} to a list index",
-                        go::quote(part)
-                    )));
-                }
-            },
-            other => {
-                let kind = if *other == Datum::Nil {
-                    "invalid"
-                } else {
-                    kind(other)
-                };
-                return Err(EvalError(format!(
-                    "error finding value in datum: {}: at part {at}, invalid value kind: {kind}",
-                    whole()
-                )));
-            }
-        };
+    for at in from..path.len() {
+        match member(here, path, at)? {
+            Some(value) => here = value,
+            None => return Ok(Found::Absent),
+        }
     }
     Ok(Found::Value(here))
+}
+
+/// What a part of the path leads to; `None` where a map does not have it.
+fn member<'a>(here: &'a Datum, path: &[String], at: usize) -> Result<Option<&'a Datum>, EvalError> {
+    let part = &path[at];
+    let missing = |what: String| {
+        let path = path.join("/");
+        EvalError(format!(
+            "error finding value in datum: /{path} at part {at}: {what}"
+        ))
+    };
+    match here {
+        Datum::Struct(members) => match members.iter().find(|(name, _)| name == part) {
+            Some((_, Some(value))) => Ok(Some(value)),
+            // Empty, and therefore left out of the JSON.
+            Some((_, None)) => Ok(Some(&Datum::Nil)),
+            None => Err(missing(format!(
+                "couldn't find key: struct field with name {}",
+                go::quote(part)
+            ))),
+        },
+        Datum::Map(entries) => {
+            let entry = entries.iter().find(|(key, _)| key == part);
+            Ok(entry.map(|(_, value)| value))
+        }
+        // The JSON does not tell an empty map from an empty structure: names of maps are known.
+        Datum::Nil if at > 0 && is_map(&path[at - 1]) => Ok(None),
+        Datum::List(items) => {
+            let index = part.parse::<usize>().ok();
+            let item = index.and_then(|index| items.get(index));
+            item.map(Some).ok_or_else(|| {
+                missing(format!(
+                    "couldn't convert {} to a list index",
+                    go::quote(part)
+                ))
+            })
+        }
+        other => {
+            let kind = if *other == Datum::Nil {
+                "invalid"
+            } else {
+                kind(other)
+            };
+            Err(EvalError(format!(
+                "error finding value in datum: /{}: at part {at}, invalid value kind: {kind}",
+                path.join("/")
+            )))
+        }
+    }
 }
 
 /// Members that are maps of free keys: an empty one is written as `null`.

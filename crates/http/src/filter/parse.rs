@@ -6,6 +6,8 @@ use std::{cell::RefCell, collections::BTreeSet, fmt};
 use caravan_model::regexp;
 use regex::Regex;
 
+use super::tree::{Expression, Selector, Test};
+
 /// Why an expression does not parse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
@@ -33,63 +35,6 @@ impl fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {}
-
-/// One node of the tree.
-#[derive(Debug)]
-pub(super) enum Expression {
-    Or(Box<Self>, Box<Self>),
-    And(Box<Self>, Box<Self>),
-    Not(Box<Self>),
-    /// `any`, or with `all` every, element of a list or map passes; the names stand for key and value in it.
-    Each {
-        all: bool,
-        selector: Selector,
-        names: Vec<String>,
-        inner: Box<Self>,
-    },
-    Match {
-        selector: Selector,
-        negated: bool,
-        test: Test,
-    },
-}
-
-/// What is asked of a value.
-#[derive(Debug)]
-pub(super) enum Test {
-    Equal(String),
-    Empty,
-    Nil,
-    Contains(String),
-    Matches {
-        source: String,
-        regex: Option<Box<Regex>>,
-    },
-}
-
-/// The way to a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Selector(pub(super) Vec<String>);
-
-impl Expression {
-    /// The members of the object that are looked at.
-    pub(super) fn members(&self, out: &mut Vec<String>) {
-        match self {
-            Self::Or(left, right) | Self::And(left, right) => {
-                left.members(out);
-                right.members(out);
-            }
-            Self::Not(inner) => inner.members(out),
-            Self::Each {
-                selector, inner, ..
-            } => {
-                out.extend(selector.0.first().cloned());
-                inner.members(out);
-            }
-            Self::Match { selector, .. } => out.extend(selector.0.first().cloned()),
-        }
-    }
-}
 
 pub(super) fn parse(text: &str) -> Result<Expression, ParseError> {
     let parser = Parser {
@@ -275,65 +220,64 @@ impl Parser<'_> {
 
     fn selector_first(&self, at: usize) -> Parsed<Expression> {
         let (selector, at) = self.selector(at)?;
-        if let Some((negated, at)) = self.equality(at) {
-            let (value, at) = self.value(at)?;
-            return Some((
-                Expression::Match {
-                    selector,
-                    negated,
-                    test: Test::Equal(value),
-                },
-                at,
-            ));
-        }
-        for (negated, words) in [(false, &["contains"][..]), (true, &["not", "contains"])] {
-            if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
-                let (value, at) = self.value(at)?;
-                return Some((
-                    Expression::Match {
-                        selector,
-                        negated,
-                        test: Test::Contains(value),
-                    },
-                    at,
-                ));
-            }
-        }
-        for (negated, words) in [(false, &["matches"][..]), (true, &["not", "matches"])] {
-            if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
-                let (source, at) = self.value(at)?;
-                let usual = regexp::translated(&source).ok();
-                let regex = usual.and_then(|usual| Regex::new(&usual).ok());
-                let regex = regex.map(Box::new);
-                return Some((
-                    Expression::Match {
-                        selector,
-                        negated,
-                        test: Test::Matches { source, regex },
-                    },
-                    at,
-                ));
-            }
-        }
-        for (negated, empty, words) in [
-            (false, true, &["is", "empty"][..]),
-            (true, true, &["is", "not", "empty"]),
-            (false, false, &["is", "nil"]),
-            (true, false, &["is", "not", "nil"]),
+        let ((negated, test), at) = self
+            .equal(at)
+            .or_else(|| self.contains(at))
+            .or_else(|| self.matches(at))
+            .or_else(|| self.is(at))?;
+        Some((
+            Expression::Match {
+                selector,
+                negated,
+                test,
+            },
+            at,
+        ))
+    }
+
+    fn equal(&self, at: usize) -> Parsed<(bool, Test)> {
+        let (negated, at) = self.equality(at)?;
+        let (value, at) = self.value(at)?;
+        Some(((negated, Test::Equal(value)), at))
+    }
+
+    fn contains(&self, at: usize) -> Parsed<(bool, Test)> {
+        let (negated, at) = self.operator(at, "contains")?;
+        let (value, at) = self.value(at)?;
+        Some(((negated, Test::Contains(value)), at))
+    }
+
+    fn matches(&self, at: usize) -> Parsed<(bool, Test)> {
+        let (negated, at) = self.operator(at, "matches")?;
+        let (source, at) = self.value(at)?;
+        let usual = regexp::translated(&source).ok();
+        let regex = usual.and_then(|usual| Regex::new(&usual).ok());
+        let regex = regex.map(Box::new);
+        Some(((negated, Test::Matches { source, regex }), at))
+    }
+
+    fn is(&self, at: usize) -> Parsed<(bool, Test)> {
+        for (negated, test, words) in [
+            (false, Test::Empty, &["is", "empty"][..]),
+            (true, Test::Empty, &["is", "not", "empty"]),
+            (false, Test::Nil, &["is", "nil"]),
+            (true, Test::Nil, &["is", "not", "nil"]),
         ] {
             if let Some(at) = self.spaced(at, words) {
-                let test = if empty { Test::Empty } else { Test::Nil };
-                return Some((
-                    Expression::Match {
-                        selector,
-                        negated,
-                        test,
-                    },
-                    at,
-                ));
+                return Some(((negated, test), at));
             }
         }
         None
+    }
+
+    /// A word between a member and a value; whether there is a `not` before it.
+    fn operator(&self, at: usize, word: &str) -> Parsed<bool> {
+        [(false, &[word][..]), (true, &["not", word])]
+            .into_iter()
+            .find_map(|(negated, words)| {
+                let at = self.gap(self.spaced(at, words)?)?;
+                Some((negated, at))
+            })
     }
 
     fn equality(&self, at: usize) -> Parsed<bool> {
@@ -346,20 +290,16 @@ impl Parser<'_> {
 
     fn value_first(&self, at: usize) -> Parsed<Expression> {
         let (value, at) = self.value(at)?;
-        for (negated, words) in [(false, &["in"][..]), (true, &["not", "in"])] {
-            if let Some(at) = self.spaced(at, words).and_then(|at| self.gap(at)) {
-                let (selector, at) = self.selector(at)?;
-                return Some((
-                    Expression::Match {
-                        selector,
-                        negated,
-                        test: Test::Contains(value),
-                    },
-                    at,
-                ));
-            }
-        }
-        None
+        let (negated, at) = self.operator(at, "in")?;
+        let (selector, at) = self.selector(at)?;
+        Some((
+            Expression::Match {
+                selector,
+                negated,
+                test: Test::Contains(value),
+            },
+            at,
+        ))
     }
 
     fn selector(&self, at: usize) -> Parsed<Selector> {

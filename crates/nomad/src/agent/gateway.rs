@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::agent_api::AgentOps;
 
 use super::carry::{self, Failure};
-use super::join::{Circle, Known};
+use super::circle::{Circle, Known};
 use super::link::InProcess;
 use super::upstream::Upstream;
 

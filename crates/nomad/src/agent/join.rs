@@ -1,304 +1,22 @@
-//! How servers find each other: each tells the addresses that it was given, and whoever it hears of, who it is.
-//! Once as many as expected know each other they form a cluster; the leader takes in whoever comes later.
+//! How servers come to be a cluster: once as many as expected know each other they form one; the leader takes in whoever
+//! comes later, and out who leaves.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use caravan_consensus::PeerInfo;
-use caravan_rpc::{Lane, Pool, Target, call_msgpack};
+use caravan_consensus::{Member, PeerInfo};
+use caravan_rpc::Pool;
 use caravan_server::Server;
 use futures::future::join_all;
-use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Where servers tell who they are.
-pub(super) const PATH: &str = "/rpc/server/join";
+use super::circle::{Circle, Hello, Known};
+
 /// Pauses: while the cluster is not formed, and after.
 const FORMING: Duration = Duration::from_millis(300);
 const FORMED: Duration = Duration::from_secs(3);
-/// A call takes no longer than this.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// A server that was not heard of for so long has failed.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// What a server says of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Hello {
-    pub(crate) node: u64,
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) address: String,
-    /// Where it says that members are met; it is shown, and answered like `address`.
-    pub(crate) gossip: String,
-    pub(crate) region: String,
-    pub(crate) datacenter: String,
-    pub(crate) version: String,
-    /// How many servers form its cluster; 0: it waits to be taken in.
-    pub(crate) expect: usize,
-    /// It belongs to a cluster.
-    pub(crate) formed: bool,
-}
-
-/// The message and its answer: who speaks, and whom it knows.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Meeting {
-    me: Hello,
-    others: Vec<Hello>,
-    /// Numbers of the servers that were told to leave.
-    left: Vec<u64>,
-}
-
-/// A server that is known.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub(crate) hello: Hello,
-    heard: Instant,
-    /// It was told to leave, and was not heard of since.
-    left: bool,
-}
-
-impl Known {
-    pub(crate) fn alive(&self) -> bool {
-        !self.left && self.heard.elapsed() < SILENCE
-    }
-
-    /// In the words of `nomad server members`.
-    pub(crate) fn status(&self) -> &'static str {
-        match (self.left, self.alive()) {
-            (true, _) => "left",
-            (false, true) => "alive",
-            (false, false) => "failed",
-        }
-    }
-}
-
-/// The servers that this one knows.
-pub(crate) struct Circle {
-    me: Hello,
-    known: Mutex<BTreeMap<u64, Known>>,
-    /// It was told that servers expect different numbers.
-    warned: AtomicBool,
-    /// This server leaves.
-    leaving: AtomicBool,
-    /// Somebody came or left.
-    news: Notify,
-}
-
-impl Circle {
-    pub(super) fn new(me: Hello) -> Self {
-        Self {
-            me,
-            known: Mutex::default(),
-            warned: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
-            news: Notify::new(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// This server, as it stands.
-    pub(crate) fn me(&self, server: &Server) -> Hello {
-        Hello {
-            formed: server.consensus().is_bootstrapped(),
-            ..self.me.clone()
-        }
-    }
-
-    /// Every other server that was heard of.
-    pub(crate) fn others(&self) -> Vec<Known> {
-        self.lock().values().cloned().collect()
-    }
-
-    /// Takes in a server that spoke itself.
-    fn met(&self, hello: Hello) {
-        if hello.node == self.me.node {
-            return;
-        }
-        let fresh = Known {
-            hello,
-            heard: Instant::now(),
-            left: false,
-        };
-        let before = self.lock().insert(fresh.hello.node, fresh);
-        if !before.is_some_and(|before| before.alive()) {
-            self.news.notify_one();
-        }
-    }
-
-    /// Takes in a server that another spoke of; it is asked itself later.
-    fn heard_of(&self, hello: Hello) {
-        if hello.node == self.me.node {
-            return;
-        }
-        if let Some(long_ago) = Instant::now().checked_sub(SILENCE) {
-            self.lock().entry(hello.node).or_insert(Known {
-                hello,
-                heard: long_ago,
-                left: false,
-            });
-        }
-    }
-
-    /// A server was told to leave: it is a member no more, until it speaks again.
-    fn mark_left(&self, node: u64) {
-        if let Some(known) = self.lock().get_mut(&node) {
-            known.left = true;
-            self.news.notify_one();
-        }
-    }
-
-    /// Takes a server out by its name; whether it is known. It stays out while it is silent.
-    pub(crate) fn force_leave(&self, name: &str) -> bool {
-        let mut known = self.lock();
-        let named = known.values_mut().find(|known| known.hello.name == name);
-        named.is_some_and(|found| {
-            found.left = true;
-            self.news.notify_one();
-            true
-        })
-    }
-
-    /// Forgets a server that is gone, by its name.
-    pub(crate) fn prune(&self, name: &str) {
-        self.lock()
-            .retain(|_, known| known.hello.name != name || !known.left);
-    }
-
-    /// Answers a server that tells who it is.
-    pub(super) fn answer(&self, server: &Server, meeting: Meeting) -> Meeting {
-        self.take(meeting);
-        self.meeting(server)
-    }
-
-    fn take(&self, meeting: Meeting) {
-        let leaves = meeting.left.contains(&meeting.me.node);
-        let speaker = meeting.me.node;
-        self.met(meeting.me);
-        meeting
-            .others
-            .into_iter()
-            .for_each(|other| self.heard_of(other));
-        if leaves {
-            self.mark_left(speaker);
-        }
-        // Who is heard here is there, whatever others think.
-        let silent = |node: &u64| self.lock().get(node).is_some_and(|known| !known.alive());
-        let gone: Vec<u64> = meeting.left.into_iter().filter(silent).collect();
-        gone.into_iter().for_each(|node| self.mark_left(node));
-    }
-
-    fn meeting(&self, server: &Server) -> Meeting {
-        let known = self.others();
-        let leaving = self.leaving.load(Ordering::Relaxed);
-        Meeting {
-            me: self.me(server),
-            left: known
-                .iter()
-                .filter(|known| known.left)
-                .map(|known| known.hello.node)
-                .chain(leaving.then_some(self.me.node))
-                .collect(),
-            others: known.into_iter().map(|known| known.hello).collect(),
-        }
-    }
-
-    async fn greet(&self, server: &Server, pool: &Pool, address: &str) {
-        if let Err(why) = self.join(server, pool, address).await {
-            tracing::debug!(address, why, "a server could not be greeted");
-        }
-    }
-
-    /// Tells the server at an address of this one, and learns whom it knows.
-    pub(crate) async fn join(
-        &self,
-        server: &Server,
-        pool: &Pool,
-        address: &str,
-    ) -> Result<(), String> {
-        let meeting = self.meeting(server);
-        let channel = pool.channel(&Target::new(address, self.me.region.as_str()), Lane::Calls);
-        let call = call_msgpack::<_, Meeting>(&channel, PATH, &meeting);
-        match tokio::time::timeout(PATIENCE, call).await {
-            Ok(Ok(answer)) => {
-                self.take(answer);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("it does not answer".to_owned()),
-        }
-    }
-
-    /// Tells every server that is there that this one leaves.
-    pub(super) async fn leave(&self, server: &Server, pool: &Pool) {
-        let there = self.others().into_iter().filter(Known::alive);
-        let addresses: Vec<String> = there.map(|known| known.hello.address).collect();
-        self.leaving.store(true, Ordering::Relaxed);
-        let told = addresses
-            .iter()
-            .map(|address| self.join(server, pool, address));
-        for (address, told) in addresses.iter().zip(join_all(told).await) {
-            if let Err(why) = told {
-                tracing::warn!(address, why, "a server could not be told of the leave");
-            }
-        }
-    }
-
-    /// The voters of a new cluster, when this server is the one to form it: all that are expected know of it,
-    /// none belongs to a cluster, and its number is the lowest.
-    fn founders(&self) -> Option<BTreeMap<u64, PeerInfo>> {
-        let me = &self.me;
-        if me.expect < 2 {
-            return None;
-        }
-        let known = self.lock();
-        let region: Vec<&Hello> = known
-            .values()
-            .map(|known| &known.hello)
-            .filter(|hello| hello.region == me.region)
-            .collect();
-        if let Some(other) = region
-            .iter()
-            .find(|hello| hello.expect != 0 && hello.expect != me.expect)
-        {
-            if !self.warned.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    server = other.name,
-                    expect = other.expect,
-                    "bootstrap_expect differs between servers; no cluster is formed"
-                );
-            }
-            return None;
-        }
-        let mut founders: Vec<&Hello> = region
-            .iter()
-            .copied()
-            .filter(|hello| hello.expect == me.expect)
-            .collect();
-        founders.push(me);
-        let enough = founders.len() >= me.expect;
-        let mine = founders.iter().all(|hello| hello.node >= me.node);
-        let fresh = !region.iter().any(|hello| hello.formed);
-        let met = founders
-            .iter()
-            .all(|hello| hello.node == me.node || known.get(&hello.node).is_some_and(Known::alive));
-        (enough && mine && fresh && met).then(|| {
-            founders
-                .into_iter()
-                .map(|hello| (hello.node, info(hello)))
-                .collect()
-        })
-    }
-}
-
-fn info(hello: &Hello) -> PeerInfo {
-    PeerInfo::new(hello.address.as_str(), hello.name.as_str())
-}
 
 /// Keeps the circle until the agent stops: greets, forms the cluster, and takes servers in while leading.
 pub(super) async fn run(
@@ -315,26 +33,9 @@ pub(super) async fn run(
 
 async fn keep(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String]) {
     loop {
-        let mut targets: Vec<String> = addresses.to_vec();
-        targets.extend(circle.others().into_iter().map(|known| known.hello.address));
-        targets.extend(
-            server
-                .consensus()
-                .members()
-                .into_iter()
-                .map(|member| member.address),
-        );
-        targets.sort();
-        targets.dedup();
-        targets.retain(|address| *address != circle.me.address);
-        join_all(
-            targets
-                .iter()
-                .map(|address| circle.greet(server, pool, address)),
-        )
-        .await;
+        greet_all(circle, server, pool, addresses).await;
         let formed = server.consensus().is_bootstrapped();
-        if !formed && let Some(founders) = circle.founders() {
+        if !formed && let Some(founders) = founders(circle) {
             tracing::info!(
                 servers = founders.len(),
                 "all expected servers are here: the cluster is formed"
@@ -344,7 +45,9 @@ async fn keep(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String
             }
         }
         if server.consensus().is_leader() {
-            take_in(circle, server).await;
+            let members = server.consensus().members();
+            take_out(circle, server, &members).await;
+            take_in(circle, server, &members).await;
         }
         let pause = tokio::time::sleep(if formed { FORMED } else { FORMING });
         tokio::select! {
@@ -354,21 +57,85 @@ async fn keep(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String
     }
 }
 
-/// Makes voters of the servers of this region that are there, but no members yet or under another address, and takes
-/// out those that have left.
-async fn take_in(circle: &Circle, server: &Server) {
-    let members = server.consensus().members();
+/// Tells who this server is wherever there is or may be another.
+async fn greet_all(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String]) {
+    let known = circle.others().into_iter().map(|known| known.hello.address);
+    let members = server.consensus().members().into_iter();
+    let mut targets: Vec<String> = addresses.to_vec();
+    targets.extend(known.chain(members.map(|member| member.address)));
+    targets.sort();
+    targets.dedup();
+    targets.retain(|address| *address != circle.me.address);
+    let greetings = targets
+        .iter()
+        .map(|address| circle.greet(server, pool, address));
+    join_all(greetings).await;
+}
+
+/// The voters of a new cluster, when this server is the one to form it: all that are expected know of it,
+/// none belongs to a cluster, and its number is the lowest.
+fn founders(circle: &Circle) -> Option<BTreeMap<u64, PeerInfo>> {
+    let me = &circle.me;
+    if me.expect < 2 {
+        return None;
+    }
+    let known = circle.lock();
+    let region: Vec<&Hello> = known
+        .values()
+        .map(|known| &known.hello)
+        .filter(|hello| hello.region == me.region)
+        .collect();
+    if let Some(other) = region
+        .iter()
+        .find(|hello| hello.expect != 0 && hello.expect != me.expect)
+    {
+        if !circle.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                server = other.name,
+                expect = other.expect,
+                "bootstrap_expect differs between servers; no cluster is formed"
+            );
+        }
+        return None;
+    }
+    let mut founders: Vec<&Hello> = region
+        .iter()
+        .copied()
+        .filter(|hello| hello.expect == me.expect)
+        .collect();
+    founders.push(me);
+    let enough = founders.len() >= me.expect;
+    let mine = founders.iter().all(|hello| hello.node >= me.node);
+    let fresh = !region.iter().any(|hello| hello.formed);
+    let met = founders
+        .iter()
+        .all(|hello| hello.node == me.node || known.get(&hello.node).is_some_and(Known::alive));
+    (enough && mine && fresh && met).then(|| {
+        founders
+            .into_iter()
+            .map(|hello| (hello.node, info(hello)))
+            .collect()
+    })
+}
+
+/// Takes out the members that have left.
+async fn take_out(circle: &Circle, server: &Server, members: &[Member]) {
     for known in circle.others().into_iter().filter(|known| known.left) {
         let hello = known.hello;
-        if members.iter().any(|member| member.id == hello.node) {
-            match server.consensus().remove(hello.node).await {
-                Ok(()) => tracing::info!(server = hello.name, "server taken out"),
-                Err(error) => {
-                    tracing::warn!(server = hello.name, %error, "a server that left could not be taken out")
-                }
+        if !members.iter().any(|member| member.id == hello.node) {
+            continue;
+        }
+        match server.consensus().remove(hello.node).await {
+            Ok(()) => tracing::info!(server = hello.name, "server taken out"),
+            Err(error) => {
+                tracing::warn!(server = hello.name, %error, "a server that left could not be taken out")
             }
         }
     }
+}
+
+/// Makes voters of the servers of this region that are there, but no members yet or under another address.
+async fn take_in(circle: &Circle, server: &Server, members: &[Member]) {
     for known in circle.others().into_iter().filter(Known::alive) {
         let hello = known.hello;
         let taken = members.iter().any(|member| {
@@ -399,4 +166,8 @@ async fn take_in(circle: &Circle, server: &Server) {
             }
         }
     }
+}
+
+fn info(hello: &Hello) -> PeerInfo {
+    PeerInfo::new(hello.address.as_str(), hello.name.as_str())
 }

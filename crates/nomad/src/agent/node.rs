@@ -67,7 +67,6 @@ fn drivers(
 fn resolve(config: &AgentConfig) -> ClientConfig {
     let settings = &config.settings;
     let client = &settings.client;
-    let reserved = &client.reserved;
     let defaults = ClientConfig::new(config.name.clone(), config.dirs.data.clone());
     ClientConfig {
         dev: config.dev.is_some(),
@@ -87,40 +86,14 @@ fn resolve(config: &AgentConfig) -> ClientConfig {
         memory_total_mb: i64::from(client.memory_total_mb),
         disk_total_mb: signed(client.disk_total_mb),
         disk_free_mb: signed(client.disk_free_mb),
-        reserved: Reserved {
-            cpu: i64::from(reserved.cpu),
-            memory_mb: i64::from(reserved.memory),
-            disk_mb: signed(reserved.disk),
-            cores: numbers(&reserved.cores),
-            ports: reserved.reserved_ports.clone(),
-        },
+        reserved: reserved(client),
         reservable_cores: client.reservable_cores.clone(),
         network_interface: client.network_interface.clone(),
         network_speed: i64::from(client.network_speed),
         min_dynamic_port: i64::from(client.min_dynamic_port),
         max_dynamic_port: i64::from(client.max_dynamic_port),
-        host_volumes: client
-            .host_volume
-            .0
-            .iter()
-            .map(|(name, volume)| HostVolumeInfo {
-                name: name.clone(),
-                path: volume.path.display().to_string(),
-                read_only: volume.read_only,
-                ..HostVolumeInfo::default()
-            })
-            .collect(),
-        host_networks: client
-            .host_network
-            .0
-            .iter()
-            .map(|(name, network)| HostNetwork {
-                name: name.clone(),
-                cidr: network.cidr.clone(),
-                interface: network.interface.clone(),
-                reserved_ports: network.reserved_ports.clone(),
-            })
-            .collect(),
+        host_volumes: host_volumes(client),
+        host_networks: host_networks(client),
         options: client.options.clone(),
         gc: GcConfig {
             interval: client.gc_interval,
@@ -148,6 +121,40 @@ fn resolve(config: &AgentConfig) -> ClientConfig {
         vault: vault(config),
         ..defaults
     }
+}
+
+/// What tasks are not given.
+fn reserved(client: &settings::Client) -> Reserved {
+    let reserved = &client.reserved;
+    Reserved {
+        cpu: i64::from(reserved.cpu),
+        memory_mb: i64::from(reserved.memory),
+        disk_mb: signed(reserved.disk),
+        cores: numbers(&reserved.cores),
+        ports: reserved.reserved_ports.clone(),
+    }
+}
+
+fn host_volumes(client: &settings::Client) -> Vec<HostVolumeInfo> {
+    let volumes = client.host_volume.0.iter();
+    let shown = volumes.map(|(name, volume)| HostVolumeInfo {
+        name: name.clone(),
+        path: volume.path.display().to_string(),
+        read_only: volume.read_only,
+        ..HostVolumeInfo::default()
+    });
+    shown.collect()
+}
+
+fn host_networks(client: &settings::Client) -> Vec<HostNetwork> {
+    let networks = client.host_network.0.iter();
+    let shown = networks.map(|(name, network)| HostNetwork {
+        name: name.clone(),
+        cidr: network.cidr.clone(),
+        interface: network.interface.clone(),
+        reserved_ports: network.reserved_ports.clone(),
+    });
+    shown.collect()
 }
 
 fn templates(client: &settings::Client) -> TemplateConfig {

@@ -10,6 +10,8 @@ use caravan_rpc::{
     reply_result,
 };
 use http::{Request, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::gateway::ServerSide;
 use super::{carry, leave};
@@ -50,80 +52,73 @@ async fn hand_on(side: &ServerSide, leader: &str, request: Request<Body>) -> Res
 
 async fn reply(side: &ServerSide, request: Request<Body>) -> Response<Body> {
     let link = &side.link;
+    let caller = |caller: &Caller| known(side, caller);
     let path = request.uri().path().to_owned();
     match path.as_str() {
         path::REGISTER => {
-            let registered = async {
-                let node: Node = read_msgpack(request).await?;
-                same_secret(side, &node)?;
-                link.register(node).await.map_err(remote)
-            };
-            reply_result(registered.await)
+            let permit = |node: &Node| same_secret(side, node);
+            take(request, permit, |node| link.register(node)).await
         }
         path::HEARTBEAT => {
-            let beaten = async {
-                let beat: Heartbeat = read_msgpack(request).await?;
-                known(side, &beat.caller)?;
-                link.heartbeat(beat).await.map_err(remote)
-            };
-            reply_result(beaten.await)
+            let permit = |beat: &Heartbeat| caller(&beat.caller);
+            take(request, permit, |beat| link.heartbeat(beat)).await
         }
         path::PULL => {
-            let pulled = async {
-                let pull: Pull = read_msgpack(request).await?;
-                known(side, &pull.caller)?;
-                link.pull(pull).await.map_err(remote)
-            };
-            reply_result(pulled.await)
+            let permit = |pull: &Pull| caller(&pull.caller);
+            take(request, permit, |pull| link.pull(pull)).await
         }
         path::UPDATE_ALLOCS => {
-            let updated = async {
-                let update: AllocUpdate = read_msgpack(request).await?;
-                known(side, &update.caller)?;
-                own(side, &update)?;
-                link.update_allocs(update).await.map_err(remote)
+            let permit = |update: &AllocUpdate| {
+                caller(&update.caller)?;
+                own(side, update)
             };
-            reply_result(updated.await)
+            take(request, permit, |update| link.update_allocs(update)).await
         }
         path::UPDATE_SERVICES => {
-            let updated = async {
-                let update: ServiceUpdate = read_msgpack(request).await?;
-                known(side, &update.caller)?;
-                link.update_services(update).await.map_err(remote)
-            };
-            reply_result(updated.await)
+            let permit = |update: &ServiceUpdate| caller(&update.caller);
+            take(request, permit, |update| link.update_services(update)).await
         }
         path::EVENTS => {
-            let told = async {
-                let events: NodeEvents = read_msgpack(request).await?;
-                known(side, &events.caller)?;
-                link.node_events(events).await.map_err(remote)
-            };
-            reply_result(told.await)
-        }
-        leave::DRAIN => {
-            let drained = async {
-                let asked: leave::Drain = read_msgpack(request).await?;
-                known(side, &asked.caller)?;
-                let service = side.server.node_service();
-                let drained = service.drained(asked.caller.node_id, asked.spec).await;
-                drained.map_err(|error| RemoteError::new(ErrorKind::NotReady, error.to_string()))
-            };
-            reply_result(drained.await)
+            let permit = |events: &NodeEvents| caller(&events.caller);
+            take(request, permit, |events| link.node_events(events)).await
         }
         path::LOOKUP => {
-            let found = async {
-                let lookup: Lookup = read_msgpack(request).await?;
-                known(side, &lookup.caller)?;
-                link.lookup(lookup).await.map_err(remote)
-            };
-            reply_result(found.await)
+            let permit = |lookup: &Lookup| caller(&lookup.caller);
+            take(request, permit, |lookup| link.lookup(lookup)).await
         }
+        leave::DRAIN => reply_result(drained(side, request).await),
         other => {
             let text = format!("nodes cannot ask for {other}");
             reply_error(&RemoteError::new(ErrorKind::UnknownEndpoint, text))
         }
     }
+}
+
+/// Takes one kind of call: nothing is done for whom it is not permitted.
+async fn take<T, U, F>(
+    request: Request<Body>,
+    permit: impl FnOnce(&T) -> Result<(), RemoteError>,
+    act: impl FnOnce(T) -> F,
+) -> Response<Body>
+where
+    T: DeserializeOwned,
+    U: Serialize,
+    F: Future<Output = Result<U, LinkError>>,
+{
+    let done = async {
+        let message: T = read_msgpack(request).await?;
+        permit(&message)?;
+        act(message).await.map_err(remote)
+    };
+    reply_result(done.await)
+}
+
+async fn drained(side: &ServerSide, request: Request<Body>) -> Result<(), RemoteError> {
+    let asked: leave::Drain = read_msgpack(request).await?;
+    known(side, &asked.caller)?;
+    let service = side.server.node_service();
+    let drained = service.drained(asked.caller.node_id, asked.spec).await;
+    drained.map_err(|error| RemoteError::new(ErrorKind::NotReady, error.to_string()))
 }
 
 fn remote(error: LinkError) -> RemoteError {

@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 
 use super::gateway::{Gateway, ServerSide};
-use super::{carry, data, join, node_calls, peers, volumes};
+use super::{carry, circle, data, node_calls, peers, volumes};
 
 /// Answers on the connections that a server accepts.
 pub(super) struct ServerCalls(pub(super) Arc<Gateway>);
@@ -48,7 +48,7 @@ impl Handler for ServerCalls {
             carry::LEADER => carry::answer(Arc::new(Leading(Arc::clone(gateway))), request).await,
             _ if !peer.is_server() => denied(),
             carry::HERE => carry::answer(Arc::new(Here(Arc::clone(gateway))), request).await,
-            join::PATH => {
+            circle::PATH => {
                 let met = read_msgpack(request).await;
                 reply_result(met.map(|meeting| side.circle.answer(&side.server, meeting)))
             }

@@ -1,6 +1,6 @@
 //! Starts the server room from the agent's configuration.
 
-use super::join::Hello;
+use super::circle::Hello;
 use super::peers::Peers;
 use crate::config::{AgentConfig, settings};
 use caravan_model::{Identity, SchedulerConfiguration};
@@ -148,10 +148,8 @@ fn enabled_vaults(config: &AgentConfig) -> std::collections::BTreeSet<String> {
         .collect()
 }
 
-fn resolve(config: &AgentConfig) -> ServerConfig {
-    let settings = &config.settings;
-    let server = &settings.server;
-    let length = |length: Duration| caravan_model::Duration::from(length);
+/// How a cluster schedules that this server is the first of.
+fn scheduler(server: &settings::Server) -> SchedulerConfiguration {
     let mut scheduler = SchedulerConfiguration::initial();
     if let Some(wanted) = &server.default_scheduler_config {
         scheduler
@@ -167,6 +165,13 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         preemption.batch_scheduler_enabled = wanted.preemption_config.batch_scheduler_enabled;
         preemption.service_scheduler_enabled = wanted.preemption_config.service_scheduler_enabled;
     }
+    scheduler
+}
+
+fn resolve(config: &AgentConfig) -> ServerConfig {
+    let settings = &config.settings;
+    let server = &settings.server;
+    let length = |length: Duration| caravan_model::Duration::from(length);
     let defaults = ServerConfig::default();
     ServerConfig {
         name: format!("{}.{}", config.name, settings.region),
@@ -182,7 +187,7 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         } else {
             server.bootstrap_expect as usize
         },
-        default_scheduler_config: scheduler,
+        default_scheduler_config: scheduler(server),
         pace: Pace {
             min_ttl: length(server.min_heartbeat_ttl),
             max_per_second: server.max_heartbeats_per_second,

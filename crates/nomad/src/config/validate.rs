@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::machine::Machine;
-use super::settings::Settings;
+use super::settings::{Client, Settings};
 use super::units::parse_ranges;
 
 /// The first thing that keeps an agent from starting, in the words that it has always been said in.
@@ -14,6 +14,14 @@ pub(super) fn refuse(settings: &Settings, dev: bool) -> Result<(), String> {
     }
     folders(settings, dev)?;
     names(settings)?;
+    node(client)?;
+    choices(settings)?;
+    bounds(settings)?;
+    secrets(settings)
+}
+
+/// Ports, cores, networks and volumes of a node.
+fn node(client: &Client) -> Result<(), String> {
     for (key, low, high) in [
         (
             "dynamic_port",
@@ -54,8 +62,7 @@ pub(super) fn refuse(settings: &Settings, dev: bool) -> Result<(), String> {
             ));
         }
     }
-    choices(settings)?;
-    secrets(settings)
+    Ok(())
 }
 
 fn no_servers(settings: &Settings) -> bool {
@@ -190,6 +197,10 @@ fn choices(settings: &Settings) -> Result<(), String> {
             &["service", "batch", "system", "sysbatch", "_core"],
         )?;
     }
+    Ok(())
+}
+
+fn bounds(settings: &Settings) -> Result<(), String> {
     if settings.server.enabled && !(2..=3).contains(&settings.server.raft_protocol) {
         return Err(format!(
             "server.raft_protocol {} is not supported; use 3",

@@ -137,6 +137,15 @@ pub fn rolling(max_parallel: i64, canary: i64) -> UpdateStrategy {
     }
 }
 
+/// Allocations of a silent node are waited for, and nothing takes their place meanwhile.
+pub fn waiting() -> DisconnectStrategy {
+    DisconnectStrategy {
+        lost_after: Duration::from_secs(3600),
+        replace: Some(false),
+        ..DisconnectStrategy::default()
+    }
+}
+
 impl World {
     pub fn new(nodes: usize) -> Self {
         let mut world = Self {
@@ -526,6 +535,12 @@ impl World {
             now,
         });
         self.evaluate(id, trigger::DEPLOYMENT_WATCHER);
+    }
+
+    /// All that is there runs and proves healthy.
+    pub fn run_healthy(&mut self, id: &str) {
+        self.clients(id, ClientStatus::Running);
+        self.healthy(id);
     }
 
     /// The newest deployment's allocations are healthy.

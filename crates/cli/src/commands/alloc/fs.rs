@@ -70,26 +70,16 @@ fn run(context: &mut Context) -> Outcome {
         .get(&format!("/v1/client/fs/stat/{id}"), query())
         .map_err(|error| Failure::new(error.to_string()))?;
     if context.given.on("stat") {
-        let mut rows = vec![row![
-            "Mode",
-            "Size",
-            "Modified Time",
-            "Content Type",
-            "Name"
-        ]];
-        let mut row = describe(context, &stat);
-        row.insert(3, stat.str("ContentType").to_owned());
-        rows.push(row);
-        context.ui.out(&columns(&rows));
+        let text = described(context, &stat);
+        context.ui.out(&text);
         return Ok(0);
     }
     if stat.yes("IsDir") {
         let files = api
             .get(&format!("/v1/client/fs/ls/{id}"), query())
             .doing("Error listing alloc dir")?;
-        let mut rows = vec![row!["Mode", "Size", "Modified Time", "Name"]];
-        rows.extend(list(&files).iter().map(|file| describe(context, file)));
-        context.ui.out(&columns(&rows));
+        let text = listed(context, list(&files));
+        context.ui.out(&text);
         return Ok(0);
     }
     let part = match Part::from_flags(context) {
@@ -104,6 +94,19 @@ fn run(context: &mut Context) -> Outcome {
     api.wait(copy(&api, &stream, query(), part, follow, false))
         .map_err(|error| format!("Error reading file: {error}"))?;
     Ok(0)
+}
+
+fn described(context: &Context, file: &Value) -> String {
+    let mut row = describe(context, file);
+    row.insert(3, file.str("ContentType").to_owned());
+    let titles = row!["Mode", "Size", "Modified Time", "Content Type", "Name"];
+    columns(&[titles, row])
+}
+
+fn listed(context: &Context, files: &[Value]) -> String {
+    let mut rows = vec![row!["Mode", "Size", "Modified Time", "Name"]];
+    rows.extend(files.iter().map(|file| describe(context, file)));
+    columns(&rows)
 }
 
 fn describe(context: &Context, file: &Value) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `node drain`: moves allocations off a node, and follows that.
 
 use super::watch::{self, Drain};
+use crate::api::Api;
 use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
@@ -74,21 +75,11 @@ fn run(context: &mut Context) -> Outcome {
             context.node_id(&api, &prefix, "prefix or id", "Error toggling drain mode")?
         }
     };
-    let path = format!("/v1/node/{id}");
     let node = api
-        .get(&path, Query::new())
+        .get(&format!("/v1/node/{id}"), Query::new())
         .doing("Error toggling drain mode")?;
     if monitor {
-        if node.lacks("DrainStrategy") {
-            context.ui.warn("No drain strategy set");
-            return Ok(0);
-        }
-        stamp(
-            context,
-            &format!("Monitoring node {id:?}: Ctrl-C to detach monitoring"),
-        );
-        let mut drain = Drain::start(&api, &id)?;
-        return watch::follow(context, &api, &mut drain);
+        return follow(context, &api, &node);
     }
     let verb = if enable { "enable" } else { "disable" };
     let question = format!("Are you sure you want to {verb} drain mode for node {id:?}?");
@@ -99,34 +90,50 @@ fn run(context: &mut Context) -> Outcome {
     {
         return Ok(0);
     }
-    let spec = match enable {
-        true => {
-            json!({"Deadline": deadline.0, "IgnoreSystemJobs": context.given.on("ignore-system")})
-        }
-        false => Value::Null,
-    };
     let body = json!({
         "NodeID": id,
-        "DrainSpec": spec,
+        "DrainSpec": enable.then(|| json!({
+            "Deadline": deadline.0,
+            "IgnoreSystemJobs": context.given.on("ignore-system"),
+        })),
         "MarkEligible": disable && !context.given.on("keep-ineligible"),
         "Meta": meta,
     });
-    let mut drain = Drain::start(&api, &id)?;
-    api.put(&format!("{path}/drain"), Query::new(), &body)
+    set(context, &api, &id, enable, &body)
+}
+
+/// Follows a drain that goes on.
+fn follow(context: &mut Context, api: &Api, node: &Value) -> Outcome {
+    if node.lacks("DrainStrategy") {
+        context.ui.warn("No drain strategy set");
+        return Ok(0);
+    }
+    let id = node.str("ID");
+    stamp(
+        context,
+        &format!("Monitoring node {id:?}: Ctrl-C to detach monitoring"),
+    );
+    let mut drain = Drain::start(api, id)?;
+    watch::follow(context, api, &mut drain)
+}
+
+/// Begins or ends a drain, and follows one that it began.
+fn set(context: &mut Context, api: &Api, id: &str, enable: bool, body: &Value) -> Outcome {
+    let mut drain = Drain::start(api, id)?;
+    api.put(&format!("/v1/node/{id}/drain"), Query::new(), body)
         .doing("Error updating drain specification")?;
-    if disable || context.given.on("detach") {
-        let what = if enable { "set" } else { "unset" };
-        context
-            .ui
-            .out(&format!("Node {id:?} drain strategy {what}"));
+    let what = if enable { "set" } else { "unset" };
+    let done = format!("Node {id:?} drain strategy {what}");
+    if !enable || context.given.on("detach") {
+        context.ui.out(&done);
         return Ok(0);
     }
     stamp(
         context,
         "Ctrl-C to stop monitoring: will not cancel the node drain",
     );
-    stamp(context, &format!("Node {id:?} drain strategy set"));
-    watch::follow(context, &api, &mut drain)
+    stamp(context, &done);
+    watch::follow(context, api, &mut drain)
 }
 
 fn stamp(context: &mut Context, text: &str) {

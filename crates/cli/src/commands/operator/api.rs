@@ -1,11 +1,12 @@
 //! `operator api`: any call of the API.
 
+use crate::api::Api;
 use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{list, switch, text};
 use crate::format::unescape;
-use caravan_sdk::{Method, Query, Request, escape_path};
+use caravan_sdk::{Error, Method, Query, Request, escape_path};
 use std::io::{IsTerminal, Read};
 
 pub(super) const SPEC: Command = Command {
@@ -70,16 +71,25 @@ fn run(context: &mut Context) -> Outcome {
         curl(context, &api.client.base(), &request);
         return Ok(0);
     }
-    if context.given.on("verbose") {
+    let status = send(context, &api, request).doing("Error making request")?;
+    if std::io::stdout().is_terminal() && status != 404 {
+        context.ui.out("");
+    }
+    Ok(0)
+}
+
+/// Prints the answer as it comes; its status.
+fn send(context: &mut Context, api: &Api, request: Request) -> Result<u16, Error> {
+    let verbose = context.given.on("verbose");
+    if verbose {
         context
             .ui
             .hint(&format!("> {} {}", request.method, request.path));
-        for (name, value) in request.headers.clone() {
+        for (name, value) in &request.headers {
             context.ui.hint(&format!("> {name}: {value}"));
         }
     }
-    let verbose = context.given.on("verbose");
-    let answered = api.wait(async {
+    api.wait(async {
         let mut answer = api.client.send(request).await?;
         if verbose {
             context.ui.hint(&format!("< {}", answer.status));
@@ -92,13 +102,8 @@ fn run(context: &mut Context) -> Outcome {
         while let Some(chunk) = answer.chunk().await? {
             context.ui.raw(&chunk);
         }
-        Ok::<u16, caravan_sdk::Error>(answer.status)
-    });
-    let status = answered.doing("Error making request")?;
-    if std::io::stdout().is_terminal() && status != 404 {
-        context.ui.out("");
-    }
-    Ok(0)
+        Ok(answer.status)
+    })
 }
 
 /// What is piped in, if anything is.

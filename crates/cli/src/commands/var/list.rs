@@ -9,6 +9,7 @@ use crate::format::{nanos, time};
 use crate::json::{Fields, list, pretty_sorted};
 use crate::table::columns;
 use crate::template;
+use caravan_sdk::Meta;
 use serde_json::{Value, json};
 
 pub(super) const SPEC: Command = Command {
@@ -49,51 +50,19 @@ fn run(context: &mut Context) -> Outcome {
     let (found, meta) = api
         .get_meta("/v1/vars", query)
         .doing("Error retrieving vars")?;
-    let everywhere = context.config().namespace == "*";
-    match format.as_str() {
-        "json" => {
-            let shown = without_locks(&found);
-            let paged = context.given.is_set("per-page");
-            let value = match paged {
-                true => {
-                    json!({"Data": shown, "QueryMeta": {"NextToken": meta.next_token, "LastIndex": meta.index}})
-                }
-                false => shown,
-            };
-            context.ui.out(&pretty_sorted(&value));
-        }
-        "go-template" => {
-            let text = template::render(
-                context.given.text("template"),
-                &found,
-                "[]*api.VariableMetadata",
-            )
-            .map_err(|error| format!("Error formatting the data: {error}"))?;
-            context.ui.out(&text);
-        }
-        _ if list(&found).is_empty() => context.ui.out("No matching variables found"),
-        "terse" => {
-            let rows: Vec<Vec<String>> = list(&found)
-                .iter()
-                .map(|one| match everywhere {
-                    true => row![one.str("Namespace"), one.str("Path")],
-                    false => row![one.str("Path")],
-                })
-                .collect();
-            context.ui.out(&columns(&rows));
-        }
-        _ => {
-            let mut rows = vec![row!["Namespace", "Path", "Last Updated"]];
-            rows.extend(list(&found).iter().map(|one| {
-                row![
-                    one.str("Namespace"),
-                    one.str("Path"),
-                    time(nanos(one.at("ModifyTime")))
-                ]
-            }));
-            context.ui.out(&columns(&rows));
-        }
-    }
+    let text = match format.as_str() {
+        "json" => as_json(context, &found, &meta),
+        "go-template" => template::render(
+            context.given.text("template"),
+            &found,
+            "[]*api.VariableMetadata",
+        )
+        .map_err(|error| format!("Error formatting the data: {error}"))?,
+        _ if list(&found).is_empty() => "No matching variables found".to_owned(),
+        "terse" => terse(&found, context.config().namespace == "*"),
+        _ => table(&found),
+    };
+    context.ui.out(&text);
     if format != "json" && !meta.next_token.is_empty() {
         context
             .ui
@@ -108,6 +77,39 @@ fn run(context: &mut Context) -> Outcome {
     };
     context.hint(&api, text, &path);
     Ok(0)
+}
+
+fn as_json(context: &Context, found: &Value, meta: &Meta) -> String {
+    let shown = without_locks(found);
+    pretty_sorted(&match context.given.is_set("per-page") {
+        true => {
+            json!({"Data": shown, "QueryMeta": {"NextToken": meta.next_token, "LastIndex": meta.index}})
+        }
+        false => shown,
+    })
+}
+
+fn terse(found: &Value, everywhere: bool) -> String {
+    let rows: Vec<Vec<String>> = list(found)
+        .iter()
+        .map(|one| match everywhere {
+            true => row![one.str("Namespace"), one.str("Path")],
+            false => row![one.str("Path")],
+        })
+        .collect();
+    columns(&rows)
+}
+
+fn table(found: &Value) -> String {
+    let mut rows = vec![row!["Namespace", "Path", "Last Updated"]];
+    rows.extend(list(found).iter().map(|one| {
+        row![
+            one.str("Namespace"),
+            one.str("Path"),
+            time(nanos(one.at("ModifyTime")))
+        ]
+    }));
+    columns(&rows)
 }
 
 /// Locks are only shown where there is one.

@@ -2,7 +2,7 @@
 
 use crate::command::{COMMAND, Command, JSON, TEMPLATE, VERBOSE};
 use crate::context::Context;
-use crate::failure::{Doing, Outcome};
+use crate::failure::{Doing, Failure, Outcome};
 use crate::flags::{switch, text_or};
 use crate::json::{Fields, list};
 use crate::render;
@@ -52,48 +52,50 @@ pub(crate) fn status(context: &mut Context) -> Outcome {
         }
         return Ok(0);
     }
-    let exact = list(&found).iter().find(|one| one.str("ID") == prefix);
-    let one = match (exact, list(&found)) {
-        (Some(exact), _) => exact,
-        (None, [one]) => one,
-        (None, []) => {
-            return Err(format!(
-                "Error listing plugins: no plugins with prefix or ID {prefix:?} found"
-            )
-            .into());
-        }
-        (None, many) => {
-            return Err(format!("Prefix matched multiple plugins\n\n{}", table(many)).into());
-        }
-    };
-    let path = format!("/v1/plugin/csi/{}", escape_path(one.str("ID")));
+    let path = format!(
+        "/v1/plugin/csi/{}",
+        escape_path(chosen(list(&found), &prefix)?.str("ID"))
+    );
     let plugin = api
         .get(&path, Query::new())
         .doing("Error querying plugin")?;
     if context.data_if_wanted(&plugin, "*api.CSIPlugin")? {
         return Ok(0);
     }
+    let text = shown(context, &plugin);
+    context.ui.out(&text);
+    Ok(0)
+}
+
+/// The plugin of that id, or the only one whose id begins so.
+fn chosen<'a>(found: &'a [Value], prefix: &str) -> Result<&'a Value, Failure> {
+    let exact = found.iter().find(|one| one.str("ID") == prefix);
+    match (exact, found) {
+        (Some(one), _) | (None, [one]) => Ok(one),
+        (None, []) => Err(format!(
+            "Error listing plugins: no plugins with prefix or ID {prefix:?} found"
+        )
+        .into()),
+        (None, many) => Err(format!("Prefix matched multiple plugins\n\n{}", table(many)).into()),
+    }
+}
+
+fn shown(context: &Context, plugin: &Value) -> String {
+    let number = |name: &str| plugin.int(name).to_string();
     let mut text = pairs(&[
         ("ID", plugin.str("ID").to_owned()),
         ("Provider", plugin.str("Provider").to_owned()),
         ("Version", plugin.str("Version").to_owned()),
-        (
-            "Controllers Healthy",
-            plugin.int("ControllersHealthy").to_string(),
-        ),
-        (
-            "Controllers Expected",
-            plugin.int("ControllersExpected").to_string(),
-        ),
-        ("Nodes Healthy", plugin.int("NodesHealthy").to_string()),
-        ("Nodes Expected", plugin.int("NodesExpected").to_string()),
+        ("Controllers Healthy", number("ControllersHealthy")),
+        ("Controllers Expected", number("ControllersExpected")),
+        ("Nodes Healthy", number("NodesHealthy")),
+        ("Nodes Expected", number("NodesExpected")),
     ]);
     if !context.given.on("short") {
         let table = render::alloc_list_or_none(plugin.items("Allocations"), context.verbose());
         text += &format!("\n\n{}\n{table}", context.ui.bold("Allocations"));
     }
-    context.ui.out(&text);
-    Ok(0)
+    text
 }
 
 fn table(plugins: &[Value]) -> String {

@@ -48,7 +48,12 @@ async fn everything_is_sent_in_order_and_followed_until_the_task_ended() {
     let (sink, answer) = Sink::answer(true, "");
     let start = log.start(1, false).unwrap();
     let (reader, ()) = tokio::join!(text(answer), async {
-        assert!(log.send(&sink, start, false, &|| false).await.is_ok());
+        assert!(
+            Sending::new(&log, &sink, start, false, &|| false)
+                .run()
+                .await
+                .is_ok()
+        );
         drop(sink);
     });
     assert_eq!(reader, "bcdefghi");
@@ -62,7 +67,12 @@ async fn everything_is_sent_in_order_and_followed_until_the_task_ended() {
             std::fs::write(&next, "more").unwrap();
             ended.swap(true, Ordering::Relaxed)
         };
-        assert!(log.send(&sink, start, true, &done).await.is_ok());
+        assert!(
+            Sending::new(&log, &sink, start, true, &done)
+                .run()
+                .await
+                .is_ok()
+        );
         drop(sink);
     });
     assert_eq!(reader, "more");

@@ -1,5 +1,7 @@
 //! The life of a task, told by inputs.
 
+use caravan_driver::ExitResult;
+
 use super::*;
 
 const SECOND: i64 = 1_000_000_000;

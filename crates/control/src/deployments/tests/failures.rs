@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// Nothing may take its place.
+fn irreplaceable(alloc: &mut Allocation) {
+    let mut job = Job::clone(alloc.job.as_ref().expect("its job"));
+    job.task_groups[0].reschedule_policy = Some(ReschedulePolicy::default());
+    // Of another version, so that the row keeps this job.
+    job.version = 9;
+    alloc.job = Some(Arc::new(job));
+}
+
 /// The rollout goes on, and its next step is one evaluation that may replace the allocation.
 fn assert_rescheduled(cluster: &mut Cluster, alloc: AllocId) {
     let (commands, _) = settle(cluster);
@@ -36,13 +45,7 @@ fn an_unhealthy_allocation_fails_the_rollout_when_nothing_may_replace_it() {
         ),
     ] {
         let mut cluster = rollout(|group| group.auto_revert = auto_revert);
-        let alloc = place(&mut cluster, 1, |alloc| {
-            let mut job = Job::clone(alloc.job.as_ref().expect("its job"));
-            without_rescheduling(&mut job);
-            // Of another version, so that the row keeps this job.
-            job.version = 9;
-            alloc.job = Some(std::sync::Arc::new(job));
-        });
+        let alloc = place(&mut cluster, 1, irreplaceable);
         cluster.tell(alloc, ClientStatus::Failed, Some(false));
         let (commands, wake) = settle(&mut cluster);
         assert_eq!((commands.len(), wake), (1, None));
@@ -122,13 +125,7 @@ fn suffixes_say_how_far_the_roll_back_came() {
         "Failed due to progress deadline - no stable job version to auto revert to"
     );
 
-    let mut cluster = Cluster::new();
-    let job = cluster.register(service("web", 2));
-    cluster.apply(Command::SetJobStability {
-        job: key("web"),
-        version: 0,
-        stable: true,
-    });
+    let (mut cluster, job) = stable();
     begin(
         &mut cluster,
         Job {
@@ -161,12 +158,7 @@ fn what_failed_after_it_was_healthy_is_replaced_while_its_policy_allows() {
 #[test]
 fn what_failed_after_it_was_healthy_does_not_fail_the_rollout_where_nothing_may_replace_it() {
     let mut cluster = rollout(|_| {});
-    let alloc = place(&mut cluster, 1, |alloc| {
-        let mut job = Job::clone(alloc.job.as_ref().expect("its job"));
-        without_rescheduling(&mut job);
-        job.version = 9;
-        alloc.job = Some(std::sync::Arc::new(job));
-    });
+    let alloc = place(&mut cluster, 1, irreplaceable);
     cluster.tell(alloc, ClientStatus::Running, Some(true));
     settle(&mut cluster);
     cluster.finish_evals("web");

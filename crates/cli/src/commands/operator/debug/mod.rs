@@ -6,6 +6,7 @@ mod neighbours;
 mod streams;
 mod targets;
 
+use crate::api::Api;
 use crate::command::{COMMAND, Command};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -173,26 +174,12 @@ fn run(context: &mut Context) -> Outcome {
         capture.neighbour(neighbour);
     }
     capture.hosts(&targets);
-    let mut profiled = None;
-    for round in 0_u32.. {
-        context.ui.out(&format!("    Capture interval {round:04}"));
-        capture.state(round);
-        if profiled.is_none_or(|at: Instant| at.elapsed() >= profile_interval) {
-            profiled = Some(Instant::now());
-            capture.profiles(&targets, round);
-        }
-        let next = interval * (round + 1);
-        let rest = next.min(duration).saturating_sub(started.elapsed());
-        let interrupted = api.wait(async {
-            tokio::select! {
-                () = tokio::time::sleep(rest) => false,
-                _ = tokio::signal::ctrl_c() => true,
-            }
-        });
-        if interrupted || next >= duration {
-            break;
-        }
-    }
+    let pace = Pace {
+        interval,
+        duration,
+        profile_interval,
+    };
+    rounds(context, &api, &mut capture, &targets, &pace, started);
     streams.end();
     let failures = capture.failures;
     if context.given.on("verbose") {
@@ -203,4 +190,42 @@ fn run(context: &mut Context) -> Outcome {
     let made = folder.finish(&failures)?;
     context.ui.out(&made);
     Ok(0)
+}
+
+/// How often what is captured.
+struct Pace {
+    interval: Duration,
+    duration: Duration,
+    profile_interval: Duration,
+}
+
+/// Captures how the cluster stands, again and again, until the time is over or the user has had enough.
+fn rounds(
+    context: &mut Context,
+    api: &Api,
+    capture: &mut Capture<'_>,
+    targets: &Targets,
+    pace: &Pace,
+    started: Instant,
+) {
+    let mut profiled = None;
+    for round in 0_u32.. {
+        context.ui.out(&format!("    Capture interval {round:04}"));
+        capture.state(round);
+        if profiled.is_none_or(|at: Instant| at.elapsed() >= pace.profile_interval) {
+            profiled = Some(Instant::now());
+            capture.profiles(targets, round);
+        }
+        let next = pace.interval * (round + 1);
+        let rest = next.min(pace.duration).saturating_sub(started.elapsed());
+        let interrupted = api.wait(async {
+            tokio::select! {
+                () = tokio::time::sleep(rest) => false,
+                _ = tokio::signal::ctrl_c() => true,
+            }
+        });
+        if interrupted || next >= pace.duration {
+            return;
+        }
+    }
 }

@@ -1,7 +1,7 @@
-//! Joins the rooms behind one public API: each request goes to the room that its route names.
+//! Starts the rooms that the configuration asks for, joins them behind one public API, and stops them in order.
 
+use super::circle::Circle;
 use super::gateway::{Gateway, ServerSide};
-use super::join::Circle;
 use super::link::{Beside, InProcess};
 use super::logging::Log;
 use super::reload::Reloader;
@@ -15,7 +15,7 @@ use crate::agent_api::{self, AgentOps};
 use crate::announce;
 use crate::config::AgentConfig;
 use caravan_client::{Client, Prepared, ServerLink};
-use caravan_http::{Api, CancellationToken, Listener, Server as HttpServer, Settings};
+use caravan_http::{Api, CancellationToken, Listener, Server as HttpServer, Settings, TlsConfig};
 use caravan_rpc::preface::Preface;
 use caravan_rpc::{Dialer, Handler, NodeSessions, Pool};
 use caravan_server::Server;
@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 /// What runs.
 pub(super) struct Rooms {
     pub(super) server: Option<Running>,
-    pub(super) node: Option<Arc<caravan_client::Client>>,
+    pub(super) node: Option<Arc<Client>>,
     pub(super) server_id: Option<String>,
     pub(super) reloader: Arc<Reloader>,
     gateway: Arc<Gateway>,
@@ -114,21 +114,8 @@ pub(super) async fn start(
         }
         None => None,
     };
-    let http = HttpServer::new(Arc::clone(&gateway) as Arc<dyn Api>, http_settings(config)?);
-    gateway.set_http(http.clone());
-    if let Some(node) = &node {
-        node.serve_in_tasks(http.clone());
-    }
-    let (figures, ends) = (Arc::clone(&gateway), closing.clone());
-    tokio::spawn(async move { figures.push_figures(ends).await });
-    for listener in listeners {
-        let (http, closing) = (http.clone(), closing.clone());
-        let listener = match certificates.https() {
-            Some(tls) => Listener::Tls(listener, tls),
-            None => Listener::Tcp(listener),
-        };
-        tokio::spawn(async move { http.serve(listener, closing).await });
-    }
+    let tls = certificates.https();
+    serve(config, &gateway, node.as_ref(), listeners, tls, closing)?;
     let server_id = server.as_ref().map(|running| running.id.clone());
     Ok(Rooms {
         server,
@@ -137,6 +124,33 @@ pub(super) async fn start(
         reloader,
         gateway,
     })
+}
+
+/// Serves the public API, also inside of tasks, and pushes figures.
+fn serve(
+    config: &AgentConfig,
+    gateway: &Arc<Gateway>,
+    node: Option<&Arc<Client>>,
+    listeners: Vec<TcpListener>,
+    tls: Option<TlsConfig>,
+    closing: &CancellationToken,
+) -> Result<(), String> {
+    let http = HttpServer::new(Arc::clone(gateway) as Arc<dyn Api>, http_settings(config)?);
+    gateway.set_http(http.clone());
+    if let Some(node) = node {
+        node.serve_in_tasks(http.clone());
+    }
+    let (figures, ends) = (Arc::clone(gateway), closing.clone());
+    tokio::spawn(async move { figures.push_figures(ends).await });
+    for listener in listeners {
+        let (http, closing) = (http.clone(), closing.clone());
+        let listener = match tls.clone() {
+            Some(tls) => Listener::Tls(listener, tls),
+            None => Listener::Tcp(listener),
+        };
+        tokio::spawn(async move { http.serve(listener, closing).await });
+    }
+    Ok(())
 }
 
 /// What connections between agents are made with.
