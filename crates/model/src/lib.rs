@@ -106,7 +106,7 @@ pub use search::*;
 pub use service_registration::*;
 pub use small_map::SmallMap;
 pub use stats::*;
-pub use task_event::{TaskEvent, TypedDetails};
+pub use task_event::{Said, TaskEvent, TypedDetails};
 pub use task_state::*;
 pub use text_enum::UnknownWord;
 pub use variable::{Variable, VariableEncrypted, VariableLock, VariableMetadata};

@@ -72,5 +72,6 @@ fn a_row_stays_small() {
         "{}",
         size_of::<Allocation>()
     );
-    assert!(size_of::<crate::task_event::TaskEvent>() <= 136);
+    assert!(size_of::<crate::task_event::TaskEvent>() <= 40);
+    assert!(size_of::<(String, crate::task_state::TaskState)>() <= 104);
 }
