@@ -193,7 +193,7 @@ pub fn seen(metric: &AllocMetric) -> String {
 /// The scores that a node was chosen by, and those of the next best.
 pub fn scores(state: &State, metric: &AllocMetric) -> Vec<String> {
     let shown = |node: &Arc<NodeScoreMeta>| {
-        let parts = node.scores.iter().filter(|(_, value)| **value != 0.0);
+        let parts = node.scores.iter().filter(|(_, value)| *value != 0.0);
         let parts: Vec<String> = parts
             .map(|(name, value)| format!("{} {value:.3}", name.as_str()))
             .collect();
