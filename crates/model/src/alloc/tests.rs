@@ -68,7 +68,7 @@ fn the_index_is_in_the_name() {
 #[test]
 fn a_row_stays_small() {
     assert!(
-        size_of::<Allocation>() <= 600,
+        size_of::<Allocation>() <= 432,
         "{}",
         size_of::<Allocation>()
     );

@@ -16,7 +16,7 @@ pub fn plan(state: &State, plan: &Plan, result: &PlanResult) -> Vec<String> {
             ""
         };
         let place = on(state, alloc);
-        let why = match alloc.desired_description.as_str() {
+        let why = match &*alloc.desired_description {
             "" => String::new(),
             why => format!(": {why}"),
         };
