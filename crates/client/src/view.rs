@@ -71,7 +71,7 @@ pub(crate) fn update_of(view: &View) -> Allocation {
         node_id: alloc.node_id,
         job_id: alloc.job_id.clone(),
         client_status: view.status,
-        client_description: view.description.clone(),
+        client_description: view.description.as_str().into(),
         task_states: view.states.clone(),
         deployment_status: view.deployment_status,
         network_status: Some(view.network_status.clone().unwrap_or_default()),

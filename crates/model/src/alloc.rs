@@ -11,12 +11,15 @@ use crate::text_enum::text_enum;
 use crate::time::{Duration, Timestamp, UnixNanos};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use thin_vec::ThinVec;
 
+mod description;
 mod json;
 mod predicates;
 #[cfg(test)]
 mod tests;
 
+pub use description::{Description, client_description, desired_description};
 pub use json::WithoutJob;
 
 text_enum! {
@@ -41,42 +44,6 @@ text_enum! {
         /// Its node is disconnected and may come back.
         Unknown = "unknown",
     }
-}
-
-/// Why the servers stopped or changed an allocation.
-pub mod desired_description {
-    /// No longer asked for.
-    pub const NOT_NEEDED: &str = "alloc not needed due to job update";
-    /// Moves off a draining node.
-    pub const MIGRATING: &str = "alloc is being migrated";
-    /// Replaced by one of the new version.
-    pub const UPDATING: &str = "alloc is being updated due to job update";
-    /// The node is down.
-    pub const LOST: &str = "alloc is lost since its node is down";
-    /// The node is disconnected.
-    pub const UNKNOWN: &str = "alloc is unknown since its node is disconnected";
-    /// Takes the new version without a restart.
-    pub const IN_PLACE: &str = "alloc updating in-place";
-    /// The node is tainted.
-    pub const NODE_TAINTED: &str = "alloc not needed as node is tainted";
-    /// Replaced because it failed.
-    pub const RESCHEDULED: &str = "alloc was rescheduled because it failed";
-    /// Its replacement stays.
-    pub const RECONNECTED: &str = "alloc not needed due to disconnected client reconnect";
-    /// An evicted one: the id of the allocation that took its place follows.
-    pub const PREEMPTED_BY: &str = "Preempted by alloc ID ";
-}
-
-/// What a client says about an allocation.
-pub mod client_description {
-    /// Some task runs.
-    pub const RUNNING: &str = "Tasks are running";
-    /// All tasks ended well.
-    pub const COMPLETE: &str = "All tasks have completed";
-    /// Some task failed.
-    pub const FAILED: &str = "Failed tasks";
-    /// No task runs yet.
-    pub const PENDING: &str = "No tasks have started";
 }
 
 /// An instance of a task group on a node.
@@ -115,20 +82,20 @@ pub struct Allocation {
     /// What the servers want.
     pub desired_status: DesiredStatus,
     /// Why: see [`desired_description`].
-    pub desired_description: String,
+    pub desired_description: Description,
     /// What the servers ask the scheduler to do with it.
     #[serde(deserialize_with = "shape::null_default")]
     pub desired_transition: DesiredTransition,
     /// How it stands on its node.
     pub client_status: ClientStatus,
     /// Why: see [`client_description`].
-    pub client_description: String,
+    pub client_description: Description,
     /// How its tasks stand.
     #[serde(deserialize_with = "shape::null_default")]
     pub task_states: TaskStates,
     /// Past client statuses that disconnection depends on.
     #[serde(deserialize_with = "shape::null_default")]
-    pub alloc_states: Vec<AllocState>,
+    pub alloc_states: ThinVec<AllocState>,
     /// The one it replaces.
     pub previous_allocation: AllocId,
     /// The one that replaces it.
@@ -147,7 +114,7 @@ pub struct Allocation {
     pub followup_eval_id: EvalId,
     /// Those evicted to make room for it.
     #[serde(deserialize_with = "shape::null_default")]
-    pub preempted_allocations: Vec<AllocId>,
+    pub preempted_allocations: ThinVec<AllocId>,
     /// The one it was evicted for.
     pub preempted_by_allocation: AllocId,
     /// The key that signed its tasks' identities.

@@ -1,7 +1,7 @@
 //! An allocation as lists show it.
 
 use crate::alloc::{
-    AllocDeploymentStatus, Allocation, ClientStatus, DesiredStatus, DesiredTransition,
+    AllocDeploymentStatus, Allocation, ClientStatus, Description, DesiredStatus, DesiredTransition,
     RescheduleTracker,
 };
 use crate::alloc_resources::AllocatedResources;
@@ -45,11 +45,11 @@ pub struct AllocationListStub {
     /// What the servers want.
     pub desired_status: DesiredStatus,
     /// Why.
-    pub desired_description: String,
+    pub desired_description: Description,
     /// How it stands on its node.
     pub client_status: ClientStatus,
     /// Why.
-    pub client_description: String,
+    pub client_description: Description,
     /// What the servers ask the scheduler to do with it.
     #[serde(deserialize_with = "shape::null_default")]
     pub desired_transition: DesiredTransition,
@@ -116,7 +116,7 @@ impl Allocation {
             followup_eval_id: self.followup_eval_id,
             next_allocation: self.next_allocation,
             reschedule_tracker: self.reschedule_tracker.clone(),
-            preempted_allocations: self.preempted_allocations.clone(),
+            preempted_allocations: self.preempted_allocations.to_vec(),
             preempted_by_allocation: self.preempted_by_allocation,
             create_index: self.create_index,
             modify_index: self.modify_index,

@@ -2,27 +2,12 @@
 
 use crate::id::NodeId;
 use crate::resources::Resources;
+use crate::scores::Scores;
 use crate::shape;
 use crate::small_map::SmallMap;
-use crate::text_enum::text_enum;
 use crate::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-text_enum! {
-    /// What a score stands for.
-    ScoreName as "score name" {
-        Binpack = "binpack",
-        Devices = "devices",
-        JobAntiAffinity = "job-anti-affinity",
-        NodeReschedulePenalty = "node-reschedule-penalty",
-        NodeAffinity = "node-affinity",
-        AllocationSpread = "allocation-spread",
-        Preemption = "preemption",
-        /// The mean; shown as [`NodeScoreMeta::norm_score`], not among the scores.
-        Normalized = "normalized-score",
-    }
-}
 
 /// Counts by name.
 pub type Counts = SmallMap<String, i64>;
@@ -116,7 +101,7 @@ pub struct NodeScoreMeta {
     pub node_id: NodeId,
     /// Each scorer's value.
     #[serde(with = "shape::nullable")]
-    pub scores: SmallMap<ScoreName, f64>,
+    pub scores: Scores,
     /// Their mean, by which nodes are compared.
     pub norm_score: f64,
 }

@@ -189,6 +189,8 @@ impl Node {
 
     /// Adds an event and drops the oldest beyond what is kept.
     pub fn add_event(&mut self, event: NodeEvent) {
+        // Of most nodes one is kept.
+        self.events.reserve_exact(1);
         self.events.push(event);
         let surplus = self.events.len().saturating_sub(node_event::KEPT);
         self.events.drain(..surplus);

@@ -107,9 +107,17 @@ pub struct TaskEvent {
     pub r#type: Cow<'static, str>,
     /// When.
     pub time: UnixNanos,
+    /// None when nothing is said: the type of most events says all, and every task keeps ten of them.
+    said: Option<Box<Said>>,
+}
+
+/// What is said of an event beside its type.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Said {
     /// What the source said.
     pub message: String,
-    /// A display text other than the one that follows from the rest; usually none. See [`Self::display_message`].
+    /// A display text other than the one that follows from the rest; usually none. See
+    /// [`TaskEvent::display_message`].
     pub display_override: Option<Box<str>>,
     /// The members below as text, and annotations from drivers such as `image`.
     pub details: SmallMap<String, String>,
@@ -117,6 +125,16 @@ pub struct TaskEvent {
     pub fails_task: bool,
     /// Typed members; none when all are empty.
     pub typed: Option<Box<TypedDetails>>,
+}
+
+impl Said {
+    const NOTHING: &Self = &Self {
+        message: String::new(),
+        display_override: None,
+        details: SmallMap::new(),
+        fails_task: false,
+        typed: None,
+    };
 }
 
 /// The typed members of an event, each also a detail in text.
@@ -156,28 +174,33 @@ impl TaskEvent {
         }
     }
 
-    /// The typed members; all empty when none was set.
+    /// What is said of it beside its type.
     #[must_use]
-    pub fn typed(&self) -> TypedDetails {
-        self.typed.as_deref().cloned().unwrap_or_default()
+    pub fn said(&self) -> &Said {
+        self.said.as_deref().unwrap_or(Said::NOTHING)
+    }
+
+    fn said_mut(&mut self) -> &mut Said {
+        self.said.get_or_insert_default()
     }
 
     fn typed_mut(&mut self) -> &mut TypedDetails {
-        self.typed.get_or_insert_default()
+        self.said_mut().typed.get_or_insert_default()
     }
 
     /// Adds a detail.
     #[must_use]
     pub fn detail(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.details.insert(key.to_owned(), value.into());
+        let details = &mut self.said_mut().details;
+        details.insert(key.to_owned(), value.into());
         self
     }
 
     /// What the source says.
     #[must_use]
     pub fn message(mut self, text: impl Into<String>) -> Self {
-        self.message = text.into();
-        let text = self.message.clone();
+        let text = text.into();
+        self.said_mut().message.clone_from(&text);
         self.detail("message", text)
     }
 
@@ -227,7 +250,7 @@ impl TaskEvent {
         let typed = self.typed_mut();
         typed.exit_code = code;
         typed.signal = signal;
-        message.clone_into(&mut self.message);
+        message.clone_into(&mut self.said_mut().message);
         let event = self
             .detail("exit_code", code.to_string())
             .detail("signal", signal.to_string())
@@ -279,7 +302,7 @@ impl TaskEvent {
     /// What [`Self::over_time`] says.
     #[must_use]
     pub fn over_time_reason(&self) -> Option<&str> {
-        let reason = &self.typed.as_deref()?.kill_reason;
+        let reason = &self.said().typed.as_deref()?.kill_reason;
         (&*self.r#type == KILLING && reason.starts_with(OVER_TIME)).then_some(reason)
     }
 
@@ -311,14 +334,14 @@ impl TaskEvent {
     /// Marks that the task fails by it.
     #[must_use]
     pub fn fails_task(mut self) -> Self {
-        self.fails_task = true;
+        self.said_mut().fails_task = true;
         self.detail("fails_task", "true")
     }
 
     /// The text shown to users.
     #[must_use]
     pub fn display_message(&self) -> Cow<'_, str> {
-        match &self.display_override {
+        match &self.said().display_override {
             Some(text) => Cow::Borrowed(text),
             None => self.derived_message(),
         }
@@ -329,8 +352,9 @@ impl TaskEvent {
             let found = texts.iter().find(|text| !text.is_empty());
             Cow::Owned((*found.unwrap_or(&otherwise)).to_owned())
         };
+        let said = self.said();
         let none = TypedDetails::default();
-        let typed = self.typed.as_deref().unwrap_or(&none);
+        let typed = said.typed.as_deref().unwrap_or(&none);
         match &*self.r#type {
             RECEIVED => "Task received by client".into(),
             DOWNLOADING_ARTIFACTS => "Client is downloading artifacts".into(),
@@ -344,8 +368,8 @@ impl TaskEvent {
                 first(&[&typed.download_error], "Failed to download artifacts")
             }
             DRIVER_FAILURE => first(&[&typed.driver_error], "Failed to start task"),
-            DRIVER => first(&[&typed.driver_message, &self.message], ""),
-            TERMINATED => self.exit_text(typed).into(),
+            DRIVER => first(&[&typed.driver_message, &said.message], ""),
+            TERMINATED => exit_text(typed, &said.message).into(),
             RESTARTING => restart_text(typed).into(),
             NOT_RESTARTING => first(&[&typed.restart_reason], "Task exceeded restart policy"),
             KILLING => kill_text(typed).into(),
@@ -356,20 +380,20 @@ impl TaskEvent {
             },
             SIGNALING => signal_text(typed).into(),
             RESTART_SIGNAL => first(&[&typed.restart_reason], "Task signaled to restart"),
-            _ => Cow::Borrowed(&self.message),
+            _ => Cow::Borrowed(&said.message),
         }
     }
+}
 
-    fn exit_text(&self, typed: &TypedDetails) -> String {
-        let mut text = format!("Exit Code: {}", typed.exit_code);
-        if typed.signal != 0 {
-            text.push_str(&format!(", Signal: {}", typed.signal));
-        }
-        if !self.message.is_empty() {
-            text.push_str(&format!(", Exit Message: {:?}", self.message));
-        }
-        text
+fn exit_text(typed: &TypedDetails, message: &str) -> String {
+    let mut text = format!("Exit Code: {}", typed.exit_code);
+    if typed.signal != 0 {
+        text.push_str(&format!(", Signal: {}", typed.signal));
     }
+    if !message.is_empty() {
+        text.push_str(&format!(", Exit Message: {message:?}"));
+    }
+    text
 }
 
 fn restart_text(typed: &TypedDetails) -> String {

@@ -39,7 +39,7 @@ pub struct TaskState {
     #[serde(with = "shape::nullable")]
     pub events: Vec<TaskEvent>,
     /// Why it is paused: empty, `force_run`, `scheduled_pause` or `force_pause`.
-    pub paused: String,
+    pub paused: Box<str>,
 }
 
 impl TaskState {

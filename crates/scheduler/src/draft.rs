@@ -39,7 +39,7 @@ impl Draft {
         let mut stopped = Allocation::clone(alloc);
         stopped.job = None;
         stopped.desired_status = DesiredStatus::Stop;
-        stopped.desired_description = description.to_owned();
+        stopped.desired_description = description.into();
         if let Some(status) = client_status {
             stopped.client_status = status;
         }
@@ -126,7 +126,7 @@ impl Draft {
         let mut evicted = Allocation::clone(victim);
         evicted.job = None;
         evicted.desired_status = DesiredStatus::Evict;
-        evicted.desired_description = format!("{}{by}", desired_description::PREEMPTED_BY);
+        evicted.desired_description = format!("{}{by}", desired_description::PREEMPTED_BY).into();
         evicted.preempted_by_allocation = by;
         self.planned.preempt(victim);
         self.plan

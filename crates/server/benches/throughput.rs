@@ -121,7 +121,7 @@ async fn running(server: &Server) {
     let started = |id| Allocation {
         id,
         client_status: ClientStatus::Running,
-        client_description: client_description::RUNNING.to_owned(),
+        client_description: client_description::RUNNING.into(),
         task_states: states.clone(),
         ..Allocation::default()
     };

@@ -435,7 +435,7 @@ pub struct AllocStop {
     /// `stop` or `evict`.
     pub desired_status: DesiredStatus,
     /// Why.
-    pub desired_description: String,
+    pub desired_description: Description,
     /// What is now thought of the client's side (`lost`, `unknown`, `failed`), when that changes.
     pub client_status: Option<ClientStatus>,
     /// The evaluation that will look at it again.

@@ -1,8 +1,8 @@
 //! The written form of an allocation: zero members absent, older sums made up for readers of JSON.
 
 use super::{
-    AllocDeploymentStatus, AllocNetworkStatus, AllocState, Allocation, ClientStatus, DesiredStatus,
-    DesiredTransition, RescheduleTracker,
+    AllocDeploymentStatus, AllocNetworkStatus, AllocState, Allocation, ClientStatus, Description,
+    DesiredStatus, DesiredTransition, RescheduleTracker,
 };
 use crate::alloc_resources::AllocatedResources;
 use crate::id::{AllocId, DeploymentId, EvalId, JobId, KeyId, NamespaceName, NodeId};
@@ -56,12 +56,12 @@ struct Written<'a> {
     metrics: Option<&'a AllocMetric>,
     desired_status: DesiredStatus,
     #[serde(skip_serializing_if = "zero")]
-    desired_description: &'a String,
+    desired_description: &'a Description,
     #[serde(skip_serializing_if = "zero")]
     desired_transition: &'a DesiredTransition,
     client_status: ClientStatus,
     #[serde(skip_serializing_if = "zero")]
-    client_description: &'a String,
+    client_description: &'a Description,
     #[serde(skip_serializing_if = "zero")]
     task_states: &'a TaskStates,
     #[serde(skip_serializing_if = "none")]

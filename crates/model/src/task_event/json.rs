@@ -1,6 +1,6 @@
 //! The JSON of a task event: every member always there; stored form: only what was set.
 
-use super::{TaskEvent, TypedDetails, interned};
+use super::{Said, TaskEvent, TypedDetails, interned};
 use crate::shape;
 use crate::small_map::SmallMap;
 use crate::time::{Duration, UnixNanos};
@@ -96,12 +96,16 @@ impl Serialize for TaskEvent {
         let Self {
             r#type,
             time,
+            said: _,
+        } = self;
+        // exhaustive
+        let Said {
             message,
             display_override,
             details,
             fails_task,
             typed,
-        } = self;
+        } = self.said();
         if !serializer.is_human_readable() {
             return Stored {
                 r#type,
@@ -190,19 +194,24 @@ impl<'de> Deserialize<'de> for TaskEvent {
             generic_source: read.generic_source,
         };
         let typed = read.typed.unwrap_or_else(|| Box::new(loose));
-        let mut event = Self {
-            r#type: interned(read.r#type),
-            time: read.time,
+        let said = Said {
             message: read.message,
             display_override: None,
             details: read.details,
             fails_task: read.fails_task,
             typed: (*typed != TypedDetails::default()).then_some(typed),
         };
-        event.display_override = read
+        let mut event = Self {
+            r#type: interned(read.r#type),
+            time: read.time,
+            said: (said != *Said::NOTHING).then(|| Box::new(said)),
+        };
+        let display = read
             .display_message
-            .filter(|text| !text.is_empty() && *text != event.derived_message())
-            .map(String::into_boxed_str);
+            .filter(|text| !text.is_empty() && *text != event.derived_message());
+        if let Some(text) = display {
+            event.said_mut().display_override = Some(text.into_boxed_str());
+        }
         Ok(event)
     }
 }

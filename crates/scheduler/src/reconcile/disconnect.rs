@@ -103,7 +103,7 @@ impl Reconciler<'_> {
         for alloc in disconnecting.values() {
             let changed = self.changed(alloc);
             changed.client_status = ClientStatus::Unknown;
-            changed.client_description = desired_description::UNKNOWN.to_owned();
+            changed.client_description = desired_description::UNKNOWN.into();
             changed.push_client_state(ClientStatus::Unknown, now.into());
             changed.followup_eval_id = ids.get(&alloc.id).copied().unwrap_or_default();
         }

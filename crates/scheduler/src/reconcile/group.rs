@@ -467,7 +467,7 @@ fn owed(all: &AllocSet, job: &Job, alive: &[&AllocSet]) -> usize {
         alloc.server_terminal()
             && alloc.next_allocation.is_nil()
             && alloc.job.as_ref().is_some_and(of_job)
-            && replaced.contains(&alloc.desired_description.as_str())
+            && replaced.contains(&&*alloc.desired_description)
     });
     let mut names = owed.map(|alloc| &alloc.name).collect::<BTreeSet<_>>();
     for alloc in alive.iter().flat_map(|set| set.values()) {

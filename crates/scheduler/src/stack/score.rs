@@ -1,6 +1,6 @@
 //! How well a node suits (scheduler sheet §9): the parts of a score, and their mean.
 
-use caravan_model::{NodeId, NodeScoreMeta, ScoreName, SmallMap};
+use caravan_model::{NodeId, NodeScoreMeta, ScoreName, Scores};
 use caravan_state::Amount;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl NodeScore {
 
     /// How the node is shown among the best.
     pub(crate) fn shown(&self, node: NodeId, extra: Extra, total: f64) -> Arc<NodeScoreMeta> {
-        let mut scores: SmallMap<ScoreName, f64> = SmallMap::with_capacity(6);
+        let mut scores = Scores::default();
         scores.insert(ScoreName::Binpack, self.binpack);
         if let Some(devices) = self.devices {
             scores.insert(ScoreName::Devices, devices);

@@ -230,7 +230,7 @@ impl SystemRun<'_> {
         for alloc in &buckets.disconnecting {
             let mut unknown = Allocation::clone(alloc);
             unknown.client_status = ClientStatus::Unknown;
-            unknown.client_description = desired_description::UNKNOWN.to_owned();
+            unknown.client_description = desired_description::UNKNOWN.into();
             unknown.push_client_state(ClientStatus::Unknown, self.now.into());
             let after = crate::reconcile::classify::lost_after(alloc).unwrap_or(Duration::ZERO);
             let id = EvalId(self.rng.uuid());

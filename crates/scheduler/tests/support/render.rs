@@ -16,7 +16,7 @@ pub fn plan(state: &State, plan: &Plan, result: &PlanResult) -> Vec<String> {
             ""
         };
         let place = on(state, alloc);
-        let why = match alloc.desired_description.as_str() {
+        let why = match &*alloc.desired_description {
             "" => String::new(),
             why => format!(": {why}"),
         };
@@ -193,7 +193,7 @@ pub fn seen(metric: &AllocMetric) -> String {
 /// The scores that a node was chosen by, and those of the next best.
 pub fn scores(state: &State, metric: &AllocMetric) -> Vec<String> {
     let shown = |node: &Arc<NodeScoreMeta>| {
-        let parts = node.scores.iter().filter(|(_, value)| **value != 0.0);
+        let parts = node.scores.iter().filter(|(_, value)| *value != 0.0);
         let parts: Vec<String> = parts
             .map(|(name, value)| format!("{} {value:.3}", name.as_str()))
             .collect();

@@ -147,7 +147,7 @@ fn place(
                 ClientStatus::Lost | ClientStatus::Unknown
             ) {
                 alloc.client_status = old.client_status;
-                alloc.client_description.clone_from(&old.client_description);
+                alloc.client_description = old.client_description.clone();
             }
             alloc.task_states.clone_from(&old.task_states);
             alloc.network_status.clone_from(&old.network_status);

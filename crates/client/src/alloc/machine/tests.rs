@@ -275,7 +275,7 @@ fn a_failed_task_makes_it_unhealthy_at_once() {
     );
     let events = &story.machine.task("main").unwrap().state.events;
     assert_eq!(
-        events.last().unwrap().message,
+        events.last().unwrap().said().message,
         "Unhealthy because of failed task"
     );
 }
@@ -294,7 +294,7 @@ fn what_does_not_start_is_unhealthy_at_the_deadline() {
     );
     let events = &story.machine.task("main").unwrap().state.events;
     assert_eq!(
-        events.last().unwrap().message,
+        events.last().unwrap().said().message,
         "Task not running by healthy_deadline of 1m0s"
     );
 }

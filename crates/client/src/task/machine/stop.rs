@@ -29,7 +29,7 @@ impl TaskMachine {
         }
         self.killed = true;
         if let Some(why) = why {
-            self.state.failed |= why.fails_task;
+            self.state.failed |= why.said().fails_task;
             self.killing_told = why.r#type == event::KILLING;
             self.note(why);
         }
