@@ -58,7 +58,7 @@ impl Wish {
         Self {
             asks,
             classes,
-            node: place_of(eval).1,
+            node: only_node(eval),
         }
     }
 
@@ -92,10 +92,14 @@ pub struct Blocked {
     woken: u64,
 }
 
-fn place_of(eval: &Evaluation) -> (JobKey, NodeId) {
+/// The only node that may serve an evaluation: that of a system job waits for room on one.
+pub(crate) fn only_node(eval: &Evaluation) -> NodeId {
     let system = eval.r#type == job_type::SYSTEM || eval.r#type == job_type::SYSBATCH;
-    let node = if system { eval.node_id } else { NodeId::NIL };
-    (key_of_eval(eval), node)
+    if system { eval.node_id } else { NodeId::NIL }
+}
+
+fn place_of(eval: &Evaluation) -> (JobKey, NodeId) {
+    (key_of_eval(eval), only_node(eval))
 }
 
 fn turn_of(eval: &Evaluation) -> Turn {
@@ -250,6 +254,11 @@ impl Blocked {
     pub fn unblock_job(&mut self, job: &JobKey) -> Vec<Arc<Evaluation>> {
         let ids = self.ids_of(job);
         self.take(&ids)
+    }
+
+    /// Takes out the evaluations that wait for room on this node alone.
+    pub fn unblock_node(&mut self, node: NodeId) -> Vec<Arc<Evaluation>> {
+        self.unblock_where(|eval| only_node(eval) == node)
     }
 
     /// Takes out the evaluations that wait for something that is no node's, such as a volume.

@@ -2,7 +2,7 @@
 //!
 //! Every evaluation that is not terminal is in exactly one of them, or a duplicate about to be canceled.
 
-use crate::blocked::{Blocked, least_asked, seen};
+use crate::blocked::{Blocked, least_asked, only_node, seen};
 use crate::broker::{Broker, TokenError};
 use crate::follow_up::key_of_eval;
 use caravan_model::*;
@@ -45,6 +45,12 @@ fn claims_unseen(state: &State, job: &JobKey, eval: &Evaluation) -> bool {
     let groups = state.job(job).into_iter().flat_map(|job| &job.task_groups);
     let mut volumes = groups.flat_map(|group| group.volumes.values());
     volumes.any(|volume| volume.sticky) && state.index_of(Table::VolumeClaims) > seen(eval)
+}
+
+/// Whether the only node that an evaluation waits for is gone: no room will ever come free there.
+fn node_is_gone(state: &State, eval: &Evaluation) -> bool {
+    let only = only_node(eval);
+    !only.is_nil() && state.node(&only).is_none()
 }
 
 impl Queues {
@@ -170,12 +176,21 @@ impl Queues {
             || claims_unseen(state, &job, eval);
         if missed {
             self.look_again(&job, now);
+        } else if node_is_gone(state, eval) {
+            self.look_elsewhere(only_node(eval), now);
         }
     }
 
     /// What forbade this job's allocations may be gone: who waits of the job goes to the broker.
     fn look_again(&mut self, job: &JobKey, now: UnixNanos) {
         for eval in self.blocked.unblock_job(job) {
+            self.broker.enqueue(eval, None, now);
+        }
+    }
+
+    /// A node is gone: who waits for room there goes to the broker, for nothing else would wake them.
+    fn look_elsewhere(&mut self, gone: NodeId, now: UnixNanos) {
+        for eval in self.blocked.unblock_node(gone) {
             self.broker.enqueue(eval, None, now);
         }
     }
@@ -204,6 +219,7 @@ impl Queues {
                     .untrack(&JobKey::new(job.namespace.clone(), job.id.clone()));
             }
             Change::Node(node) if node.is_ready() => self.blocked.freed(node.id, index, now),
+            Change::NodeRemoved(node) => self.look_elsewhere(node.id, now),
             Change::HostVolume(volume) => self.blocked.freed(volume.node_id, index, now),
             Change::Alloc { alloc, freed: true } => {
                 self.blocked.freed(alloc.node_id, index, now);

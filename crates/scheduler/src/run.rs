@@ -249,11 +249,8 @@ impl EvalRun {
 
     fn exhausted(&self, settings: &Settings) -> EvalUpdates {
         let why = format!("maximum attempts reached ({})", self.limit());
-        let created = if self.is_system() {
-            self.blocked_on_nodes.values().cloned().collect()
-        } else {
-            vec![self.blocked(settings, Blocked::Conflicts)]
-        };
+        let mut created: Vec<Evaluation> = self.blocked_on_nodes.values().cloned().collect();
+        created.push(self.blocked(settings, Blocked::Conflicts));
         self.failed(settings, why, created)
     }
 

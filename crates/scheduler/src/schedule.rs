@@ -31,9 +31,10 @@ pub(crate) fn accepts(r#type: &str, triggered_by: &str) -> bool {
             | trigger::QUEUED_ALLOCS
             | trigger::JOB_SCALING
             | trigger::RECONNECT
-            // Beyond the reference, whose system jobs fail such evaluations.
+            // Beyond the reference, whose system jobs fail such evaluations, or have none.
             | trigger::ALLOC_FAILURE
             | trigger::MAX_DISCONNECT_TIMEOUT
+            | trigger::MAX_PLANS
     );
     match r#type {
         job_type::SYSTEM => system,

@@ -750,3 +750,55 @@ fn what_waits_again_though_it_was_canceled_says_so() {
     });
     assert_eq!(done(&world)[0].status, EvalStatus::Blocked);
 }
+
+/// One of the version before is lost, and there is no room for another: nobody is too many.
+#[test]
+fn a_canary_that_fails_after_its_promotion_takes_no_name_from_what_still_runs() {
+    let mut world = World::new(0);
+    for number in 0..2 {
+        let mut small = node(number);
+        if let Some(resources) = &mut small.node_resources {
+            resources.cpu.cpu_shares = 2000;
+        }
+        world.add_node(small);
+    }
+    let mut web = service(3);
+    web.task_groups[0].tasks[0].resources.cpu = 600;
+    web.task_groups[0].update = Some(rolling(1, 1));
+    world.register(web.clone());
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    world.register(changed(web));
+    let live = world.live("web");
+    let old = |at: usize| {
+        let mut old = live.iter().filter(|alloc| !alloc.is_canary());
+        let found = old.find(|alloc| alloc.index() == Some(at));
+        found.expect("one of the version before")
+    };
+    assert_ne!(old(0).node_id, old(1).node_id);
+    world.set_node_status(old(1).node_id, NodeStatus::Down);
+    world.evaluate("web", trigger::NODE_UPDATE);
+    world.clients("web", ClientStatus::Running);
+    world.healthy("web");
+    let canary = world.live("web").into_iter().find(|a| a.is_canary());
+    let canary = canary.expect("a canary");
+    assert_eq!(canary.name, old(0).name);
+    let now = world.now;
+    world.apply(caravan_state::Command::PromoteDeployment {
+        deployment: canary.deployment_id,
+        groups: vec![],
+        eval: None,
+        now,
+    });
+    world.apply(caravan_state::Command::UpdateAllocsFromClient {
+        allocs: vec![Allocation {
+            client_status: ClientStatus::Failed,
+            ..Allocation::clone(&canary)
+        }],
+        evals: vec![],
+        now,
+    });
+    world.evaluate("web", trigger::DEPLOYMENT_WATCHER);
+    let stays = world.state.alloc(&old(0).id).expect("it ran");
+    assert_ne!(stays.desired_description, desired_description::NOT_NEEDED);
+}

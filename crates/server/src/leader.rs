@@ -13,6 +13,9 @@ use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
+#[cfg(test)]
+mod tests;
+
 /// How many superfluous evaluations are canceled with one command.
 const CANCEL_BATCH: usize = 728;
 /// The longest pause of a duty that has nothing to wait for.

@@ -30,6 +30,8 @@ mod server;
 mod sign_in;
 mod stability;
 mod store;
+#[cfg(test)]
+mod testing;
 mod timing;
 mod variable_timers;
 mod volume_maker;

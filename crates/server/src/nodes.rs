@@ -15,6 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
 
+#[cfg(test)]
+mod tests;
+
 /// Why a node was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -120,28 +123,27 @@ async fn set_status(
     };
     let at = shared.proposer.propose(&command).await?.index;
     if status_matters(node.status, status) {
-        look_at_newcomers(shared, node.id, &seen, at).await?;
+        look_at_newcomers(shared, node, &seen, at).await?;
     }
     Ok(())
 }
 
-fn jobs_of(evals: &[Evaluation]) -> BTreeSet<JobKey> {
+/// The jobs of evaluations.
+pub(crate) fn jobs_of(evals: &[Evaluation]) -> BTreeSet<JobKey> {
     let key = |eval: &Evaluation| JobKey::new(eval.namespace.clone(), eval.job_id.clone());
     evals.iter().map(key).collect()
 }
 
 /// Has those jobs looked at, too, that came to concern a node while its change was on its way to the log: what was placed
-/// on it, and what was registered for every node.
-async fn look_at_newcomers(
+/// on it, and what was registered for every node. Of a node that is gone now, `known` is what it was.
+pub(crate) async fn look_at_newcomers(
     shared: &Shared,
-    id: NodeId,
+    known: &Node,
     seen: &BTreeSet<JobKey>,
     at: u64,
 ) -> Result<(), ProposeError> {
     let state = shared.store.at_least(at).await;
-    let Some(node) = state.node(&id) else {
-        return Ok(());
-    };
+    let node = state.node(&known.id).map_or(known, Arc::as_ref);
     let now = clock::now();
     let mut evals = node_update_evals(&state, node, &mut clock::eval_id, now);
     evals.retain(|eval| jobs_of(std::slice::from_ref(eval)).is_disjoint(seen));
@@ -202,14 +204,14 @@ impl NodeService {
         drop(state);
         let seen = jobs_of(&evals);
         let command = Command::RegisterNode {
-            node: Box::new(node),
+            node: Box::new(node.clone()),
             create_pool: true,
             evals,
             now,
         };
         let at = self.shared.proposer.propose(&command).await?.index;
         if matters {
-            look_at_newcomers(&self.shared, id, &seen, at).await?;
+            look_at_newcomers(&self.shared, &node, &seen, at).await?;
         }
         Ok(self.shared.nodes.beat(id))
     }

@@ -2,7 +2,7 @@
 //! of its deployment (§7.1).
 
 use caravan_model::*;
-use caravan_state::{Command, JobKey, PlanApply, State};
+use caravan_state::{AllocStop, Command, JobKey, PlanApply, State};
 use std::sync::Arc;
 
 const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
@@ -406,6 +406,44 @@ fn what_ended_while_a_plan_was_on_its_way_stays_ended() {
     let row = state.deployment(&DeploymentId::from_u128(5));
     assert_eq!(row.expect("it").status, DeploymentStatus::Failed);
     assert!(!state.job(&key()).expect("the job").stable);
+}
+
+/// Its node fell silent right after it had told of the end.
+#[test]
+fn what_ended_on_its_client_while_a_plan_was_on_its_way_is_neither_lost_nor_silent() {
+    let id = AllocId::from_u128(7);
+    let lost = AllocStop {
+        id,
+        desired_status: DesiredStatus::Stop,
+        client_status: Some(ClientStatus::Lost),
+        ..AllocStop::default()
+    };
+    let silent = |known: &Allocation| {
+        let mut alloc = known.clone();
+        alloc.client_status = ClientStatus::Unknown;
+        alloc.push_client_state(ClientStatus::Unknown, NOW.into());
+        alloc
+    };
+    for is_lost in [true, false] {
+        let mut state = register(job_type::BATCH, false);
+        apply(&mut state, plan(None, Some(ClientStatus::Running)));
+        let known = state.alloc(&id).expect("placed");
+        let late = match is_lost {
+            true => PlanApply {
+                stops: vec![lost.clone()],
+                ..PlanApply::default()
+            },
+            false => PlanApply {
+                allocs: vec![silent(known)],
+                ..PlanApply::default()
+            },
+        };
+        apply(&mut state, finished());
+        apply(&mut state, Command::ApplyPlan(Box::new(late)));
+        let alloc = state.alloc(&id).expect("placed");
+        assert_eq!(alloc.client_status, ClientStatus::Complete, "{is_lost}");
+        assert_eq!(alloc.alloc_states, [], "{is_lost}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use caravan_model::*;
 use caravan_state::{JobKey, State};
+use std::sync::Arc;
 
 /// What of an evaluation can be forgotten.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(super) fn judge_eval(
                     && alloc.modify_time < cutoff
                     && alloc.create_index < job.job_modify_index
             }
-            None => may_forget_alloc(alloc, job, cutoff, now),
+            None => may_forget_alloc(alloc, job, cutoff, now) && !is_owed(state, &key, alloc),
         };
         if forgettable {
             verdict.allocs.push(alloc.id);
@@ -48,6 +49,26 @@ pub(super) fn judge_eval(
         }
     }
     verdict
+}
+
+/// Whether an allocation is still to be replaced, and only its row tells of that: a rollout that is held up gives back
+/// what was lost, and nothing else that its group is short of.
+fn is_owed(state: &State, key: &JobKey, alloc: &Allocation) -> bool {
+    let waits =
+        alloc.stopped_unreplaced() || (alloc.failed_unreplaced() && alloc.last_reschedule_failed());
+    let over = |row: &&Arc<Deployment>| {
+        matches!(
+            row.status,
+            DeploymentStatus::Successful | DeploymentStatus::Cancelled
+        )
+    };
+    let held_up = || state.latest_deployment(key).is_some_and(|row| !over(&row));
+    let stood_in_for = || {
+        let mut others = state.allocs_of_job(key);
+        others.any(|other| other.name == alloc.name && !other.terminal_status())
+    };
+    let exists = || state.job(key).is_some_and(|job| !job.stop && !is_dead(job));
+    waits && exists() && held_up() && !stood_in_for()
 }
 
 fn is_dead(job: &Job) -> bool {

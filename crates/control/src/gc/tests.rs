@@ -459,3 +459,68 @@ fn a_job_that_is_run_again_meanwhile_stays() {
     }
     assert_eq!(cluster.job("web").status, job_status::PENDING);
 }
+
+/// A rollout that is held up gives back what was lost, and only rows tell of that.
+#[test]
+fn what_is_owed_a_replacement_stays_while_a_rollout_is_held_up() {
+    let mut cluster = Cluster::new();
+    cluster.add_node(1);
+    let job = cluster.register(service("web", 2));
+    let rollout = |status| Deployment {
+        id: deployment_id(1),
+        namespace: job.namespace.clone(),
+        job_id: job.id.clone(),
+        status,
+        ..Deployment::default()
+    };
+    let deploy = |cluster: &mut Cluster, status| {
+        cluster.plan(PlanApply {
+            deployment: Some(Box::new(rollout(status))),
+            ..PlanApply::default()
+        });
+    };
+    deploy(&mut cluster, DeploymentStatus::Failed);
+    let eval = evaluated(&mut cluster, &job, 1);
+    let place = |cluster: &mut Cluster, number: u128, name: usize| {
+        let name = Allocation::make_name(&job.id, "web", name);
+        cluster.place(number, &job, |alloc| {
+            (alloc.eval_id, alloc.name) = (eval, name);
+            alloc.deployment_id = deployment_id(1);
+        })
+    };
+    let lost = [(1, 0), (2, 1)].map(|(number, name)| {
+        let alloc = place(&mut cluster, number, name);
+        lose(&mut cluster, alloc);
+        alloc
+    });
+    place(&mut cluster, 3, 1);
+    cluster.pass(2 * HOUR);
+    collect(&mut cluster);
+    let left = |cluster: &Cluster| lost.map(|id| cluster.state.alloc(&id).is_some());
+    assert_eq!(
+        left(&cluster),
+        [true, false],
+        "another one has the name of the second"
+    );
+    deploy(&mut cluster, DeploymentStatus::Successful);
+    collect(&mut cluster);
+    assert_eq!(
+        left(&cluster),
+        [false, false],
+        "nothing is held up any more"
+    );
+}
+
+fn lose(cluster: &mut Cluster, id: AllocId) {
+    let stop = caravan_state::AllocStop {
+        id,
+        desired_status: DesiredStatus::Stop,
+        desired_description: desired_description::LOST.into(),
+        client_status: Some(ClientStatus::Lost),
+        ..caravan_state::AllocStop::default()
+    };
+    cluster.plan(PlanApply {
+        stops: vec![stop],
+        ..PlanApply::default()
+    });
+}

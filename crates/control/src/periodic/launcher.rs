@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// Launches every active periodic job at its times.
 ///
-/// When each was launched last is in the state. What is remembered here are launches that were passed over
-/// because a child was alive, and due times that need not be computed again.
+/// When each was launched last, or passed over because a child was alive, is in the state. What is remembered here are
+/// due times that need not be computed again.
 #[derive(Debug, Default)]
 pub struct PeriodicLauncher {
     jobs: BTreeMap<JobKey, Tracked>,
@@ -27,8 +27,6 @@ struct Tracked {
     /// What `due` is counted from.
     since: UnixNanos,
     due: Option<UnixNanos>,
-    /// The last launch that was passed over.
-    passed_over: UnixNanos,
 }
 
 impl Controller for PeriodicLauncher {
@@ -49,11 +47,8 @@ impl Controller for PeriodicLauncher {
         let mut before = std::mem::take(&mut self.jobs);
         for job in state.jobs().filter(|job| job.is_periodic_active()) {
             let key = key_of(job);
-            let Some(mut tracked) = track(state, job, &key, before.remove(&key)) else {
-                step.commands.push(Command::RecordPeriodicLaunch {
-                    job: key,
-                    launch: now,
-                });
+            let Some(tracked) = track(state, job, &key, before.remove(&key)) else {
+                step.commands.push(record(key, now));
                 continue;
             };
             if let Some(due) = tracked.due.filter(|due| *due <= now) {
@@ -62,12 +57,10 @@ impl Controller for PeriodicLauncher {
                 } else {
                     now
                 };
-                if is_overlap(state, job, &key) {
-                    tracked.passed_over = launch;
-                    tracked.count_from(job, launch);
-                } else {
-                    step.commands.push(launch_command(job, launch, now, ids));
-                }
+                step.commands.push(match is_overlap(state, job, &key) {
+                    true => record(key.clone(), launch),
+                    false => launch_command(job, launch, now, ids),
+                });
             }
             if let Some(due) = tracked.due.filter(|due| *due > now) {
                 step.wake_at = Some(step.wake_at.map_or(due, |earliest| earliest.min(due)));
@@ -89,23 +82,10 @@ impl PeriodicLauncher {
     }
 }
 
-impl Tracked {
-    fn count_from(&mut self, job: &Job, since: UnixNanos) {
-        self.since = since;
-        self.due = next_launch(job, since);
-    }
-}
-
 /// What is known of a job; none when the state does not say since when it counts.
 fn track(state: &State, job: &Job, key: &JobKey, known: Option<Tracked>) -> Option<Tracked> {
-    let passed_over = known
-        .as_ref()
-        .map_or(UnixNanos::ZERO, |known| known.passed_over);
     // A schedule counts from when it was given, whatever an older one did.
-    let since = state
-        .periodic_launch(key)?
-        .max(job.submit_time)
-        .max(passed_over);
+    let since = state.periodic_launch(key)?.max(job.submit_time);
     if let Some(known) = known
         && known.job_modify_index == job.job_modify_index
         && known.since == since
@@ -117,7 +97,6 @@ fn track(state: &State, job: &Job, key: &JobKey, known: Option<Tracked>) -> Opti
         job_modify_index: job.job_modify_index,
         since,
         due,
-        passed_over,
     })
 }
 
@@ -137,6 +116,11 @@ fn is_overlap(state: &State, job: &Job, key: &JobKey) -> bool {
                 state.open_evals_of_job(&child).next().is_some()
                     || state.live_alloc_count(&child) > 0
             })
+}
+
+/// Notes that the launches up to this one are dealt with.
+fn record(job: JobKey, launch: UnixNanos) -> Command {
+    Command::RecordPeriodicLaunch { job, launch }
 }
 
 fn launch_command(job: &Arc<Job>, launch: UnixNanos, now: UnixNanos, ids: &mut Ids<'_>) -> Command {

@@ -48,6 +48,13 @@ fn launched(commands: &[Command]) -> Vec<String> {
         .collect()
 }
 
+fn passed_over(seconds: i64) -> Vec<Command> {
+    vec![Command::RecordPeriodicLaunch {
+        job: key("report"),
+        launch: at(seconds),
+    }]
+}
+
 fn child_id(seconds: i64) -> String {
     format!("report/periodic-{}", at(seconds).seconds())
 }
@@ -162,7 +169,7 @@ fn a_launch_is_passed_over_while_a_child_is_alive() {
     cluster.pass(60);
     assert_eq!(
         cluster.settle(&mut launcher),
-        (vec![], Some(at(180))),
+        (passed_over(120), Some(at(180))),
         "its evaluation is open"
     );
     assert_eq!(cluster.finish_evals(&child_id(60)), 1);
@@ -177,7 +184,7 @@ fn a_launch_is_passed_over_while_a_child_is_alive() {
     cluster.pass(50);
     assert_eq!(
         cluster.settle(&mut launcher),
-        (vec![], Some(at(240))),
+        (passed_over(180), Some(at(240))),
         "its allocation runs"
     );
     cluster.tell(alloc, ClientStatus::Complete, None);
@@ -193,6 +200,24 @@ fn a_new_leader_respects_overlap() {
     cluster.pass(60);
     cluster.settle(&mut PeriodicLauncher::default());
     cluster.pass(75);
+    assert_eq!(
+        cluster.settle(&mut PeriodicLauncher::default()),
+        (passed_over(135), Some(at(180)))
+    );
+}
+
+/// Daily reports that were passed over in the night do not begin in the middle of the day.
+#[test]
+fn a_new_leader_does_not_make_up_for_what_was_passed_over() {
+    let mut cluster = Cluster::new();
+    let mut launcher = PeriodicLauncher::default();
+    cluster.register(without_overlap());
+    cluster.pass(60);
+    cluster.settle(&mut launcher);
+    cluster.pass(60);
+    cluster.settle(&mut launcher);
+    assert_eq!(cluster.finish_evals(&child_id(60)), 1);
+    cluster.pass(10);
     assert_eq!(
         cluster.settle(&mut PeriodicLauncher::default()),
         (vec![], Some(at(180)))

@@ -84,7 +84,7 @@ impl Led {
     /// The number of the evaluation that is handed out next.
     fn next(&mut self) -> Option<u128> {
         let now = self.cluster.now;
-        let types = &[job_type::SERVICE];
+        let types = &[job_type::SERVICE, job_type::SYSBATCH];
         let eval = self.queues.broker.dequeue(types, "t".to_owned(), now)?;
         Some(eval.id.0.as_u128())
     }
@@ -315,4 +315,36 @@ fn what_waits_for_its_time_goes_with_its_job() {
     assert_eq!(led.queues.broker.stats().waiting, 1);
     led.apply(purged("web", led.cluster.now));
     assert_eq!(led.queues.broker.stats().waiting, 0);
+}
+
+/// Nothing else would ever wake it, and its job would never be over.
+#[test]
+fn what_waits_for_room_on_a_node_that_is_purged_is_looked_at_again() {
+    for heard in [true, false] {
+        let mut led = Led::new();
+        led.cluster.add_node(2);
+        led.cluster.register(Job {
+            r#type: job_type::SYSBATCH.to_owned(),
+            ..service("web", 1)
+        });
+        for number in [1, 2] {
+            led.block(number, |eval| {
+                eval.r#type = job_type::SYSBATCH.to_owned();
+                eval.node_id = node_id(number);
+            });
+        }
+        assert_eq!(led.next(), None);
+        let purge = Command::DeregisterNodes {
+            nodes: vec![node_id(2)],
+            evals: Vec::new(),
+        };
+        if heard {
+            led.apply(purge);
+        } else {
+            led.cluster.apply(purge);
+            led.queues.revoke();
+            led.queues.establish(&led.cluster.state, led.cluster.now);
+        }
+        assert_eq!((led.next(), led.next()), (Some(2), None), "heard: {heard}");
+    }
 }

@@ -1,6 +1,8 @@
 //! What follows from an allocation's members.
 
-use super::{AllocState, Allocation, ClientStatus, DesiredStatus, RescheduleTracker};
+use super::{
+    AllocState, Allocation, ClientStatus, DesiredStatus, RescheduleTracker, desired_description,
+};
 use crate::task_event::TaskEvent;
 use crate::time::{Timestamp, UnixNanos};
 
@@ -89,6 +91,15 @@ impl Allocation {
         self.client_status == ClientStatus::Failed
             && self.desired_status == DesiredStatus::Run
             && self.next_allocation.is_nil()
+    }
+
+    /// Whether it was stopped to be replaced, for its node was lost or drained, and nothing is in its place.
+    #[must_use]
+    pub fn stopped_unreplaced(&self) -> bool {
+        const REPLACED: [&str; 2] = [desired_description::LOST, desired_description::MIGRATING];
+        self.server_terminal()
+            && self.next_allocation.is_nil()
+            && REPLACED.contains(&&*self.desired_description)
     }
 
     /// The version of the job it runs; zero when the job is stripped.

@@ -1,9 +1,9 @@
 //! Nodes that fell silent and nodes that came back (scheduler sheet §§12.7 to 12.9).
 
 use super::classify::{group_of, lost_after};
-use super::{AllocSet, Reconciler};
+use super::{AllocSet, Input, Reconciler, names_of};
 use caravan_model::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The least time a client is given to stop its tasks by itself.
@@ -120,6 +120,30 @@ impl Reconciler<'_> {
             .collect();
         let trigger = trigger::ALLOC_FAILURE;
         self.follow_up(times, trigger, trigger, eval_description::RESCHEDULE_LATER)
+    }
+}
+
+impl Reconciler<'_> {
+    /// What was lost before and is replaced only by the evaluation that follows it, once its client must have stopped it:
+    /// whatever else has the job looked at meanwhile. Where one that is alive has its name, it is replaced already.
+    pub(super) fn kept_for_later(
+        &self,
+        all: &AllocSet,
+        job: &Job,
+        alive: &[&AllocSet],
+    ) -> AllocSet {
+        let Input { eval, now, .. } = &self.input;
+        let names: BTreeSet<&str> = alive.iter().flat_map(|set| names_of(set)).collect();
+        let of_job = |mine: &Arc<Job>| mine.create_index == job.create_index;
+        let kept = all.iter().filter(|(_, alloc)| {
+            alloc.client_status == ClientStatus::Lost
+                && alloc.stopped_unreplaced()
+                && alloc.followup_eval_id != eval.id
+                && alloc.job.as_ref().is_some_and(of_job)
+                && stopped_by_client(alloc, *now).is_some_and(|time| time > *now)
+                && !names.contains(alloc.name.as_str())
+        });
+        kept.map(|(id, alloc)| (*id, Arc::clone(alloc))).collect()
     }
 }
 

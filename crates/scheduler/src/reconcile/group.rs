@@ -20,6 +20,8 @@ struct GroupWork<'a> {
     lost: AllocSet,
     /// How many were lost or told to move before, and found no place then.
     owed: usize,
+    /// Lost before, and perhaps still running where nobody sees it: their places are kept for later.
+    kept: AllocSet,
     reschedule_now: AllocSet,
     disconnecting: AllocSet,
     canarying: bool,
@@ -151,11 +153,10 @@ impl Reconciler<'_> {
             self.place_canaries(group, names, &mut desired);
         }
         canarying = state.desired_canaries != 0 && !state.promoted;
-        let owed = owed(
-            &everything,
-            job,
-            &[&untainted, &migrate, &reschedule_now, &lost],
-        );
+        let alive = [&untainted, &migrate, &reschedule_now, &lost];
+        let owed = owed(&everything, job, &alive);
+        let kept = self.kept_for_later(&everything, job, &alive);
+        names.reserve(kept.values());
         let mut work = GroupWork {
             group,
             count,
@@ -163,6 +164,7 @@ impl Reconciler<'_> {
             migrate,
             lost,
             owed,
+            kept,
             reschedule_now,
             disconnecting,
             canarying,
@@ -461,13 +463,9 @@ fn runs_version_of(allocs: &AllocSet, job: &Job) -> bool {
 /// How many allocations of the job were stopped to be replaced, without anything in their place yet: nothing that is
 /// alive has their name.
 fn owed(all: &AllocSet, job: &Job, alive: &[&AllocSet]) -> usize {
-    let replaced = [desired_description::LOST, desired_description::MIGRATING];
     let owed = all.values().filter(|alloc| {
         let of_job = |mine: &Arc<Job>| mine.create_index == job.create_index;
-        alloc.server_terminal()
-            && alloc.next_allocation.is_nil()
-            && alloc.job.as_ref().is_some_and(of_job)
-            && replaced.contains(&&*alloc.desired_description)
+        alloc.stopped_unreplaced() && alloc.job.as_ref().is_some_and(of_job)
     });
     let mut names = owed.map(|alloc| &alloc.name).collect::<BTreeSet<_>>();
     for alloc in alive.iter().flat_map(|set| set.values()) {
@@ -513,7 +511,8 @@ fn placements(work: &GroupWork<'_>, names: &mut NameIndex) -> Vec<Placement> {
         .iter()
         .map(|alloc| replacement(work, alloc, true))
         .collect();
-    let mut existing = work.untainted.len() + work.migrate.len() + work.reschedule_now.len();
+    let mut existing =
+        work.untainted.len() + work.migrate.len() + work.reschedule_now.len() + work.kept.len();
     for alloc in by_number(&work.lost) {
         if existing >= work.count {
             break;
@@ -530,6 +529,7 @@ fn placements(work: &GroupWork<'_>, names: &mut NameIndex) -> Vec<Placement> {
                 &work.migrate,
                 &work.reschedule_now,
                 &work.lost,
+                &work.kept,
             ];
             let others = others.into_iter().flat_map(|set| set.values());
             names.among(others).next(short)

@@ -71,6 +71,12 @@ impl NameIndex {
             .collect()
     }
 
+    /// Takes the numbers of these as used, too.
+    pub(crate) fn reserve<'a>(&mut self, allocs: impl IntoIterator<Item = &'a Arc<Allocation>>) {
+        self.used
+            .extend(allocs.into_iter().filter_map(|alloc| alloc.index()));
+    }
+
     pub(crate) fn unset(&mut self, number: usize) {
         self.used.remove(&number);
     }

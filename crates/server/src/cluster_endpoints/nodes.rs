@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::endpoints::list::{self, Keyed, check_id_prefix};
 use crate::endpoints::{Answered, Call};
+use crate::nodes::{jobs_of, look_at_newcomers};
 use caravan_control::Ids;
 use caravan_control::drain::drain_update;
 use caravan_control::node_update::node_update_evals;
@@ -11,6 +12,9 @@ use caravan_model::*;
 use caravan_state::{Command, Table};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
 
 const TABLES: &[Table] = &[Table::Nodes];
 
@@ -150,13 +154,14 @@ pub(super) async fn evaluate(call: &Call) -> Answered {
 pub(super) async fn purge(call: &Call) -> Answered {
     let node = named(call, call.request.param("id"))?;
     let evals = node_update_evals(&call.state, &node, &mut clock::eval_id, clock::now());
-    let ids = ids_of(&evals);
+    let (ids, seen) = (ids_of(&evals), jobs_of(&evals));
     let applied = call
         .propose(Command::DeregisterNodes {
             nodes: vec![node.id],
             evals,
         })
         .await?;
+    look_at_newcomers(&call.shared, &node, &seen, applied.index).await?;
     let mut answer = update_response(call, &node, ids, applied.index);
     answer.node_modify_index = applied.index;
     answer.num_nodes = 0;
@@ -204,7 +209,7 @@ pub(super) async fn eligibility(call: &Call) -> Answered {
     } else {
         Vec::new()
     };
-    let eval_ids = ids_of(&evals);
+    let (eval_ids, seen) = (ids_of(&evals), jobs_of(&evals));
     let text = if opens {
         node_event::ELIGIBLE
     } else {
@@ -219,6 +224,9 @@ pub(super) async fn eligibility(call: &Call) -> Answered {
         now: clock::now(),
     };
     let index = call.propose(command).await?.index;
+    if opens {
+        look_at_newcomers(&call.shared, &node, &seen, index).await?;
+    }
     let eval_create_index = if eval_ids.is_empty() { 0 } else { index };
     let answer = NodeChangeResponse {
         eval_ids,
@@ -245,13 +253,17 @@ pub(super) async fn drain(call: &Call) -> Answered {
     if let Some(noted) = &mut update.metadata {
         noted.accessor_id = call.caller.accessor_text();
     }
-    let eval_ids = ids_of(&evals);
+    let (eval_ids, seen) = (ids_of(&evals), jobs_of(&evals));
+    let opens = update.mark_eligible && node.scheduling_eligibility == Eligibility::Ineligible;
     let command = Command::UpdateNodeDrains {
         updates: BTreeMap::from([(node.id, update)]),
         evals,
         now,
     };
     let index = call.propose(command).await?.index;
+    if opens {
+        look_at_newcomers(&call.shared, &node, &seen, index).await?;
+    }
     let eval_create_index = if eval_ids.is_empty() { 0 } else { index };
     let answer = NodeChangeResponse {
         node_modify_index: index,

@@ -69,7 +69,8 @@ fn stop_one(txn: &mut Txn<'_>, stop: AllocStop, now: UnixNanos) {
     let mut alloc = Allocation::clone(&old);
     alloc.desired_status = desired_status;
     alloc.desired_description = desired_description;
-    if let Some(status) = client_status {
+    let told = client_status.filter(|status| !has_ended(&old, *status));
+    if let Some(status) = told {
         alloc.client_status = status;
         alloc.push_client_state(status, now.into());
     }
@@ -85,6 +86,16 @@ fn stop_one(txn: &mut Txn<'_>, stop: AllocStop, now: UnixNanos) {
     alloc.modify_time = now;
     alloc.alloc_modify_index = txn.index;
     super::allocs::put(txn, alloc);
+}
+
+/// Whether a client had told of the end of an allocation when the plan still took it for lost or silent.
+fn has_ended(known: &Allocation, thought: ClientStatus) -> bool {
+    is_silent(thought) && known.client_terminal()
+}
+
+/// Whether the servers say so of an allocation that they do not hear of.
+fn is_silent(status: ClientStatus) -> bool {
+    matches!(status, ClientStatus::Lost | ClientStatus::Unknown)
 }
 
 /// The rows that allocations of one plan share as their job, one for each version.
@@ -142,10 +153,11 @@ fn place(
     match &known {
         Some(old) => {
             // The client owns its side; the plan speaks of it only when it says lost or unknown.
-            if !matches!(
-                alloc.client_status,
-                ClientStatus::Lost | ClientStatus::Unknown
-            ) {
+            let ended = has_ended(old, alloc.client_status);
+            if ended {
+                alloc.alloc_states.clone_from(&old.alloc_states);
+            }
+            if ended || !is_silent(alloc.client_status) {
                 alloc.client_status = old.client_status;
                 alloc.client_description = old.client_description.clone();
             }
