@@ -1,6 +1,7 @@
 //! Commands inside a container.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -15,6 +16,9 @@ use super::words;
 
 const ONE_SHOT_LIMIT: usize = 1 << 20;
 const KILL: i32 = 9;
+/// How often, and how far apart, it is looked whether the engine has noted what happened already.
+const LOOKS: usize = 200;
+const LOOK: Duration = Duration::from_millis(25);
 
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
 type Output =
@@ -72,12 +76,12 @@ async fn start(
 
 async fn exit_code(docker: &Docker, id: &str) -> Result<i32, DriverError> {
     // The output may end a moment before the engine has noted the exit.
-    for _ in 0..200 {
+    for _ in 0..LOOKS {
         let found = docker.inspect_exec(id).await.map_err(|err| failed(&err))?;
         if !found.running.unwrap_or(false) {
             return Ok(i32::try_from(found.exit_code.unwrap_or(0)).unwrap_or(-1));
         }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        tokio::time::sleep(LOOK).await;
     }
     Err(DriverError::other(
         "the command closed its output but did not end",
@@ -86,14 +90,21 @@ async fn exit_code(docker: &Docker, id: &str) -> Result<i32, DriverError> {
 
 /// The engine has no call to end an exec; on this host the process can be reached.
 async fn kill(docker: &Docker, id: &str) {
-    if let Ok(found) = docker.inspect_exec(id).await
-        && found.running.unwrap_or(false)
-        && let Some(process) = found
-            .pid
-            .and_then(|pid| i32::try_from(pid).ok())
-            .and_then(Identity::of)
-    {
-        process.signal(KILL);
+    // The first output may come a moment before the engine has noted the process.
+    for _ in 0..LOOKS {
+        match docker.inspect_exec(id).await {
+            Ok(found) if found.exit_code.is_none() => {
+                let pid = found.pid.and_then(|pid| i32::try_from(pid).ok());
+                if let Some(pid) = pid.filter(|pid| *pid > 0) {
+                    if let Some(process) = Identity::of(pid) {
+                        process.signal(KILL);
+                    }
+                    return;
+                }
+            }
+            _ => return,
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
