@@ -1,8 +1,10 @@
 //! What the engine is and offers, as the attributes of a node.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use bollard::Docker;
+use bollard::models::IpamConfig;
 use bollard::query_parameters::InspectNetworkOptions;
 use caravan_driver::Fingerprint;
 
@@ -51,12 +53,46 @@ pub(super) async fn attributes(
     Some(all.map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The address of the host in the engine's own bridge.
-async fn gateway(engine: &Docker) -> Option<String> {
+/// The address of the host in the engine's own network.
+pub(super) async fn gateway(engine: &Docker) -> Option<String> {
     let bridge = engine
         .inspect_network("bridge", None::<InspectNetworkOptions>)
         .await
         .ok()?;
-    let configs = bridge.ipam?.config?;
-    configs.into_iter().find_map(|config| config.gateway)
+    gateway_of(&bridge.ipam?.config?)
+}
+
+/// An engine that was started for the first time does not say it yet: it takes the first address of the network.
+fn gateway_of(networks: &[IpamConfig]) -> Option<String> {
+    let said = networks.iter().find_map(|network| network.gateway.clone());
+    let first = |network: &IpamConfig| {
+        let address: Ipv4Addr = network.subnet.as_ref()?.split('/').next()?.parse().ok()?;
+        let first = Ipv4Addr::from_bits(address.to_bits().checked_add(1)?);
+        Some(first.to_string())
+    };
+    said.filter(|said| !said.is_empty())
+        .or_else(|| networks.iter().find_map(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateway_is_the_one_that_is_said_else_the_first_address() {
+        let network = |subnet: &str, gateway: Option<&str>| IpamConfig {
+            subnet: Some(subnet.to_owned()),
+            gateway: gateway.map(str::to_owned),
+            ..IpamConfig::default()
+        };
+        let of = |network| gateway_of(&[network]);
+        let said = network("172.17.0.0/16", Some("172.17.0.9"));
+        assert_eq!(of(said).as_deref(), Some("172.17.0.9"));
+        assert_eq!(
+            of(network("172.17.0.0/16", None)).as_deref(),
+            Some("172.17.0.1")
+        );
+        assert_eq!(of(network("fd00::/64", None)), None);
+        assert_eq!(gateway_of(&[]), None);
+    }
 }

@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use bollard::Docker;
-use bollard::query_parameters::InspectNetworkOptions;
 use caravan_driver::{DnsConfig, DriverError, TaskConfig};
 
+use super::fingerprint::gateway;
 use super::options::DockerConfig;
 
 /// What the engine calls the machine it runs on.
@@ -84,12 +84,6 @@ fn line(host: &str, gateway: Option<&str>) -> Result<String, DriverError> {
         (false, Ok(address)) => Ok(format!("{address} {name}\n")),
         _ => Err(wrong()),
     }
-}
-
-async fn gateway(engine: &Docker) -> Option<String> {
-    let found = engine.inspect_network("bridge", None::<InspectNetworkOptions>);
-    let networks = found.await.ok()?.ipam?.config?;
-    networks.into_iter().find_map(|network| network.gateway)
 }
 
 /// Writes a file where no task can.
