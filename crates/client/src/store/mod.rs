@@ -1,10 +1,10 @@
 //! The state database: what a node must know again after it was killed.
 //!
 //! One thread owns the file and commits everything that is waiting at once. What somebody waits for is committed
-//! without delay; the rest is collected for a moment first, as a start makes a handful of changes. An agent killed
-//! within that moment finds the missing again at the servers and in the records of its tasks. In dev mode nothing
-//! is kept. A file that cannot be read is put aside, and one that cannot be written is tried again, so that the node
-//! works.
+//! without delay, but for a short distance to the commit before; the rest is collected for a moment first, as a start
+//! makes a handful of changes. An agent killed within that moment finds the missing again at the servers and in the
+//! records of its tasks. In dev mode nothing is kept. A file that cannot be read is put aside, and one that cannot be
+//! written is tried again, so that the node works.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};

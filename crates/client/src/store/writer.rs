@@ -209,3 +209,31 @@ pub(super) fn commit(database: &Database, batch: &[Change]) -> Result<(), redb::
     write.commit()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody waits for it.
+    fn awaited() -> Write {
+        Write {
+            change: None,
+            done: Some(oneshot::channel().0),
+        }
+    }
+
+    #[test]
+    fn what_is_waited_for_is_not_committed_before_its_time_and_takes_the_others_along() {
+        let (changes, writes) = mpsc::channel();
+        changes.send(awaited()).unwrap();
+        let began = Instant::now();
+        for distance in [Duration::ZERO, COLLECT * 2] {
+            let earliest = began + distance;
+            changes.send(awaited()).unwrap();
+            let batch = collect(awaited(), &writes, earliest);
+            assert!(Instant::now() >= earliest, "{distance:?}");
+            assert!(batch.len() > 1, "{distance:?}");
+            assert!(writes.try_recv().is_err(), "all that were there are taken");
+        }
+    }
+}
