@@ -28,6 +28,9 @@ pub struct Scores {
     given: u8,
 }
 
+/// A name more than there are bits does not compile.
+const _: () = assert!(ScoreName::ALL.len() <= u8::BITS as usize);
+
 impl Scores {
     /// Gives a score.
     pub fn insert(&mut self, name: ScoreName, value: f64) {
