@@ -1,6 +1,7 @@
 //! The calls that the type system cannot vouch for. Everything else in the workspace forbids `unsafe`.
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 
@@ -236,6 +237,14 @@ struct Borrowed<'a> {
 /// Room for what `setup` calls; pages that are not touched cost nothing.
 const BORROWED_STACK: usize = 512 << 10;
 
+thread_local! {
+    /// What such a child runs on. Kept for the next one: so much memory taken and given back each time would have the
+    /// allocator tidy up its whole heap, which is shared with the process that this one was forked from.
+    // u128: the stack begins where the processor wants it.
+    static STACK: RefCell<Vec<u128>> =
+        RefCell::new(Vec::with_capacity(BORROWED_STACK / size_of::<u128>()));
+}
+
 /// Starts a program in a child that borrows this process's memory until the program takes its place (as `vfork` does):
 /// nothing is copied for the child only to be thrown away at once. `setup` runs in the child before; what it allocates
 /// it must free, for this process lives on with it. The calling process must have exactly one thread.
@@ -259,16 +268,16 @@ pub(crate) fn spawn_borrowing(
         setup,
         failed: None,
     };
-    // u128: the stack begins where the processor wants it.
-    let mut stack = Vec::<u128>::with_capacity(BORROWED_STACK / size_of::<u128>());
     let flags = nix::libc::CLONE_VM | nix::libc::CLONE_VFORK | nix::libc::SIGCHLD;
-    // SAFETY: with CLONE_VFORK this process, which has no other thread, stands still until the child has executed
-    // its program or ended: the child is alone with the memory. It runs on a stack of its own, which grows down from
-    // the end of the allocation. Descriptors, signal handling and directories are copies.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(stack.capacity());
-        nix::libc::clone(child, top.cast(), flags, (&raw mut borrowed).cast())
-    };
+    let pid = STACK.with_borrow_mut(|stack| {
+        // SAFETY: with CLONE_VFORK this process, which has no other thread, stands still until the child has executed
+        // its program or ended: the child is alone with the memory. It runs on a stack of its own, which grows down
+        // from the end of the allocation. Descriptors, signal handling and directories are copies.
+        unsafe {
+            let top = stack.as_mut_ptr().add(stack.capacity());
+            nix::libc::clone(child, top.cast(), flags, (&raw mut borrowed).cast())
+        }
+    });
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
