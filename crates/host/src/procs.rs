@@ -1,7 +1,8 @@
 //! Processes as `/proc` shows them: identity, descent, cpu and memory.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -79,7 +80,12 @@ pub struct Stat {
 impl Stat {
     #[must_use]
     pub fn read(pid: i32) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        // In one piece: it is longer only for fields that are not of interest.
+        let mut text = [0; 1024];
+        let length = File::open(format!("/proc/{pid}/stat"))
+            .and_then(|mut file| file.read(&mut text))
+            .ok()?;
+        Self::parse(&String::from_utf8_lossy(text.get(..length)?))
     }
 
     /// The name may hold spaces and parentheses: fields start after its last `)`.
