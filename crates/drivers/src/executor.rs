@@ -421,8 +421,7 @@ fn result(exit: &ExitRecord) -> ExitResult {
 /// Frees what outlives a supervisor that was killed.
 fn release(state: &State) {
     if let Some(group) = &state.cgroup {
-        group.kill_all();
-        let _ = group.remove();
+        group.release();
     }
 }
 

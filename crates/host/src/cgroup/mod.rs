@@ -198,6 +198,14 @@ impl TaskCgroup {
         }
     }
 
+    /// Kills what is left in an owned group and removes it. One that is gone already is not asked twice.
+    pub fn release(&self) {
+        if self.owned && !self.remove_empty() {
+            self.kill_all();
+            let _ = self.remove();
+        }
+    }
+
     /// Removes owned directories. A group that is still busy for a moment is tried again.
     pub fn remove(&self) -> io::Result<()> {
         if !self.owned {
