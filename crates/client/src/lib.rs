@@ -13,6 +13,7 @@
 mod alloc;
 mod alloc_hooks;
 mod api;
+mod beginnings;
 mod client;
 mod clock;
 mod config;

@@ -9,6 +9,7 @@ use caravan_driver::Driver;
 use caravan_model::{AllocId, Node, ServiceRegistration, UnixNanos};
 use tokio_util::sync::CancellationToken;
 
+use crate::beginnings::Beginnings;
 use crate::clock;
 use crate::config::ClientConfig;
 use crate::consul::Consul;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     /// What tasks are given of the agent's own environment, which never changes.
     host_environment: OnceLock<BTreeMap<String, String>>,
+    pub(crate) beginnings: Beginnings,
     pub(crate) files: FileTurns,
     pub(crate) tear_downs: TearDowns,
 }
@@ -89,6 +91,7 @@ impl Shared {
             task_api: tokio::sync::SetOnce::new(),
             shutdown: CancellationToken::new(),
             host_environment: OnceLock::new(),
+            beginnings: Beginnings::default(),
             files: FileTurns::default(),
             tear_downs: TearDowns::default(),
         }

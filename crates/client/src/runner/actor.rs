@@ -13,6 +13,7 @@ use super::tasks::Slot;
 use super::{Message, Sender};
 use crate::alloc::group::Group;
 use crate::alloc::machine::{AllocMachine, Effect, Event};
+use crate::beginnings::{self, Beginning};
 use crate::clock;
 use crate::handle::Runner;
 use crate::shared::Shared;
@@ -34,6 +35,8 @@ pub(super) struct Actor {
     pub(super) network: Option<NetworkIsolation>,
     pub(super) network_status: Option<Box<AllocNetworkStatus>>,
     pub(super) setting_up: Option<SettingUp>,
+    /// Held until the first task was started, or could not be.
+    pub(super) beginning: Option<Beginning>,
 }
 
 /// What is prepared for the allocation as a whole, while it is.
@@ -65,6 +68,10 @@ impl Actor {
             let message = tokio::select! {
                 message = messages.recv() => message,
                 () = sleep => Some(Box::new(Message::Event(Event::Tick))),
+                () = beginnings::is_over(self.beginning.as_ref()) => {
+                    self.beginning = None;
+                    continue;
+                }
             };
             let Some(message) = message else { return };
             if let Some(by) = jumps.look() {
@@ -104,8 +111,17 @@ impl Actor {
                 }
                 self.event(event);
             }
-            Message::Prepared(task, result) => self.prepared(task, *result),
-            Message::Started(task, result, env) => self.started(task, *result, env),
+            Message::Begins(beginning) => self.beginning = Some(beginning),
+            Message::Prepared(task, result) => {
+                if result.is_err() {
+                    self.beginning = None;
+                }
+                self.prepared(task, *result);
+            }
+            Message::Started(task, result, env) => {
+                self.beginning = None;
+                self.started(task, *result, env);
+            }
             Message::NetworkReady(network, status) => {
                 self.network = network;
                 self.network_status = status.or(self.network_status.take());
@@ -168,7 +184,16 @@ impl Actor {
             runner: Arc::clone(&self.runner),
         };
         let inbox = self.inbox.clone();
+        // What was running before the agent restarted needs no place.
+        let beginnings = self.machine.began().is_none();
+        let beginnings = beginnings.then(|| self.shared.beginnings.clone());
         let work = tokio::spawn(async move {
+            if let Some(beginnings) = beginnings {
+                tokio::select! {
+                    beginning = beginnings.take() => inbox.tell(Message::Begins(beginning)),
+                    () = setup.given_up.cancelled() => {}
+                }
+            }
             let began = Instant::now();
             let result = setup.run().await;
             tallies::prepared_alloc(began, result.is_ok());

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::alloc::dir::AllocDir;
 use crate::alloc::group::Group;
 use crate::alloc::machine::{AllocMachine, Event, Limits};
+use crate::beginnings::Beginning;
 use crate::clock;
 use crate::handle::{Inbox, Runner};
 use crate::hooks::Prepared;
@@ -27,6 +28,7 @@ use tasks::Slot;
 
 enum Message {
     Event(Event),
+    Begins(Beginning),
     Prepared(String, Box<Result<Prepared, Failure>>),
     Started(
         String,
@@ -120,6 +122,7 @@ pub(crate) fn start(
         network: None,
         network_status,
         setting_up: None,
+        beginning: None,
     };
     shared.add_runner(Arc::clone(&runner));
     tokio::spawn(actor.run(messages, handles));
