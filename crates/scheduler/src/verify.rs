@@ -197,7 +197,38 @@ fn verdict(state: &State, plan: &Plan, id: NodeId) -> Result<(), &'static str> {
     if node.scheduling_eligibility == Eligibility::Ineligible || node.drain_strategy.is_some() {
         return Err("node is not eligible");
     }
+    if has_room_beside_all(state, plan, node, allocs) {
+        debug_assert_eq!(fits(state, plan, node, allocs), Ok(()));
+        return Ok(());
+    }
     fits(state, plan, node, allocs)
+}
+
+/// Whether there is room even if all stays that the node's client is not done with, and nothing that two could want: then
+/// nobody needs to be looked at one by one, of which there may be hundreds.
+fn has_room_beside_all(
+    state: &State,
+    plan: &Plan,
+    node: &Node,
+    allocs: &[Arc<Allocation>],
+) -> bool {
+    let table = state.node_table();
+    let Some((page, at)) = table.slot(&node.id).map(|slot| table.at(slot)) else {
+        return false;
+    };
+    let mut usage = page.usage(at);
+    for alloc in allocs {
+        let job = alloc.job.as_ref().or(plan.job.as_ref());
+        let group = job.and_then(|job| job.lookup_task_group(&alloc.task_group));
+        if group.is_none_or(|group| !group.volumes.is_empty()) {
+            return false;
+        }
+        usage.add(alloc);
+    }
+    // Who has no resources is not in the table, but would count.
+    usage.held.is_none()
+        && node.node_max_allocs == 0
+        && capacity(node).lacks(usage.amount).is_none()
 }
 
 fn may_be_noted_on_a_lost_node(plan: &Plan, alloc: &Allocation) -> bool {
