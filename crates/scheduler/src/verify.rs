@@ -279,32 +279,33 @@ fn fits(
     .flatten()
     .map(|alloc| alloc.id)
     .collect();
-    let stays = state
+    let stays: Vec<&Allocation> = state
         .allocs_of_node(&node.id)
-        .filter(|alloc| !gone.contains(&alloc.id));
-    let proposed: Vec<&Allocation> = stays
         .map(Arc::as_ref)
-        .filter(|alloc| !alloc.terminal_status())
-        .chain(allocs.iter().map(Arc::as_ref))
+        .filter(|alloc| !gone.contains(&alloc.id) && !alloc.terminal_status())
+        .collect();
+    let planned: Vec<&Allocation> = allocs
+        .iter()
+        .map(Arc::as_ref)
         .filter(|alloc| !alloc.client_terminal())
         .collect();
     let limit = usize::try_from(node.node_max_allocs).unwrap_or(0);
-    if limit > 0 && proposed.len() > limit {
+    if limit > 0 && stays.len() + planned.len() > limit {
         return Err("max allocation exceeded");
     }
     let reserved = ports::reserved(node);
     let mut usage = Usage::default();
     // What runs already may collide among itself; only what the plan adds is refused for it.
+    for alloc in &stays {
+        usage.add(alloc);
+    }
     let mut collided = false;
-    for alloc in &proposed {
-        let taken = usage.add(alloc);
-        if allocs.iter().any(|planned| planned.id == alloc.id) {
-            collided |= taken;
-            let resources = alloc.allocated_resources.iter();
-            let mut ports = resources.flat_map(|resources| ports_of(resources));
-            if ports.any(|(ip, port, shares)| !shares && reserved.is_taken(ip, port)) {
-                return Err("reserved node port collision");
-            }
+    for alloc in &planned {
+        collided |= usage.add(alloc);
+        let resources = alloc.allocated_resources.iter();
+        let mut ports = resources.flat_map(|resources| ports_of(resources));
+        if ports.any(|(ip, port, shares)| !shares && reserved.is_taken(ip, port)) {
+            return Err("reserved node port collision");
         }
     }
     if collided {
@@ -316,26 +317,40 @@ fn fits(
     {
         return Err("device oversubscribed");
     }
-    if single_writers_collide(plan, &proposed) {
+    if single_writers_collide(plan, &stays, &planned) {
         return Err("conflicting claims for host volume with single-writer");
     }
     capacity(node).lacks(usage.amount).map_or(Ok(()), Err)
 }
 
-/// Whether a volume that one allocation wants for itself alone is claimed by another, too.
-fn single_writers_collide(plan: &Plan, proposed: &[&Allocation]) -> bool {
-    let mut claims: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-    for alloc in proposed {
+/// Who claims a volume of a node.
+#[derive(Default)]
+struct Claims {
+    count: usize,
+    /// One of them wants it for itself alone.
+    alone: bool,
+    /// One of them is planned.
+    planned: bool,
+}
+
+/// Whether a volume that one allocation wants for itself alone is claimed by another, too, and one of them is planned.
+fn single_writers_collide(plan: &Plan, stays: &[&Allocation], planned: &[&Allocation]) -> bool {
+    let mut claims: BTreeMap<String, Claims> = BTreeMap::new();
+    let stays = stays.iter().map(|alloc| (alloc, false));
+    for (alloc, is_planned) in stays.chain(planned.iter().map(|alloc| (alloc, true))) {
         let job = alloc.job.as_ref().or(plan.job.as_ref());
         let group = job.and_then(|job| job.lookup_task_group(&alloc.task_group));
         for volume in group.iter().flat_map(|group| group.volumes.values()) {
             if volume.r#type == volume_type::CSI || volume.read_only {
                 continue;
             }
-            let claim = claims.entry(volume.source_for(&alloc.name)).or_default();
-            claim.0 += 1;
-            claim.1 |= volume.access_mode == SINGLE_WRITER;
+            let claims = claims.entry(volume.source_for(&alloc.name)).or_default();
+            claims.count += 1;
+            claims.alone |= volume.access_mode == SINGLE_WRITER;
+            claims.planned |= is_planned;
         }
     }
-    claims.values().any(|(count, single)| *single && *count > 1)
+    claims
+        .values()
+        .any(|claims| claims.planned && claims.alone && claims.count > 1)
 }

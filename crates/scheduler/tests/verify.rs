@@ -6,7 +6,7 @@ use caravan_model::*;
 use caravan_scheduler::{to_command, verify, without};
 use support::{World, distinct_hosts, equal, job, node, rolling};
 
-/// A plan for `web` on a cluster of three nodes.
+/// A plan for a job of which there was nothing so far.
 fn planned(world: &mut World, web: Job) -> Plan {
     let count = web.task_groups[0].count;
     let mut none = web.clone();
@@ -20,8 +20,9 @@ fn planned(world: &mut World, web: Job) -> Plan {
 
 /// What would be done for this version of a job, by an evaluation that is not carried out.
 fn plan_of(world: &mut World, web: Job) -> Plan {
+    let id = web.id.clone();
     world.store(web);
-    world.plan(&world.last_eval("web"))
+    world.plan(&world.last_eval(id.as_str()))
 }
 
 fn spread_out(count: i64) -> Job {
@@ -360,6 +361,50 @@ fn a_device_that_was_given_away_refuses_its_part() {
     assert!(verify(&world.state, &plan).rejected_nodes.is_empty());
     world.register(wanting("other"));
     assert_eq!(verify(&world.state, &plan).rejected_nodes, [node(0).id]);
+}
+
+/// However two of them came to be there.
+#[test]
+fn who_already_shares_a_volume_that_one_wants_alone_refuses_only_those_who_want_it_too() {
+    let mut world = World::new(0);
+    let mut only = node(0);
+    let volume = HostVolumeInfo {
+        name: "data".into(),
+        ..HostVolumeInfo::default()
+    };
+    only.host_volumes.insert("data".into(), volume);
+    world.add_node(only);
+    let writing = |id: &str| {
+        let mut job = job(id, job_type::SERVICE, 1);
+        let request = VolumeRequest {
+            name: "data".into(),
+            r#type: volume_type::HOST.into(),
+            source: "data".into(),
+            access_mode: "single-node-single-writer".into(),
+            ..VolumeRequest::default()
+        };
+        job.task_groups[0].volumes.insert("data".into(), request);
+        job
+    };
+    let mut with_port = job("port", job_type::SERVICE, 1);
+    with_port.task_groups[0].networks = vec![NetworkResource {
+        dynamic_ports: vec![Port {
+            label: "http".into(),
+            ..Port::default()
+        }],
+        ..NetworkResource::default()
+    }];
+    let wants_it = planned(&mut world, writing("wants-it"));
+    let with_port = planned(&mut world, with_port);
+    let wants_nothing = planned(&mut world, job("wants-nothing", job_type::SERVICE, 1));
+    world.register(writing("web"));
+    world.duplicate("web");
+    assert_eq!(world.live("web").len(), 2);
+    for (plan, refused) in [(wants_it, 1), (with_port, 0), (wants_nothing, 0)] {
+        let result = verify(&world.state, &plan);
+        let job = &plan.job.as_ref().expect("a job").id;
+        assert_eq!(result.rejected_nodes.len(), refused, "{job}");
+    }
 }
 
 /// What is to stop has given its room away, though its client may take a moment.
