@@ -15,8 +15,7 @@ const AT_ONCE: usize = 128;
 /// How long one counts at most.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The places. Cheap to clone.
-#[derive(Clone)]
+/// The places.
 pub(crate) struct Beginnings(Arc<Semaphore>);
 
 /// One place; free again when this goes.

@@ -185,12 +185,11 @@ impl Actor {
         };
         let inbox = self.inbox.clone();
         // What was running before the agent restarted needs no place.
-        let beginnings = self.machine.began().is_none();
-        let beginnings = beginnings.then(|| self.shared.beginnings.clone());
+        let begins = self.machine.began().is_none();
         let work = tokio::spawn(async move {
-            if let Some(beginnings) = beginnings {
+            if begins {
                 tokio::select! {
-                    beginning = beginnings.take() => inbox.tell(Message::Begins(beginning)),
+                    beginning = setup.shared.beginnings.take() => inbox.tell(Message::Begins(beginning)),
                     () = setup.given_up.cancelled() => {}
                 }
             }
