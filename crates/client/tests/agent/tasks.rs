@@ -157,3 +157,19 @@ async fn a_task_outlives_the_agent_and_is_taken_up_again() {
         .await;
     second.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_take_long_to_start_hold_no_other_back() {
+    const SLOW: u128 = 200;
+    let (servers, dir) = (Servers::new(), folder());
+    let _client = client(&servers, dir.path(), true).await;
+    for number in 1..=SLOW {
+        let slow = task("slow", "mock_driver", json!({"start_block_for": "1h"}));
+        servers.want(alloc(own() ^ number, "batch", vec![slow]));
+    }
+    servers
+        .until("all are there", |known| known.told.len() as u128 == SLOW)
+        .await;
+    servers.want(alloc(own(), "batch", shell("true")));
+    servers.until_it_is(ClientStatus::Complete).await;
+}
