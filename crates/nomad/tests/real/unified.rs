@@ -104,7 +104,8 @@ start
 until_ok "it is known again" nomad alloc exec -i=false -t=false "$(alloc steady-exec)" /bin/true
 [ "$before" = "$(cat "$group/cgroup.procs")" ] && echo "* its processes are the same"
 
-run bomb exec 256 'trap "" INT TERM; bomb() { bomb | bomb & }; bomb; while true; do sleep 1; done'
+# Its first process forks no more: a shell that cannot would end, and its group with it.
+run bomb exec 256 'trap "" INT TERM; bomb() { bomb | bomb & }; bomb; exec sleep 3600'
 until_ok "the bomb runs" has bomb running
 bomb=$(scope "$(full_id bomb)")
 echo "* at most $(cat "$bomb/pids.max") processes"
