@@ -70,7 +70,7 @@ fn a_fork_bomb_leaves_the_agent_and_its_neighbours_alone() {
         ))
         .expect("registered");
     agent.until_allocations("neighbour", "running", 1);
-    let bomb = "trap '' INT TERM; bomb() { bomb | bomb & }; bomb; while true; do sleep 1; done";
+    let bomb = "trap '' INT TERM; bomb() { bomb | bomb & }; bomb; exec sleep 3600";
     agent
         .register(&exec_job("bomb", "service", 64, bomb))
         .expect("registered");
