@@ -29,6 +29,13 @@ pub(crate) fn jitter(most: Duration) -> Duration {
     Duration::from_nanos(random % nanos)
 }
 
+/// How long until the next whole multiple of a period: what is done now and then is done together, and an agent at rest
+/// is woken once for all of it.
+pub(crate) fn until_next(period: Duration) -> Duration {
+    let period = i64::try_from(period.as_nanos()).unwrap_or(i64::MAX).max(1);
+    Duration::from_nanos((period - steady().0 % period).unsigned_abs())
+}
+
 /// Nanoseconds since this process first asked: unlike [`now`] they never jump.
 pub(crate) fn steady() -> UnixNanos {
     static START: OnceLock<Instant> = OnceLock::new();

@@ -15,7 +15,7 @@ pub use room::{Room, least_asked, room_on};
 use crate::follow_up::key_of_eval;
 use caravan_model::*;
 use caravan_state::{JobKey, State};
-use offers::Offers;
+use offers::{Offers, TRIAL};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -314,6 +314,12 @@ impl Blocked {
     /// Forgets events that are long over. Returns when [`Blocked::wake`] should be called even if nothing happens.
     pub fn tick(&mut self, now: UnixNanos) -> Option<UnixNanos> {
         self.offers.tick(now)
+    }
+
+    /// When whoever is woken now for offered room has had their time; none while none is offered.
+    #[must_use]
+    pub fn trial_end(&self, now: UnixNanos) -> Option<UnixNanos> {
+        self.offers.is_open().then(|| now + TRIAL)
     }
 
     /// Whether there are evaluations to be canceled.

@@ -178,6 +178,12 @@ impl Broker {
         Some(self.hand_out(key.2, token, now))
     }
 
+    /// Whether some evaluation was delivered too often.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
     /// Hands out an evaluation that was delivered too often, to be given up.
     pub fn dequeue_failed(&mut self, token: String, now: UnixNanos) -> Option<Arc<Evaluation>> {
         let key = self.failed.pop_first()?;

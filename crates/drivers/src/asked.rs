@@ -1,5 +1,5 @@
-//! What a program says of itself, asked once and again only when it was replaced: starting a Java machine every
-//! half minute would cost more than the agent itself.
+//! What a program says of itself, asked once and again only when it was replaced, and which programs there are, listed
+//! again only when a directory changed: starting a Java machine every half minute would cost more than the agent itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -25,10 +25,10 @@ impl Program {
     }
 
     fn at(path: &Path) -> Option<Self> {
-        let path = path.canonicalize().ok()?;
+        // First, for most directories do not have it.
         let meta = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
         Some(Self {
-            path,
+            path: path.canonicalize().ok()?,
             modified: meta.modified().ok(),
             length: meta.len(),
         })
@@ -63,9 +63,77 @@ impl Asked {
     }
 }
 
+/// A directory as it was when it was listed; what is not there has no time.
+type Listed = (PathBuf, Option<SystemTime>);
+
+/// The programs on the agent's `PATH` whose names begin alike.
+#[derive(Debug, Default)]
+pub(crate) struct Listing(Mutex<(Vec<Listed>, Vec<String>)>);
+
+impl Listing {
+    /// Their names, each once, sorted.
+    pub(crate) fn names(&self, beginning: &str) -> Vec<String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        self.names_in(std::env::split_paths(&path), beginning)
+    }
+
+    fn names_in(&self, dirs: impl Iterator<Item = PathBuf>, beginning: &str) -> Vec<String> {
+        let modified = |dir: &PathBuf| dir.metadata().ok()?.modified().ok();
+        let mut dirs: Vec<Listed> = dirs.map(|dir| (dir.clone(), modified(&dir))).collect();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != dirs {
+            let listed = dirs.iter().filter_map(|(dir, _)| dir.read_dir().ok());
+            let mut names: Vec<String> = listed
+                .flat_map(Iterator::flatten)
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .filter(|name| name.starts_with(beginning))
+                .collect();
+            names.sort();
+            names.dedup();
+            // What changes within the same tick of the disk's clock would not be seen.
+            let fresh =
+                |time: SystemTime| time.elapsed().is_ok_and(|age| age < Duration::from_secs(1));
+            if dirs.iter().any(|(_, time)| time.is_some_and(fresh)) {
+                dirs.clear();
+            }
+            *known = (dirs, names);
+        }
+        known.1.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_listed_again_when_a_directory_changed() {
+        let (dir, gone) = (tempfile::tempdir().expect("dir"), PathBuf::from("/gone"));
+        let touch = |name: &str| std::fs::write(dir.path().join(name), "").expect("written");
+        let listing = Listing::default();
+        let names = || {
+            let dirs = [dir.path().to_owned(), gone.clone(), dir.path().to_owned()];
+            listing.names_in(dirs.into_iter(), "qemu-")
+        };
+        touch("qemu-b");
+        touch("other");
+        assert_eq!(names(), ["qemu-b"]);
+        touch("qemu-a");
+        assert_eq!(names(), ["qemu-a", "qemu-b"]);
+        let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let handle = std::fs::File::open(dir.path()).expect("opened");
+        handle.set_modified(long_ago).expect("set");
+        assert_eq!(names(), ["qemu-a", "qemu-b"]);
+        touch("qemu-c");
+        handle.set_modified(long_ago).expect("set");
+        assert_eq!(
+            names(),
+            ["qemu-a", "qemu-b"],
+            "nothing changed that is seen"
+        );
+        touch("qemu-d");
+        assert_eq!(names(), ["qemu-a", "qemu-b", "qemu-c", "qemu-d"]);
+    }
 
     #[tokio::test]
     async fn a_program_is_asked_once() {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Listing};
 use crate::process_driver::{Kind, Plan};
 use crate::users::DeniedIds;
 use crate::{groups, search};
@@ -92,6 +92,7 @@ fn task_schema() -> Vec<Field> {
 pub(crate) struct Qemu {
     plugin: PluginConfig,
     version: Asked,
+    installed: Listing,
 }
 
 impl Qemu {
@@ -99,6 +100,7 @@ impl Qemu {
         Ok(Self {
             plugin: decode_into(&plugin_schema(), config)?,
             version: Asked::default(),
+            installed: Listing::default(),
         })
     }
 
@@ -127,16 +129,8 @@ impl Qemu {
     /// Those of the host that tasks may use.
     fn emulators(&self) -> String {
         let allowed = &self.plugin.emulators_allowlist;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let mut names: Vec<String> = std::env::split_paths(&path)
-            .filter_map(|dir| std::fs::read_dir(dir).ok())
-            .flat_map(Iterator::flatten)
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.starts_with(EMULATORS))
-            .filter(|name| allowed.is_empty() || allowed.contains(name))
-            .collect();
-        names.sort();
-        names.dedup();
+        let mut names = self.installed.names(EMULATORS);
+        names.retain(|name| allowed.is_empty() || allowed.contains(name));
         names.join(",")
     }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -189,6 +190,13 @@ pub fn usage_of(pids: &[i32]) -> BTreeMap<i32, ProcessUsage> {
     pids.iter()
         .filter_map(|pid| Some((*pid, usage(*pid)?)))
         .collect()
+}
+
+/// How long processors have worked for this process since it began, all its threads together.
+#[must_use]
+pub fn own_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.try_into().unwrap_or_default()
 }
 
 /// Where the code of this program is mapped, in bytes of its address space; none where `/proc` does not tell.

@@ -1,6 +1,7 @@
 //! The leader's evaluations: the broker and the blocked ones behind one lock, and who waits for work.
 
 use crate::clock;
+use crate::leader::pause_until;
 use caravan_control::Queues;
 use caravan_control::broker::TokenError;
 use caravan_model::*;
@@ -16,9 +17,6 @@ const SCHEDULED_TYPES: &[&str] = &[
     job_type::SYSTEM,
     job_type::SYSBATCH,
 ];
-/// How long the clock of the queues stands still at most.
-const TICK: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// Evaluations to be scheduled. Empty and off on servers that do not lead.
 #[derive(Default)]
 pub(crate) struct Evals {
@@ -27,6 +25,8 @@ pub(crate) struct Evals {
     ready: Notify,
     /// Some are to be canceled.
     superfluous: Notify,
+    /// Some are to be given up.
+    undeliverable: Notify,
     /// Something has to be done sooner than the clock would look.
     sooner: Notify,
     /// When the clock looks next.
@@ -47,13 +47,18 @@ impl Evals {
         let result = change(&mut queues);
         let ready = queues.broker.has_ready(SCHEDULED_TYPES);
         let superfluous = queues.has_superfluous();
-        let due = queues.broker.next_delayed();
+        let undeliverable = queues.broker.has_failed();
+        let trial = queues.blocked.trial_end(clock::now());
+        let due = queues.broker.next_delayed().into_iter().chain(trial).min();
         drop(queues);
         if ready {
             self.ready.notify_one();
         }
         if superfluous {
             self.superfluous.notify_one();
+        }
+        if undeliverable {
+            self.undeliverable.notify_one();
         }
         if due.is_some_and(|due| due.0 < self.next_tick.load(Ordering::Relaxed)) {
             self.sooner.notify_one();
@@ -137,12 +142,28 @@ impl Evals {
         }
     }
 
-    /// Makes ready what has waited long enough, now and whenever it is time.
+    /// Hands out one that was delivered too often, to be given up; waits until there is one.
+    pub(crate) async fn undeliverable(&self) -> (Arc<Evaluation>, String) {
+        let token = clock::uuid();
+        loop {
+            let failed = self.change(|queues| {
+                let (token, now) = (token.clone(), clock::now());
+                queues.broker.dequeue_failed(token, now)
+            });
+            if let Some(eval) = failed {
+                return (eval, token);
+            }
+            self.undeliverable.notified().await;
+        }
+    }
+
+    /// Makes ready what has waited long enough, now and whenever it is time. Whoever holds one too long is noticed in
+    /// time as well, for nobody holds one for less than the longest pause.
     pub(crate) async fn keep_time(&self, snapshot: impl Fn() -> Arc<State>) {
         loop {
             let now = clock::now();
             let next = self.lock().tick(&snapshot(), now);
-            let pause = next.map_or(TICK, |next| next.since(now).to_std().min(TICK));
+            let pause = pause_until(next);
             let at = now + Duration::from(pause);
             self.next_tick.store(at.0, Ordering::Relaxed);
             // Also what was delayed between the tick and now.
@@ -228,6 +249,46 @@ mod tests {
         tell(&evals, &mut state, 1, vec![waiting(1, 2000)]);
         assert!(evals.sooner.notified().now_or_never().is_none());
         tell(&evals, &mut state, 2, vec![waiting(2, 10)]);
+        assert!(evals.sooner.notified().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn those_delivered_too_often_are_waited_for() {
+        let (evals, mut state) = leading();
+        let reaper = {
+            let evals = Arc::clone(&evals);
+            tokio::spawn(async move { evals.undeliverable().await.0.id })
+        };
+        tokio::task::yield_now().await;
+        tell(&evals, &mut state, 1, vec![pending(1)]);
+        let mut now = clock::now();
+        for _ in 0..caravan_control::broker::DELIVERY_LIMIT {
+            // Whatever it waits for between two deliveries is over.
+            now = now + Duration::from_secs(3600);
+            evals.lock().tick(&state, now);
+            let (held, token) = evals.dequeue().await;
+            evals.nack(held.id, &token, now).unwrap();
+        }
+        assert_eq!(reaper.await.unwrap(), EvalId::from_u128(1));
+    }
+
+    #[test]
+    fn the_clock_is_woken_while_room_is_offered() {
+        let (evals, mut state) = leading();
+        let next = clock::now() + Duration::from_secs(60);
+        evals.next_tick.store(next.0, Ordering::Relaxed);
+        evals.change(|_| ());
+        assert!(evals.sooner.notified().now_or_never().is_none());
+        let blocked = Evaluation {
+            status: EvalStatus::Blocked,
+            escaped_computed_class: true,
+            ..pending(1)
+        };
+        tell(&evals, &mut state, 1, vec![blocked]);
+        evals.change(|queues| {
+            let (node, now) = (NodeId::from_u128(1), clock::now());
+            queues.blocked.freed(node, 2, now);
+        });
         assert!(evals.sooner.notified().now_or_never().is_some());
     }
 

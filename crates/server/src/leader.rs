@@ -18,8 +18,10 @@ mod tests;
 
 /// How many superfluous evaluations are canceled with one command.
 const CANCEL_BATCH: usize = 728;
-/// The longest pause of a duty that has nothing to wait for.
-const LONGEST_PAUSE: std::time::Duration = std::time::Duration::from_secs(60);
+/// How often a duty looks that has nothing to wait for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause before what failed is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Follows leadership until the log stops: leads while elected.
 pub(crate) async fn follow(shared: Arc<Shared>) {
@@ -186,10 +188,14 @@ async fn tick_evals(shared: Arc<Shared>) {
     shared.evals.keep_time(|| shared.store.snapshot()).await;
 }
 
+/// The pause of a duty that has something to do at a time, or nothing. All look on the whole minute, together: a server
+/// at rest is woken once for all of them.
 pub(crate) fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
-    wake.map_or(LONGEST_PAUSE, |at| {
-        at.since(clock::now()).to_std().min(LONGEST_PAUSE)
-    })
+    let now = clock::now();
+    let rest = Duration(LONGEST_PAUSE.0 - now.0.rem_euclid(LONGEST_PAUSE.0));
+    let minute = now + rest;
+    let wake = wake.map_or(minute, |at| at.min(minute));
+    wake.since(now).to_std()
 }
 
 /// Cancels evaluations that newer ones of their job made superfluous.
@@ -217,7 +223,7 @@ async fn reap_superfluous(shared: Arc<Shared>) {
         // Nobody else has them any more: left pending, they would look as if they were still to be scheduled.
         while let Err(error) = shared.proposer.propose(&command).await {
             tracing::warn!(%error, "superfluous evaluations could not be canceled, which is tried again");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(AGAIN).await;
         }
     }
 }
@@ -233,16 +239,7 @@ fn ended(eval: &Evaluation, why: String) -> Evaluation {
 /// Gives up evaluations that were delivered too often, and has their jobs looked at again later.
 async fn reap_undeliverable(shared: Arc<Shared>) {
     loop {
-        let token = clock::uuid();
-        let failed = shared
-            .evals
-            .lock()
-            .broker
-            .dequeue_failed(token.clone(), clock::now());
-        let Some(eval) = failed else {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            continue;
-        };
+        let (eval, token) = shared.evals.undeliverable().await;
         let delay = Duration::from_secs(60 + i64::try_from(clock::seed() % 240).unwrap_or(0));
         let follow_up = Evaluation {
             id: clock::eval_id(),
@@ -284,10 +281,9 @@ async fn reap_undeliverable(shared: Arc<Shared>) {
 
 /// Evaluations that lost too many races are tried again once a minute.
 async fn retry_crowded_out(shared: Arc<Shared>) {
-    let mut pause = tokio::time::interval(std::time::Duration::from_secs(60));
     loop {
-        pause.tick().await;
         shared.evals.retry_crowded_out(clock::now());
+        tokio::time::sleep(pause_until(None)).await;
     }
 }
 
@@ -295,7 +291,7 @@ async fn retry_crowded_out(shared: Arc<Shared>) {
 async fn make_first_key(shared: Arc<Shared>) {
     while let Err(error) = crate::keyring::initialize(&shared.store, &shared.proposer).await {
         tracing::warn!(%error, "the first root key could not be made, which is tried again");
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use caravan_driver::{Driver, Fingerprint};
 use caravan_model::{DriverInfo, Node, NodeEvent, Timestamp, subsystem};
 
+use crate::clock;
 use crate::link::NodeEvents;
 use crate::shared::Shared;
 
@@ -40,7 +41,7 @@ pub(super) fn lay(node: &mut Node, name: &str, found: &Fingerprint) {
         update_time: old.map_or(Timestamp::default(), |old| old.update_time),
     };
     if old != Some(&info) {
-        info.update_time = Timestamp(crate::clock::now().0);
+        info.update_time = Timestamp(clock::now().0);
     }
     node.drivers.insert(name.to_owned(), info);
 }
@@ -49,7 +50,7 @@ pub(super) fn lay(node: &mut Node, name: &str, found: &Fingerprint) {
 pub(crate) async fn watch(shared: Arc<Shared>, driver: Arc<dyn Driver>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(driver.fingerprint_interval()) => {}
+            () = tokio::time::sleep(clock::until_next(driver.fingerprint_interval())) => {}
             () = shared.shutdown.cancelled() => return,
         }
         let found = driver.fingerprint().await;
@@ -77,7 +78,7 @@ async fn tell(shared: &Arc<Shared>, name: &str, found: &Fingerprint) {
         message,
         subsystem: subsystem::DRIVER.to_owned(),
         details: [("driver".to_owned(), name.to_owned())].into(),
-        timestamp: Timestamp(crate::clock::now().seconds() * 1_000_000_000),
+        timestamp: Timestamp(clock::now().seconds() * 1_000_000_000),
         create_index: 0,
     };
     let request = NodeEvents {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How long an event is remembered for evaluations that were scheduled on an older state.
 const REMEMBERED: Duration = Duration::from_secs(15 * 60);
 /// How long the others wait for those that were woken.
-const TRIAL: Duration = Duration::from_secs(5);
+pub(super) const TRIAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Offer {
@@ -70,6 +70,11 @@ impl Offers {
                 self.open.insert(*node);
             }
         }
+    }
+
+    /// Whether there is a node on which somebody may yet be woken.
+    pub(super) fn is_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// The nodes on which somebody could be woken now.

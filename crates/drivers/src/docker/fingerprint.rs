@@ -25,13 +25,15 @@ pub(super) async fn attributes(
     engine: &Docker,
     plugin: &PluginConfig,
 ) -> Option<BTreeMap<String, String>> {
-    let version = engine.version().await.ok()?;
     let info = engine.info().await.ok()?;
     let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
     runtimes.sort();
     let of_engine = [
         ("driver.docker", "true".to_owned()),
-        ("driver.docker.version", version.version.unwrap_or_default()),
+        (
+            "driver.docker.version",
+            info.server_version.unwrap_or_default(),
+        ),
         ("driver.docker.runtimes", runtimes.join(",")),
         ("driver.docker.os_type", info.os_type.unwrap_or_default()),
     ];

@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::circle::{Circle, Hello, Known};
 
-/// Pauses: while the cluster is not formed, and after.
+/// Pauses: while the cluster is not formed, after that, and where no other server was ever heard of.
 const FORMING: Duration = Duration::from_millis(300);
 const FORMED: Duration = Duration::from_secs(3);
+const ALONE: Duration = Duration::from_secs(60);
 
 /// Keeps the circle until the agent stops: greets, forms the cluster, and takes servers in while leading.
 pub(super) async fn run(
@@ -33,7 +34,13 @@ pub(super) async fn run(
 
 async fn keep(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String]) {
     loop {
-        greet_all(circle, server, pool, addresses).await;
+        let targets = targets(circle, server, addresses);
+        join_all(
+            targets
+                .iter()
+                .map(|address| circle.greet(server, pool, address)),
+        )
+        .await;
         let formed = server.consensus().is_bootstrapped();
         if !formed && let Some(founders) = founders(circle) {
             tracing::info!(
@@ -49,16 +56,20 @@ async fn keep(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String
             take_out(circle, server, &members).await;
             take_in(circle, server, &members).await;
         }
-        let pause = tokio::time::sleep(if formed { FORMED } else { FORMING });
+        let pause = match (formed, targets.is_empty()) {
+            (false, _) => FORMING,
+            (true, false) => FORMED,
+            (true, true) => ALONE,
+        };
         tokio::select! {
-            () = pause => {}
+            () = tokio::time::sleep(pause) => {}
             () = circle.news.notified() => {}
         }
     }
 }
 
-/// Tells who this server is wherever there is or may be another.
-async fn greet_all(circle: &Circle, server: &Server, pool: &Pool, addresses: &[String]) {
+/// Wherever there is or may be another server.
+fn targets(circle: &Circle, server: &Server, addresses: &[String]) -> Vec<String> {
     let known = circle.others().into_iter().map(|known| known.hello.address);
     let members = server.consensus().members().into_iter();
     let mut targets: Vec<String> = addresses.to_vec();
@@ -66,10 +77,7 @@ async fn greet_all(circle: &Circle, server: &Server, pool: &Pool, addresses: &[S
     targets.sort();
     targets.dedup();
     targets.retain(|address| *address != circle.me.address);
-    let greetings = targets
-        .iter()
-        .map(|address| circle.greet(server, pool, address));
-    join_all(greetings).await;
+    targets
 }
 
 /// The voters of a new cluster, when this server is the one to form it: all that are expected know of it,

@@ -6,14 +6,23 @@ use std::time::Duration;
 /// them leaves a gigabyte behind.
 pub(super) const BLOCKING_THREADS: usize = 64;
 
-/// How often memory is given back.
+/// How often memory is given back at most.
 const PAUSE: Duration = Duration::from_secs(20);
+/// Who has worked less than this has little to give: it would only fetch its code again.
+const WORK: Duration = Duration::from_millis(300);
 
-/// Gives memory back now and then: what was freed, and code that is not used. Runs until dropped.
+/// Gives memory back after some work: what was freed, and code that is not used. Runs until dropped.
 pub(super) async fn give_back() {
+    // The start has more to give than any work after it.
+    let mut given = None;
     loop {
         tokio::time::sleep(PAUSE).await;
+        let worked = caravan_host::procs::own_cpu_time();
+        if given.is_some_and(|given| worked < given + WORK) {
+            continue;
+        }
         // It takes milliseconds, in which nothing else waits for it.
         let _ = tokio::task::spawn_blocking(caravan_host::give_memory_back).await;
+        given = Some(worked);
     }
 }
