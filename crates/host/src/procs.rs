@@ -25,11 +25,16 @@ impl Identity {
     /// The identity of a running process.
     #[must_use]
     pub fn of(pid: i32) -> Option<Self> {
-        Some(Self {
+        Some(Self::since(pid, Stat::read(pid)?.start_time))
+    }
+
+    /// The identity of a process of this boot.
+    pub(crate) fn since(pid: i32, start_time: u64) -> Self {
+        Self {
             pid,
-            start_time: Stat::read(pid)?.start_time,
+            start_time,
             boot_id: boot_id().to_owned(),
-        })
+        }
     }
 
     /// Whether this very process still exists (a zombie does not count).

@@ -1,12 +1,13 @@
 //! What a supervisor writes down so that its task can be found, and its exit known, by any later agent.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
+use rustix::rand::GetRandomFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::procs::Identity;
@@ -97,7 +98,10 @@ impl RecordFile {
 /// A socket name that nobody can take first, and the key to it that nobody can guess.
 pub(crate) fn socket_and_key() -> io::Result<(String, String)> {
     let mut bytes = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
+    }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let name: String = hex(&bytes[..16]);
     Ok((format!("caravan-{name}"), hex(&bytes[16..])))

@@ -117,18 +117,13 @@ impl Supervisor {
         if let Some(isolation) = &spec.process.isolation {
             isolate::prepare_parent(isolation)?;
         }
-        let pid = spawn::spawn(&spec.process, spec.cgroup.as_ref(), None, streams)?;
-        let unknown = || Identity {
-            pid,
-            start_time: 0,
-            boot_id: crate::procs::boot_id().to_owned(),
-        };
+        let task = spawn::spawn(&spec.process, spec.cgroup.as_ref(), None, streams)?;
         let record = Record {
             id: spec.id.clone(),
             socket,
             key,
             supervisor: me.clone(),
-            task: Identity::of(pid).unwrap_or_else(unknown),
+            task,
             started_at: record::now_ns(),
             exit: None,
         };
@@ -415,8 +410,8 @@ impl Supervisor {
             )
         });
         match started {
-            Ok(pid) => {
-                self.connections[index].exec = Some(pid);
+            Ok(process) => {
+                self.connections[index].exec = Some(process.pid);
                 Reply::Done
             }
             Err(err) => Reply::Failed {

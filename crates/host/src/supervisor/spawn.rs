@@ -1,5 +1,6 @@
 //! From a [`Process`] to a running one: everything that happens between fork and exec.
 
+use std::cell::Cell;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
@@ -15,6 +16,7 @@ use super::isolate::{self, Step};
 use super::spec::Process;
 use crate::cgroup::TaskCgroup;
 use crate::credentials::Credentials;
+use crate::procs::{Identity, Stat};
 use crate::sys::{self, Program};
 
 /// Standard input, output and error of a new process; what is not given is the supervisor's, which is `/dev/null`.
@@ -25,13 +27,13 @@ pub(crate) struct Streams {
     pub(crate) stderr: Option<OwnedFd>,
 }
 
-/// Starts the process (`beside` a running task, in its namespaces); the answer is its pid. It leads a session (so a process group) of its own.
+/// Starts the process (`beside` a running task, in its namespaces). It leads a session (so a process group) of its own.
 pub(crate) fn spawn(
     process: &Process,
     group: Option<&TaskCgroup>,
     beside: Option<i32>,
     streams: Streams,
-) -> io::Result<i32> {
+) -> io::Result<Identity> {
     let named = |err: io::Error| {
         let text = format!("fork/exec {}: {}", process.program.display(), go_text(&err));
         io::Error::new(err.kind(), text)
@@ -42,12 +44,15 @@ pub(crate) fn spawn(
         group,
         beside,
         streams: &streams,
+        start_time: Cell::new(0),
     };
     // An error of the set-up has a text of its own, one of the kernel's a number.
-    sys::spawn_borrowing(&program, &mut || setup.run()).map_err(|err| match err.raw_os_error() {
+    let spawned = sys::spawn_borrowing(&program, &mut || setup.run());
+    let pid = spawned.map_err(|err| match err.raw_os_error() {
         Some(_) => named(err),
         None => err,
-    })
+    })?;
+    Ok(Identity::since(pid, setup.start_time.get()))
 }
 
 /// The words that users know for the common failures.
@@ -108,6 +113,8 @@ struct Setup<'a> {
     group: Option<&'a TaskCgroup>,
     beside: Option<i32>,
     streams: &'a Streams,
+    /// When the child began, which it sees itself: from outside that is told only when its program is loaded.
+    start_time: Cell<u64>,
 }
 
 impl Setup<'_> {
@@ -119,6 +126,9 @@ impl Setup<'_> {
 
     /// The group comes first (it needs our privileges), the user last.
     fn steps(&self) -> Step {
+        if let Some(stat) = Stat::read(std::process::id().cast_signed()) {
+            self.start_time.set(stat.start_time);
+        }
         self.standard_streams()
             .map_err(|err| ("standard streams".to_owned(), err))?;
         sys::default_hangups();
