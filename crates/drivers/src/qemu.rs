@@ -11,11 +11,11 @@ use caravan_driver::{
     TaskConfig,
 };
 use caravan_host::Process;
+use caravan_host::below::{Below, Links};
 use caravan_host::cgroup::Limits;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 use crate::asked::{Asked, Listing};
 use crate::process_driver::{Kind, Plan};
@@ -273,9 +273,11 @@ fn socket(config: &TaskConfig, name: &str) -> Result<PathBuf, DriverError> {
     Ok(path)
 }
 
-/// The monitor forgets what was asked on a connection that is closed before it looked: its answer is awaited.
-async fn press_power_button(path: &Path) -> std::io::Result<()> {
-    let mut monitor = UnixStream::connect(path).await?;
+/// The monitor forgets what was asked on a connection that is closed before it looked: its answer is awaited. Another
+/// task may have put a link to somebody else's socket in its place, which is not followed.
+async fn press_power_button(task_dir: &Path) -> std::io::Result<()> {
+    let below = Below::open(task_dir, Links::Refused)?;
+    let mut monitor = below.connect(Path::new(MONITOR)).await?;
     monitor.write_all(b"system_powerdown\n").await?;
     let mut said = Vec::new();
     // One prompt greets, the next says that it is done; the end says so too.
@@ -359,10 +361,8 @@ impl Kind for Qemu {
         if !graceful {
             return false;
         }
-        let Ok(path) = socket(config, MONITOR) else {
-            return false;
-        };
-        let asked = tokio::time::timeout(MONITOR_PATIENCE, press_power_button(&path)).await;
+        let pressed = press_power_button(&config.dirs.task);
+        let asked = tokio::time::timeout(MONITOR_PATIENCE, pressed).await;
         matches!(asked, Ok(Ok(())))
     }
 }

@@ -3,11 +3,12 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use tokio::net::UnixStream;
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 /// How often a path is looked up that changes while it is.
@@ -76,6 +77,15 @@ impl Below {
         }
     }
 
+    /// Connects to the socket at `path`.
+    ///
+    /// # Errors
+    /// What the system has against it; what is there may be no socket.
+    pub async fn connect(&self, path: &Path) -> io::Result<UnixStream> {
+        let found = self.at(path, OFlags::PATH, Mode::empty())?;
+        UnixStream::connect(format!("/proc/self/fd/{}", found.as_raw_fd())).await
+    }
+
     /// The directory at `path`; it and those on the way are made with `mode` where nothing is.
     ///
     /// # Errors
@@ -110,6 +120,29 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_reached_and_a_link_to_one_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let socket = |name: &str| temp.path().join(name);
+        let listener = std::os::unix::net::UnixListener::bind(socket("own")).unwrap();
+        symlink(socket("own"), socket("link")).unwrap();
+        fs::write(socket("file"), "").unwrap();
+        let below = Below::open(temp.path(), Links::Refused).unwrap();
+        let connect = async |name: &str| {
+            let connected = below.connect(Path::new(name)).await;
+            connected.map(drop).map_err(|error| error.raw_os_error())
+        };
+        assert_eq!(connect("own").await, Ok(()));
+        assert!(listener.accept().is_ok());
+        for (name, errno) in [
+            ("link", Errno::LOOP),
+            ("file", Errno::CONNREFUSED),
+            ("none", Errno::NOENT),
+        ] {
+            assert_eq!(connect(name).await, Err(Some(errno.raw_os_error())));
+        }
+    }
 
     #[test]
     fn nothing_is_made_or_opened_outside() {
