@@ -20,6 +20,8 @@ pub struct ConsulConfig {
     pub timeout: Duration,
     /// How tasks log in with their identities.
     pub task_auth_method: String,
+    /// How services do.
+    pub service_auth_method: String,
 }
 
 impl Default for ConsulConfig {
@@ -32,6 +34,7 @@ impl Default for ConsulConfig {
             namespace: String::new(),
             timeout: Duration::from_secs(5),
             task_auth_method: "nomad-workloads".into(),
+            service_auth_method: "nomad-workloads".into(),
         }
     }
 }
@@ -43,13 +46,15 @@ pub(crate) enum ConsulError {
     Unreachable(String),
     #[error("Consul answers {0}: {1}")]
     Refused(u16, String),
+    #[error("there is no token of Consul: {0}")]
+    NoToken(String),
 }
 
 impl ConsulError {
     /// Whether the same may work later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::NoToken(_) => true,
             Self::Refused(code, _) => *code >= 500 || *code == 429,
         }
     }
@@ -58,7 +63,7 @@ impl ConsulError {
 /// The agent.
 #[derive(Clone, Debug)]
 pub(crate) struct Consul {
-    config: ConsulConfig,
+    pub(crate) config: ConsulConfig,
     http: reqwest::Client,
 }
 
@@ -149,9 +154,8 @@ impl Consul {
     }
 
     /// Exchanges a signed identity for a token.
-    pub(crate) async fn login(&self, jwt: &str) -> Result<Granted, ConsulError> {
-        let body =
-            serde_json::json!({"AuthMethod": self.config.task_auth_method, "BearerToken": jwt});
+    pub(crate) async fn login(&self, method: &str, jwt: &str) -> Result<Granted, ConsulError> {
+        let body = serde_json::json!({"AuthMethod": method, "BearerToken": jwt});
         let request = self
             .request(reqwest::Method::PUT, "/v1/acl/login")
             .body(body.to_string());

@@ -16,6 +16,7 @@ use crate::consul::Consul;
 use crate::file_turns::FileTurns;
 use crate::handle::Runner;
 use crate::link::{Caller, ServerLink};
+use crate::services::catalogue::ForConsul;
 use crate::services::outbox::Outbox;
 use crate::store::Store;
 use crate::tear_downs::TearDowns;
@@ -28,8 +29,8 @@ pub(crate) struct Shared {
     pub(crate) drivers: BTreeMap<String, Arc<dyn Driver>>,
     pub(crate) store: Store,
     pub(crate) updates: Untold,
-    pub(crate) services: Outbox<ServiceRegistration>,
-    pub(crate) consul_services: Outbox<serde_json::Value>,
+    pub(crate) services: Outbox<Option<ServiceRegistration>>,
+    pub(crate) consul_services: Outbox<ForConsul>,
     pub(crate) consul: Option<Arc<Consul>>,
     pub(crate) registration: tokio::sync::Notify,
     /// Somebody waits for the next registration.

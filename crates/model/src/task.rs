@@ -290,6 +290,8 @@ impl Identity {
     pub const DEFAULT_NAME: &'static str = "default";
     /// The audience of the identity that every task has.
     pub const DEFAULT_AUDIENCE: &'static str = "nomadproject.io";
+    /// How the names begin of those that services log in with at Consul.
+    pub const CONSUL_SERVICE: &'static str = "consul-service_";
 }
 
 /// A command that may be run in the task on request.

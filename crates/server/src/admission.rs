@@ -65,6 +65,10 @@ impl Cluster for Here<'_> {
         self.config.consul_identities.get(cluster).cloned()
     }
 
+    fn consul_service_identity(&self, cluster: &str) -> Option<Identity> {
+        self.config.consul_service_identities.get(cluster).cloned()
+    }
+
     fn oversubscribes_memory(&self) -> bool {
         self.state
             .scheduler_config()

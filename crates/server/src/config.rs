@@ -45,6 +45,8 @@ pub struct ServerConfig {
     pub vault_identities: BTreeMap<String, Identity>,
     /// The same for Consul.
     pub consul_identities: BTreeMap<String, Identity>,
+    /// Those that services in Consul log in with which declare none, by cluster.
+    pub consul_service_identities: BTreeMap<String, Identity>,
     /// How many batches of events are kept for late subscribers.
     pub event_buffer_size: usize,
     /// Whether requests need tokens.
@@ -113,6 +115,7 @@ impl Default for ServerConfig {
             vault_clusters: BTreeSet::new(),
             vault_identities: BTreeMap::new(),
             consul_identities: BTreeMap::new(),
+            consul_service_identities: BTreeMap::new(),
             event_buffer_size: 100,
             acl_enabled: false,
             token_life: (

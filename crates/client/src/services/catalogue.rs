@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use caravan_model::ServiceRegistration;
 use serde_json::Value;
 
+use super::access::Access;
 use super::outbox::{Batch, Outbox};
-use crate::consul::{Consul, ConsulError, escaped};
+use crate::consul::{ConsulError, escaped};
 use crate::link::{LinkError, ServiceUpdate};
 use crate::shared::Shared;
 
@@ -57,9 +58,10 @@ pub(super) struct Servers(pub(super) Arc<Shared>);
 
 #[async_trait]
 impl Catalogue for Servers {
-    type Entry = ServiceRegistration;
+    /// `None` withdraws.
+    type Entry = Option<ServiceRegistration>;
 
-    async fn tell(&self, batch: Batch<ServiceRegistration>) -> Batch<ServiceRegistration> {
+    async fn tell(&self, batch: Batch<Self::Entry>) -> Batch<Self::Entry> {
         let mut update = ServiceUpdate {
             caller: self.0.caller(),
             upsert: Vec::new(),
@@ -89,24 +91,31 @@ impl Catalogue for Servers {
     }
 }
 
-#[async_trait]
-impl Catalogue for Consul {
-    type Entry = Value;
+/// The catalogue of Consul.
+pub(super) struct OfConsul;
 
-    async fn tell(&self, batch: Batch<Value>) -> Batch<Value> {
+/// What Consul is told of an instance, and how.
+pub(crate) struct ForConsul {
+    pub(super) access: Arc<Access>,
+    /// `None` withdraws.
+    pub(super) told: Option<Value>,
+}
+
+#[async_trait]
+impl Catalogue for OfConsul {
+    type Entry = ForConsul;
+
+    async fn tell(&self, batch: Batch<ForConsul>) -> Batch<ForConsul> {
         let mut again = Batch::new();
         for (key, entry) in batch {
-            let told = match &entry {
-                Some(entry) => {
-                    self.put(
-                        "/v1/agent/service/register?replace-existing-checks=true",
-                        entry,
-                    )
-                    .await
+            let told = match &entry.told {
+                Some(told) => {
+                    let path = "/v1/agent/service/register?replace-existing-checks=true";
+                    entry.access.put(path, told).await
                 }
                 None => {
                     let path = format!("/v1/agent/service/deregister/{}", escaped(&key.1));
-                    self.put(&path, &Value::Null).await
+                    entry.access.put_last(&path, &Value::Null).await
                 }
             };
             match told {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use caravan_model::{Service, ServiceCheck, UnixNanos};
 
+use super::access::Access;
 use super::probe::{self, Outcome};
 use super::results::{CheckResult, FAILURE, PENDING, SUCCESS};
 use crate::alloc::machine::{Event, Which};
 use crate::clock;
-use crate::consul::{Consul, escaped};
+use crate::consul::escaped;
 use crate::handle::Runner;
 
 /// One check to run.
@@ -23,7 +24,7 @@ pub(super) struct Job {
     pub(super) counts: bool,
     pub(super) target: Result<(String, i64), String>,
     /// Who else is told what came out, and under which name.
-    pub(super) told_to: Option<(Arc<Consul>, String)>,
+    pub(super) told_to: Option<(Arc<Access>, String)>,
 }
 
 impl Job {
@@ -113,7 +114,7 @@ impl Job {
 
     /// Tells Consul of a check that it cannot run itself.
     async fn tell(&self, outcome: &Outcome) {
-        let Some((consul, id)) = &self.told_to else {
+        let Some((access, id)) = &self.told_to else {
             return;
         };
         let status = if outcome.success {
@@ -123,7 +124,7 @@ impl Job {
         };
         let body = serde_json::json!({"Status": status, "Output": outcome.output});
         let path = format!("/v1/agent/check/update/{}", escaped(id));
-        if let Err(error) = consul.put(&path, &body).await {
+        if let Err(error) = access.put(&path, &body).await {
             tracing::debug!(%error, check = id, "Consul cannot be told of a check");
         }
     }

@@ -7,11 +7,12 @@ use caravan_model::{Service, ServiceCheck};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::access::Access;
 use super::checks::{RestartWatch, Subject};
 use super::results::{CheckResult, FAILURE, SUCCESS};
 use crate::alloc::health::counts_for_health;
 use crate::clock;
-use crate::consul::{Consul, escaped};
+use crate::consul::escaped;
 use crate::handle::Runner;
 use crate::task::env::address;
 
@@ -160,7 +161,7 @@ impl Standing {
 
 /// Follows the checks of one instance.
 pub(super) struct Follower {
-    pub(super) consul: Arc<Consul>,
+    pub(super) access: Arc<Access>,
     pub(super) runner: Arc<Runner>,
     pub(super) id: String,
     pub(super) service: Service,
@@ -177,7 +178,7 @@ impl Follower {
         let mut restarts: Vec<_> = checks.map(RestartWatch::of).collect();
         loop {
             let found: Result<Option<std::collections::BTreeMap<String, Standing>>, _> =
-                self.consul.json(&path).await;
+                self.access.json(&path).await;
             match found {
                 Ok(found) => {
                     for standing in found.unwrap_or_default().into_values() {

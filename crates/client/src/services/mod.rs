@@ -8,10 +8,10 @@ use caravan_model::{
 };
 
 use crate::alloc::health::counts_for_health;
-use crate::consul::Consul;
 use crate::handle::{Live, Runner};
 use crate::shared::Shared;
 
+mod access;
 mod address;
 pub(crate) mod catalogue;
 pub(crate) mod check_id;
@@ -22,6 +22,8 @@ pub(crate) mod outbox;
 mod probe;
 pub(crate) mod results;
 
+use access::Access;
+
 /// Tells the catalogues until the agent stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let servers = catalogue::run(
@@ -29,14 +31,11 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         &shared.services,
         catalogue::Servers(Arc::clone(&shared)),
     );
-    match &shared.consul {
-        Some(consul) => {
-            let consul = Consul::clone(consul);
-            let told = catalogue::run(&shared, &shared.consul_services, consul);
-            tokio::join!(servers, told);
-        }
-        None => servers.await,
+    if shared.consul.is_none() {
+        return servers.await;
     }
+    let consul = catalogue::run(&shared, &shared.consul_services, catalogue::OfConsul);
+    tokio::join!(servers, consul);
 }
 
 /// Announces the services of one allocation and runs their checks.
@@ -49,10 +48,18 @@ pub(crate) struct Announcer {
 }
 
 /// An instance, and in which catalogue it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 struct Announced {
     key: outbox::Key,
-    in_consul: bool,
+    /// `None`: in the servers' own.
+    consul: Option<Arc<Access>>,
+}
+
+impl Announced {
+    /// Whether it is the same in the same catalogue.
+    fn is(&self, other: &Self) -> bool {
+        self.key == other.key && self.consul.is_some() == other.consul.is_some()
+    }
 }
 
 struct Workload<'a> {
@@ -140,27 +147,31 @@ impl Announcer {
         self.stop_checks(workload.owner());
         let mut keys = Vec::new();
         for service in workload.services {
-            let in_consul = service.is_consul();
-            if in_consul && self.shared.consul.is_none() {
+            if service.is_consul() && self.shared.consul.is_none() {
                 // Nobody to tell: the tasks run all the same.
                 continue;
             }
             let service = self.interpolated(service, group, &workload);
+            let access = self.access(alloc, &service, &workload);
             match self.registration(alloc, &service, &workload) {
                 Ok(registration) => {
-                    keys.push(self.tell(alloc, &service, &workload, registration, in_consul));
+                    let access = access.clone();
+                    keys.push(self.tell(alloc, &service, &workload, registration, access));
                 }
                 Err(why) => {
                     tracing::warn!(alloc = %alloc.id, service = service.name, why, "a service has no address")
                 }
             }
-            self.start_checks(alloc, &service, &workload);
+            self.start_checks(alloc, &service, &workload, access);
         }
         let before = self
             .announced
             .insert(workload.owner().to_owned(), keys.clone())
             .unwrap_or_default();
-        for gone in before.into_iter().filter(|key| !keys.contains(key)) {
+        for gone in before
+            .into_iter()
+            .filter(|one| !keys.iter().any(|key| key.is(one)))
+        {
             self.forget(gone);
         }
     }
@@ -171,10 +182,10 @@ impl Announcer {
         service: &Service,
         workload: &Workload<'_>,
         registration: ServiceRegistration,
-        in_consul: bool,
+        consul: Option<Arc<Access>>,
     ) -> Announced {
         let key = (registration.namespace.clone(), registration.id.clone());
-        if in_consul {
+        if let Some(access) = &consul {
             let checks = service.checks.iter();
             let targets: Vec<_> = checks
                 .map(|check| self.target(alloc, service, check, workload).ok())
@@ -187,20 +198,44 @@ impl Announcer {
                 canary: alloc.deployment_status.is_some_and(|status| status.canary),
                 targets: &targets,
             };
-            let told = instance.registration();
-            self.shared.consul_services.put(key.clone(), Some(told));
+            let entry = catalogue::ForConsul {
+                access: Arc::clone(access),
+                told: Some(instance.registration()),
+            };
+            self.shared.consul_services.put(key.clone(), entry);
         } else {
             self.shared.services.put(key.clone(), Some(registration));
         }
-        Announced { key, in_consul }
+        Announced { key, consul }
     }
 
     fn forget(&self, gone: Announced) {
-        if gone.in_consul {
-            self.shared.consul_services.put(gone.key, None);
-        } else {
-            self.shared.services.put(gone.key, None);
+        match gone.consul {
+            Some(access) => {
+                let entry = catalogue::ForConsul { access, told: None };
+                self.shared.consul_services.put(gone.key, entry);
+            }
+            None => self.shared.services.put(gone.key, None),
         }
+    }
+
+    /// How Consul is asked for the service, where that is announced there: as before, if it is there already.
+    fn access(
+        &self,
+        alloc: &Allocation,
+        service: &Service,
+        workload: &Workload<'_>,
+    ) -> Option<Arc<Access>> {
+        let consul = self.shared.consul.as_ref();
+        let consul = consul.filter(|_| service.is_consul())?;
+        let access = Access::new(&self.shared, consul, alloc.id, service);
+        let id = workload.service_id(alloc, service);
+        let announced = self.announced.get(workload.owner()).into_iter().flatten();
+        let before = announced
+            .filter(|one| one.key.1 == id)
+            .filter_map(|one| one.consul.as_ref())
+            .find(|before| before.is_as(&access));
+        Some(before.map_or_else(|| Arc::new(access), Arc::clone))
     }
 
     /// The service as the task sees it; that of a group as its first task that runs.
@@ -273,14 +308,18 @@ impl Announcer {
         place.resolve(&mode, &label, "")
     }
 
-    fn start_checks(&mut self, alloc: &Allocation, service: &Service, workload: &Workload<'_>) {
-        let consul = self.shared.consul.as_ref();
-        let consul = consul.filter(|_| service.is_consul());
+    fn start_checks(
+        &mut self,
+        alloc: &Allocation,
+        service: &Service,
+        workload: &Workload<'_>,
+        access: Option<Arc<Access>>,
+    ) {
         let id = workload.service_id(alloc, service);
         let mut handles = Vec::new();
         for (number, check) in service.checks.iter().enumerate() {
             // Consul runs all but those inside the task.
-            if service.is_consul() && check.r#type != "script" {
+            if access.is_some() && check.r#type != "script" {
                 continue;
             }
             let job = checks::Job {
@@ -292,13 +331,15 @@ impl Announcer {
                 id: check_id::of(alloc, workload.owner(), service, check),
                 counts: counts_for_health(service, check),
                 target: self.target(alloc, service, check, workload),
-                told_to: consul.map(|consul| (Arc::clone(consul), consul::check_id(&id, number))),
+                told_to: access
+                    .clone()
+                    .map(|access| (access, consul::check_id(&id, number))),
             };
             handles.push(tokio::spawn(job.run()).abort_handle());
         }
-        if let Some(consul) = consul.filter(|_| !service.checks.is_empty()) {
+        if let Some(access) = access.filter(|_| !service.checks.is_empty()) {
             let follower = consul::Follower {
-                consul: Arc::clone(consul),
+                access,
                 runner: Arc::clone(&self.runner),
                 id,
                 service: service.clone(),

@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 
 /// Namespace and id of an instance.
 pub(crate) type Key = (NamespaceName, String);
-pub(super) type Batch<E> = BTreeMap<Key, Option<E>>;
+pub(super) type Batch<E> = BTreeMap<Key, E>;
 
-/// What is still to be told: `None` withdraws.
+/// What is still to be told.
 pub(crate) struct Outbox<E> {
     waiting: Mutex<Batch<E>>,
     pub(super) some: Notify,
@@ -26,7 +26,7 @@ impl<E> Default for Outbox<E> {
 }
 
 impl<E> Outbox<E> {
-    pub(super) fn put(&self, key: Key, entry: Option<E>) {
+    pub(super) fn put(&self, key: Key, entry: E) {
         self.waiting
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

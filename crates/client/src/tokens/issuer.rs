@@ -45,6 +45,6 @@ impl Issuer for VaultLogin {
 #[async_trait]
 impl Issuer for Arc<Consul> {
     async fn exchange(&self, jwt: &str) -> Result<Granted, TokenError> {
-        Ok(self.login(jwt).await?)
+        Ok(self.login(&self.config.task_auth_method, jwt).await?)
     }
 }

@@ -12,8 +12,8 @@ use crate::support::{
     Servers, alloc, client_with, folder, id, is, logs, own, shell, until, until_logs,
 };
 
-/// Method, path and body of each request.
-type Requests = Arc<Mutex<Vec<(String, String, String)>>>;
+/// Method, path, body and token of each request.
+type Requests = Arc<Mutex<Vec<(String, String, String, String)>>>;
 
 /// Remembers what it is told, and has one key.
 fn consul() -> (String, Requests) {
@@ -75,7 +75,7 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
             "/v1/two/data/db" => r#"{"data":{"data":{"user":"ada"}}}"#,
             "/v1/database/creds/web" => {
                 let made = seen.lock().unwrap();
-                let before = made.iter().filter(|(_, place, _)| place == &path).count();
+                let before = made.iter().filter(|(_, place, ..)| place == &path).count();
                 credentials = format!(
                     r#"{{"lease_id":"l{before}","lease_duration":3600,"renewable":true,"data":{{"password":"p{before}"}}}}"#
                 );
@@ -90,11 +90,21 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
             }
             _ => "{}",
         };
-        seen.lock()
-            .unwrap()
-            .push((method, path, String::from_utf8_lossy(&body).into_owned()));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let token = head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-consul-token: "));
+        let mut seen = seen.lock().unwrap();
+        let logins = seen
+            .iter()
+            .filter(|(_, place, ..)| place == "/v1/acl/login");
+        // The first token of this service is refused.
+        let refused = body.contains("\"Name\":\"refused\"") && logins.count() < 2;
+        let status = if refused { "403 Forbidden" } else { "200 OK" };
+        seen.push((method, path, body, token.unwrap_or_default().to_owned()));
+        drop(seen);
         let text = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}",
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{answer}",
             answer.len()
         );
         if stream.write_all(text.as_bytes()).is_err() {
@@ -144,8 +154,8 @@ async fn a_service_a_script_check_and_a_key() {
         let all = requests.lock().unwrap();
         let found = all
             .iter()
-            .find(|(verb, place, _)| verb == method && place.starts_with(path));
-        found.map(|(_, place, body)| (place.clone(), body.clone()))
+            .find(|(verb, place, ..)| verb == method && place.starts_with(path));
+        found.map(|(_, place, body, _)| (place.clone(), body.clone()))
     };
     let (_, body) = until("the registration", || {
         asked("PUT", "/v1/agent/service/register")
@@ -236,9 +246,9 @@ async fn tasks_have_tokens_of_both() {
     );
     let all = requests.lock().unwrap().clone();
     let told = |path: &str| -> Value {
-        let (_, _, body) = all
+        let (_, _, body, _) = all
             .iter()
-            .find(|(_, place, _)| place.starts_with(path))
+            .find(|(_, place, ..)| place.starts_with(path))
             .unwrap();
         serde_json::from_str(body).unwrap()
     };
@@ -258,6 +268,83 @@ async fn tasks_have_tokens_of_both() {
         "{consul}"
     );
     client.shutdown().await;
+}
+
+/// Identities that are none of Consul's change nothing: the agent's own token is what Consul sees.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_an_identity_is_announced_with_its_own_token() {
+    for (name, identity, token) in [
+        ("refused", "consul-service_t-web", "token-of-consul"),
+        ("plain", "other", "of-the-agent"),
+    ] {
+        let (servers, dir) = (Servers::new(), folder());
+        let (address, requests) = consul();
+        let client = client_with(&servers, dir.path(), |config| {
+            config.dev = true;
+            config.consul = Some(ConsulConfig {
+                address,
+                token: "of-the-agent".into(),
+                service_auth_method: "for-services".into(),
+                ..ConsulConfig::default()
+            });
+        })
+        .await;
+        let mut tasks = shell("while true; do sleep 0.05; done");
+        tasks[0].services = vec![Service {
+            name: name.into(),
+            provider: "consul".into(),
+            identity: Some(caravan_model::Identity {
+                name: identity.into(),
+                service_name: "web".into(),
+                ..caravan_model::Identity::default()
+            }),
+            checks: vec![ServiceCheck {
+                r#type: "tcp".into(),
+                ..ServiceCheck::default()
+            }],
+            ..Service::default()
+        }];
+        servers.want(alloc(own(), "service", tasks));
+        servers.until_it_is(ClientStatus::Running).await;
+        let asked = |path: &str| -> Vec<(String, String)> {
+            let all = requests.lock().unwrap();
+            let found = all.iter().filter(|(_, place, ..)| place.starts_with(path));
+            found
+                .map(|(_, _, body, token)| (body.clone(), token.clone()))
+                .collect()
+        };
+        let logins = if name == "refused" { 2 } else { 0 };
+        let told = until("the registration", || {
+            let told = asked("/v1/agent/service/register").pop();
+            told.filter(|_| asked("/v1/acl/login").len() == logins)
+        })
+        .await;
+        assert_eq!(told.1, token);
+        let looked = until("a look at the checks", || {
+            asked("/v1/agent/checks").last().cloned()
+        })
+        .await;
+        assert_eq!(looked.1, token);
+        for (body, token) in asked("/v1/acl/login") {
+            let login: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(login["AuthMethod"], "for-services");
+            let jwt = login["BearerToken"].as_str().unwrap();
+            assert!(jwt.starts_with("consul-service_t-web-"), "{jwt}");
+            assert_eq!(token, "of-the-agent");
+        }
+        servers.stop(id());
+        servers.until_it_is(ClientStatus::Complete).await;
+        let withdrawn = until("the withdrawal", || {
+            asked("/v1/agent/service/deregister").first().cloned()
+        })
+        .await;
+        assert_eq!(withdrawn.1, token);
+        if name == "refused" {
+            let left = until("the logout", || asked("/v1/acl/logout").first().cloned()).await;
+            assert_eq!(left.1, token);
+        }
+        client.shutdown().await;
+    }
 }
 
 /// What is made for a task alone is made once, also when the agent starts anew under it, and so are its secrets known.
@@ -322,7 +409,7 @@ async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
         let all = requests.lock().unwrap();
         let found = all
             .iter()
-            .find(|(_, path, _)| path == "/v1/auth/token/renew-self");
+            .find(|(_, path, ..)| path == "/v1/auth/token/renew-self");
         found.map(|_| ())
     })
     .await;
@@ -347,7 +434,7 @@ async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
     assert!(is(&known, ClientStatus::Running) || is(&known, ClientStatus::Pending));
     let count = |wanted: &str| {
         let all = requests.lock().unwrap();
-        all.iter().filter(|(_, path, _)| path == wanted).count()
+        all.iter().filter(|(_, path, ..)| path == wanted).count()
     };
     assert_eq!(count("/v1/database/creds/web"), 1);
     assert_eq!(count("/v1/auth/jwt-nomad/login"), 1);

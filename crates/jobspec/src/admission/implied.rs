@@ -139,7 +139,8 @@ fn secrets(group: &TaskGroup, out: &mut Vec<Constraint>) {
         let attribute = format!("plugins.secrets.{}.version", secret.provider);
         out.push(constraint(&attribute, operand::IS_SET, ""));
     }
-    if group.tasks.iter().any(|task| !task.identities.is_empty()) {
+    let of_tasks = group.tasks.iter().any(|task| !task.identities.is_empty());
+    if of_tasks || group.all_services().any(|it| it.identity.is_some()) {
         out.push(constraint("nomad.version", operand::SEMVER, ">= 1.7.0-a"));
     }
 }

@@ -58,6 +58,10 @@ pub trait Cluster {
     fn consul_identity(&self, _cluster: &str) -> Option<Identity> {
         None
     }
+    /// The identity that services in this Consul cluster log in with which declare none; its name does not count.
+    fn consul_service_identity(&self, _cluster: &str) -> Option<Identity> {
+        None
+    }
     /// Whether tasks may use more memory than they reserve.
     fn oversubscribes_memory(&self) -> bool {
         false

@@ -323,6 +323,63 @@ fn tasks_that_use_vault_get_the_identity_for_it() {
     assert!(none.task_groups[0].tasks[0].identities.is_empty());
 }
 
+struct WithServiceIdentity;
+
+impl Cluster for WithServiceIdentity {
+    fn namespace(&self, name: &str) -> Option<Namespace> {
+        NoCluster.namespace(name)
+    }
+    fn has_node_pool(&self, _name: &str) -> bool {
+        true
+    }
+    fn has_consul(&self) -> bool {
+        true
+    }
+    fn consul_service_identity(&self, cluster: &str) -> Option<caravan_model::Identity> {
+        (cluster == "default").then(|| caravan_model::Identity {
+            audience: vec!["consul.io".to_owned()],
+            ..caravan_model::Identity::default()
+        })
+    }
+}
+
+#[test]
+fn services_in_consul_get_the_identity_for_it() {
+    let text = |service: &str| {
+        format!(
+            "job \"j\" {{\n  group \"g\" {{\n    network {{\n      port \"http\" {{}}\n    }}\n    service {{\n      name = \"api\"\n      port = \"http\"\n{service}    }}\n    task \"t\" {{\n      driver = \"raw_exec\"\n      service {{\n        name = \"${{BASE}}-x\"\n{service}      }}\n    }}\n  }}\n}}\n"
+        )
+    };
+    let names = |job: &Job| -> Vec<(String, String, Vec<String>)> {
+        let identities = job.task_groups[0].all_services();
+        let identities = identities.filter_map(|service| service.identity.clone());
+        identities
+            .map(|it| (it.name, it.service_name, it.audience))
+            .collect()
+    };
+    let wanted = |audience: &str| {
+        [
+            ("consul-service_api-http", "api"),
+            ("consul-service_t-j-g-t-x", "j-g-t-x"),
+        ]
+        .map(|(name, of)| (name.into(), of.into(), vec![audience.to_owned()]))
+    };
+    let first = admit(parsed(&text("")), &WithServiceIdentity);
+    assert_eq!(first.errors, Vec::<String>::new());
+    assert_eq!(names(&first.job), wanted("consul.io"));
+    let constraints = &first.job.task_groups[0].constraints;
+    assert!(constraints.iter().any(|it| it.r_target == ">= 1.7.0-a"));
+    let second = admit(again(&first.job), &WithServiceIdentity);
+    assert_eq!(first.job, second.job);
+
+    let own = text("identity {\n  aud = [\"mine\"]\n}\n");
+    let own = admit(parsed(&own), &WithServiceIdentity).job;
+    assert_eq!(names(&own), wanted("mine"));
+    let nomad = text("provider = \"nomad\"\n");
+    assert!(names(&admit(parsed(&nomad), &WithServiceIdentity).job).is_empty());
+    assert!(names(&admit(parsed(&text("")), &WithConsul).job).is_empty());
+}
+
 struct WithoutVault;
 
 impl Cluster for WithoutVault {

@@ -189,6 +189,7 @@ fn consul(config: &AgentConfig) -> Option<ConsulConfig> {
         namespace: consul.namespace.clone(),
         timeout: consul.timeout,
         task_auth_method: consul.task_auth_method.clone(),
+        service_auth_method: consul.service_auth_method.clone(),
     })
 }
 

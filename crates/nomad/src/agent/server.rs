@@ -208,6 +208,9 @@ fn resolve(config: &AgentConfig) -> ServerConfig {
         vault_clusters: enabled_vaults(config),
         vault_identities: identities(&settings.vault.0, |vault| vault.default_identity.as_ref()),
         consul_identities: identities(&settings.consul.0, |consul| consul.task_identity.as_ref()),
+        consul_service_identities: identities(&settings.consul.0, |consul| {
+            consul.service_identity.as_ref()
+        }),
         event_buffer_size: if server.enable_event_broker {
             server.event_buffer_size as usize
         } else {
