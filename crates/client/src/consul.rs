@@ -6,14 +6,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::grant::Granted;
+use crate::tls::{TlsConfig, TlsError};
 
 /// Where the agent is and how it is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsulConfig {
     /// `host:port`.
     pub address: String,
-    pub tls: bool,
-    pub verify: bool,
+    /// Whether it is asked over TLS, and how.
+    pub https: bool,
+    pub tls: TlsConfig,
+    /// `user:password`, for what stands before it; empty: none.
+    pub auth: String,
     pub token: String,
     /// Empty: that of the token.
     pub namespace: String,
@@ -28,8 +32,9 @@ impl Default for ConsulConfig {
     fn default() -> Self {
         Self {
             address: "127.0.0.1:8500".into(),
-            tls: false,
-            verify: true,
+            https: false,
+            tls: TlsConfig::default(),
+            auth: String::new(),
             token: String::new(),
             namespace: String::new(),
             timeout: Duration::from_secs(5),
@@ -67,20 +72,6 @@ pub(crate) struct Consul {
     http: reqwest::Client,
 }
 
-/// A client of HTTP for what runs beside the node.
-pub(crate) fn http_client(
-    timeout: Duration,
-    verify: bool,
-) -> Result<reqwest::Client, reqwest::Error> {
-    // Whoever comes first sets it; it is the same everywhere.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    reqwest::Client::builder()
-        .timeout(timeout)
-        .no_proxy()
-        .tls_danger_accept_invalid_certs(!verify)
-        .build()
-}
-
 /// What lies at the bottom of an error: what is above it says where it was met.
 pub(crate) fn cause(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -97,8 +88,8 @@ fn unreachable(error: reqwest::Error) -> ConsulError {
 }
 
 impl Consul {
-    pub(crate) fn new(config: ConsulConfig) -> Result<Self, reqwest::Error> {
-        let http = http_client(config.timeout, config.verify)?;
+    pub(crate) fn new(config: ConsulConfig) -> Result<Self, TlsError> {
+        let http = config.tls.client(config.timeout)?;
         Ok(Self { config, http })
     }
 
@@ -110,13 +101,16 @@ impl Consul {
     }
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let scheme = if self.config.tls { "https" } else { "http" };
+        let scheme = if self.config.https { "https" } else { "http" };
         let mut url = format!("{scheme}://{}{path}", self.config.address);
         if !self.config.namespace.is_empty() {
             let between = if path.contains('?') { '&' } else { '?' };
             url.push_str(&format!("{between}ns={}", self.config.namespace));
         }
-        let request = self.http.request(method, url);
+        let mut request = self.http.request(method, url);
+        if let Some((user, password)) = self.config.auth.split_once(':') {
+            request = request.basic_auth(user, Some(password));
+        }
         if self.config.token.is_empty() {
             request
         } else {

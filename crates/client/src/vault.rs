@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::consul::{escaped, http_client};
+use crate::consul::escaped;
+use crate::tls::{TlsConfig, TlsError};
 
 /// Where Vault is, and how a task's identity becomes a token of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub struct VaultConfig {
     /// With its scheme.
     pub address: String,
     pub namespace: String,
-    pub verify: bool,
+    pub tls: TlsConfig,
     /// Where identities are exchanged.
     pub login_path: String,
     /// What a task logs in as; that of tasks that name none, where no task is meant.
@@ -49,6 +50,8 @@ pub(crate) fn identity(block: &caravan_model::Vault) -> String {
 pub(crate) enum VaultError {
     #[error("Vault cannot be reached: {0}")]
     Unreachable(#[from] reqwest::Error),
+    #[error("Vault cannot be asked: {0}")]
+    Tls(#[from] TlsError),
     #[error("Vault answers {0}: {1}")]
     Refused(u16, String),
 }
@@ -58,6 +61,7 @@ impl VaultError {
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
+            Self::Tls(_) => false,
             Self::Refused(code, _) => *code >= 500 || *code == 429,
         }
     }
@@ -76,7 +80,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 impl Vault {
     /// Exchanges a signed identity for a token.
     pub(crate) async fn login(config: VaultConfig, jwt: &str) -> Result<Self, VaultError> {
-        let http = http_client(TIMEOUT, config.verify)?;
+        let http = config.tls.client(TIMEOUT)?;
         let mut vault = Self {
             http,
             token: String::new(),
@@ -105,7 +109,7 @@ impl Vault {
     /// Vault for who has a token already.
     pub(crate) fn with_token(config: VaultConfig, token: &str) -> Result<Self, VaultError> {
         Ok(Self {
-            http: http_client(TIMEOUT, config.verify)?,
+            http: config.tls.client(TIMEOUT)?,
             token: token.to_owned(),
             lasts: None,
             config,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use caravan_model::Node;
 use serde_json::Value;
 
-use crate::consul::{Consul, http_client};
+use crate::consul::Consul;
 use crate::shared::Shared;
 use crate::vault::VaultConfig;
 
@@ -130,7 +130,7 @@ async fn self_of(consul: &Consul) -> BTreeMap<String, String> {
 
 async fn health_of(vault: &VaultConfig) -> BTreeMap<String, String> {
     let asked = async {
-        let http = http_client(Duration::from_secs(5), vault.verify).ok()?;
+        let http = vault.tls.client(Duration::from_secs(5)).ok()?;
         let url = format!(
             "{}/v1/sys/health?standbyok=true",
             vault.address.trim_end_matches('/')

@@ -8,9 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::api::contained::go_text;
-use crate::consul::{cause, http_client};
+use crate::consul::cause;
 use crate::handle::Runner;
 use crate::task::env::address;
+use crate::tls::TlsConfig;
 
 /// No check over TLS takes longer, whatever its timeout.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -110,7 +111,11 @@ async fn over_tls(check: &ServiceCheck, url: &str) -> Result<Answer, String> {
     let client = match slot.get() {
         Some(client) => client,
         None => {
-            let made = http_client(LONGEST, !check.tls_skip_verify);
+            let tls = TlsConfig {
+                verify: !check.tls_skip_verify,
+                ..TlsConfig::default()
+            };
+            let made = tls.client(LONGEST);
             let made = made.map_err(|error| cause(&error))?;
             slot.get_or_init(|| made)
         }

@@ -201,7 +201,7 @@ async fn tasks_have_tokens_of_both() {
         config.vault = Some(caravan_client::VaultConfig {
             address: format!("http://{address}"),
             namespace: "team".into(),
-            verify: true,
+            tls: caravan_client::TlsConfig::default(),
             login_path: "jwt-nomad".into(),
             role: "of-the-agent".into(),
         });
@@ -358,7 +358,7 @@ async fn secrets_are_those_of_the_start_after_a_restart_of_the_agent() {
             config.vault = Some(caravan_client::VaultConfig {
                 address,
                 namespace: String::new(),
-                verify: true,
+                tls: caravan_client::TlsConfig::default(),
                 login_path: "jwt-nomad".into(),
                 role: "of-the-agent".into(),
             });

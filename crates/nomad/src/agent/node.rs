@@ -3,7 +3,7 @@
 use crate::config::{AgentConfig, Machine, settings, sockaddr};
 use caravan_client::{
     ArtifactConfig, Client, ClientConfig, ConsulConfig, GcConfig, NodeKeys, Prepared, Reserved,
-    ServerLink, StartError, TemplateConfig, VaultConfig,
+    ServerLink, StartError, TemplateConfig, TlsConfig, VaultConfig,
 };
 use caravan_drivers::{Drivers, Settings};
 use caravan_host::Supervisors;
@@ -181,8 +181,15 @@ fn consul(config: &AgentConfig) -> Option<ConsulConfig> {
     let token = Some(consul.token.clone()).filter(|token| !token.is_empty());
     Some(ConsulConfig {
         address: consul.address.clone(),
-        tls: consul.ssl,
-        verify: consul.verify_ssl,
+        https: consul.ssl,
+        tls: TlsConfig {
+            verify: consul.verify_ssl,
+            ca_file: consul.ca_file.clone(),
+            ca_path: String::new(),
+            cert_file: consul.cert_file.clone(),
+            key_file: consul.key_file.clone(),
+        },
+        auth: consul.auth.clone(),
         token: token
             .or_else(|| std::env::var("CONSUL_HTTP_TOKEN").ok())
             .unwrap_or_default(),
@@ -203,7 +210,13 @@ fn vault(config: &AgentConfig) -> Option<VaultConfig> {
     Some(VaultConfig {
         address: vault.address.clone(),
         namespace: vault.namespace.clone(),
-        verify: !vault.tls_skip_verify,
+        tls: TlsConfig {
+            verify: !vault.tls_skip_verify,
+            ca_file: vault.ca_file.clone(),
+            ca_path: vault.ca_path.clone(),
+            cert_file: vault.cert_file.clone(),
+            key_file: vault.key_file.clone(),
+        },
         login_path: vault.jwt_auth_backend_path.clone(),
         role: vault.create_from_role.clone(),
     })
