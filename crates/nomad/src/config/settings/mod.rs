@@ -35,6 +35,10 @@ mod later {
     pub(super) const SINK: &str =
         "there is no Circonus client; statsd, statsite, datadog and Prometheus are there";
     pub(super) const CLOUD: &str = "cloud discovery and the intro token are not built yet";
+    pub(super) const ANNOUNCE: &str =
+        "the agent does not announce itself in Consul, and looks for no servers there";
+    pub(super) const CONNECT: &str = "there are no service meshes of Consul";
+    pub(super) const SERVER_NAME: &str = "the certificate must be for the name in Vault's address";
     pub(super) const UI: &str = "the web UI is not built yet";
 }
 
