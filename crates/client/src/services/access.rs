@@ -2,22 +2,19 @@
 //! exchanged for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use caravan_model::{AllocId, Identity, Service};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
+use super::held::Held;
 use crate::consul::{Consul, ConsulError};
 use crate::grant::Granted;
 use crate::link::{Caller, ServerLink, WantedIdentity};
 use crate::shared::Shared;
 use crate::tokens::{self, TokenError};
-
-/// No login follows another sooner: neither one that failed nor one whose token Consul refuses.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// Consul, for one service.
 pub(crate) struct Access {
@@ -31,23 +28,7 @@ struct Login {
     caller: Caller,
     alloc: AllocId,
     wanted: WantedIdentity,
-    held: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    /// Consul, asked with the token.
-    consul: Option<Arc<Consul>>,
-    /// `None`: the token does not end.
-    until: Option<Instant>,
-    /// The last login.
-    tried: Option<Instant>,
-}
-
-impl Held {
-    fn tried_just_now(&self) -> bool {
-        self.tried.is_some_and(|tried| tried.elapsed() < PAUSE)
-    }
+    held: Mutex<Held<Arc<Consul>>>,
 }
 
 impl Access {
@@ -78,8 +59,10 @@ impl Access {
 
     /// Whether both ask in the same name.
     pub(super) fn is_as(&self, other: &Self) -> bool {
-        let wanted = |access: &Self| access.login.as_ref().map(|login| login.wanted.clone());
-        wanted(self) == wanted(other)
+        match (&self.login, &other.login) {
+            (Some(one), Some(other)) => one.wanted == other.wanted,
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     pub(super) async fn put(&self, path: &str, body: &Value) -> Result<(), ConsulError> {
@@ -99,7 +82,7 @@ impl Access {
     /// that is still good, the agent's own has to do.
     pub(super) async fn put_last(&self, path: &str, body: &Value) -> Result<(), ConsulError> {
         let held = match &self.login {
-            Some(login) => login.held.lock().await.consul.clone(),
+            Some(login) => login.held.lock().await.token.clone(),
             None => None,
         };
         let Some(consul) = held else {
@@ -129,10 +112,7 @@ impl Access {
     async fn judged<T>(&self, answer: Result<T, ConsulError>) -> Result<T, ConsulError> {
         match (&self.login, answer) {
             (Some(login), Err(error @ ConsulError::Refused(401 | 403, _))) => {
-                let mut held = login.held.lock().await;
-                if !held.tried_just_now() {
-                    held.consul = None;
-                }
+                login.held.lock().await.refused(Instant::now());
                 Err(ConsulError::NoToken(error.to_string()))
             }
             (_, answer) => answer,
@@ -144,25 +124,23 @@ impl Login {
     /// Consul, asked with a token that is good.
     async fn consul(&self, consul: &Consul) -> Result<Arc<Consul>, ConsulError> {
         let mut held = self.held.lock().await;
-        let ended = held.until.is_some_and(|until| until <= Instant::now());
-        if let Some(consul) = held.consul.as_ref().filter(|_| !ended) {
-            return Ok(Arc::clone(consul));
-        }
-        if held.tried_just_now() {
-            return Err(ConsulError::NoToken("the last login was just now".into()));
-        }
-        let first = held.tried.replace(Instant::now()).is_none();
-        let granted = self.exchange(consul).await.map_err(|error| {
-            if first {
-                tracing::warn!(service = self.wanted.workload, %error, "no token of Consul yet");
+        if held.may_log_in(Instant::now()) {
+            let first = held.tried.replace(Instant::now()).is_none();
+            match self.exchange(consul).await {
+                Ok(granted) => {
+                    let token = Arc::new(consul.with_token(&granted.token));
+                    held.take(token, granted.lasts, Instant::now());
+                }
+                Err(error) if first => {
+                    tracing::warn!(service = self.wanted.workload, %error, "no token of Consul yet");
+                }
+                Err(error) => {
+                    tracing::debug!(service = self.wanted.workload, %error, "no new token of Consul");
+                }
             }
-            ConsulError::NoToken(error.to_string())
-        })?;
-        // With a third of its life left.
-        held.until = granted.lasts.map(|lasts| Instant::now() + lasts / 3 * 2);
-        let consul = Arc::new(consul.with_token(&granted.token));
-        held.consul = Some(Arc::clone(&consul));
-        Ok(consul)
+        }
+        let none = || ConsulError::NoToken("the next login is in some seconds".into());
+        held.token.clone().ok_or_else(none)
     }
 
     async fn exchange(&self, consul: &Consul) -> Result<Granted, TokenError> {

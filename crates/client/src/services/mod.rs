@@ -17,6 +17,7 @@ pub(crate) mod catalogue;
 pub(crate) mod check_id;
 pub(crate) mod checks;
 mod consul;
+mod held;
 mod interpolate;
 pub(crate) mod outbox;
 mod probe;
