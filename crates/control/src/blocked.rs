@@ -317,8 +317,7 @@ impl Blocked {
     }
 
     /// When whoever is woken now for offered room has had their time; none while none is offered.
-    #[must_use]
-    pub fn trial_end(&self, now: UnixNanos) -> Option<UnixNanos> {
+    pub(crate) fn trial_end(&self, now: UnixNanos) -> Option<UnixNanos> {
         self.offers.is_open().then(|| now + TRIAL)
     }
 

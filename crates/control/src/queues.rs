@@ -122,6 +122,14 @@ impl Queues {
         self.broker.tick(now).into_iter().chain(blocked).min()
     }
 
+    /// When [`Queues::tick`] has something to do at the earliest, if it is called once a minute besides: nobody holds an
+    /// evaluation for less.
+    #[must_use]
+    pub fn due(&self, now: UnixNanos) -> Option<UnixNanos> {
+        let trial = self.blocked.trial_end(now);
+        self.broker.next_delayed().into_iter().chain(trial).min()
+    }
+
     fn set_enabled(&mut self, enabled: bool) {
         self.broker.set_enabled(enabled);
         self.blocked.set_enabled(enabled);

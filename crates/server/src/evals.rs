@@ -48,8 +48,7 @@ impl Evals {
         let ready = queues.broker.has_ready(SCHEDULED_TYPES);
         let superfluous = queues.has_superfluous();
         let undeliverable = queues.broker.has_failed();
-        let trial = queues.blocked.trial_end(clock::now());
-        let due = queues.broker.next_delayed().into_iter().chain(trial).min();
+        let due = queues.due(clock::now());
         drop(queues);
         if ready {
             self.ready.notify_one();
