@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use caravan_client::ConsulConfig;
+use caravan_client::{Client, ConsulConfig};
 use caravan_model::{ClientStatus, Duration, Service, ServiceCheck, Template};
 use serde_json::Value;
 
@@ -113,18 +114,24 @@ fn answer(mut stream: TcpStream, seen: &Requests) {
     }
 }
 
+/// A client beside this Consul.
+async fn client_beside(servers: &Arc<Servers>, dir: &Path, consul: ConsulConfig) -> Arc<Client> {
+    client_with(servers, dir, |config| {
+        config.dev = true;
+        config.consul = Some(consul);
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_a_script_check_and_a_key() {
     let (servers, dir) = (Servers::new(), folder());
     let (address, requests) = consul();
-    let client = client_with(&servers, dir.path(), |config| {
-        config.dev = true;
-        config.consul = Some(ConsulConfig {
-            address,
-            ..ConsulConfig::default()
-        });
-    })
-    .await;
+    let consul = ConsulConfig {
+        address,
+        ..ConsulConfig::default()
+    };
+    let client = client_beside(&servers, dir.path(), consul).await;
     let mut tasks = shell("cat local/key; while true; do sleep 0.05; done");
     tasks[0].templates = vec![Template {
         embedded_tmpl: "{{ key \"greeting\" }} {{ keyOrDefault \"greeting\" \"x\" }}".into(),
@@ -279,16 +286,13 @@ async fn a_service_with_an_identity_is_announced_with_its_own_token() {
     ] {
         let (servers, dir) = (Servers::new(), folder());
         let (address, requests) = consul();
-        let client = client_with(&servers, dir.path(), |config| {
-            config.dev = true;
-            config.consul = Some(ConsulConfig {
-                address,
-                token: "of-the-agent".into(),
-                service_auth_method: "for-services".into(),
-                ..ConsulConfig::default()
-            });
-        })
-        .await;
+        let consul = ConsulConfig {
+            address,
+            token: "of-the-agent".into(),
+            service_auth_method: "for-services".into(),
+            ..ConsulConfig::default()
+        };
+        let client = client_beside(&servers, dir.path(), consul).await;
         let mut tasks = shell("while true; do sleep 0.05; done");
         tasks[0].services = vec![Service {
             name: name.into(),

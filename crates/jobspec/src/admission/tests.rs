@@ -270,9 +270,9 @@ fn a_gateway_in_a_network_of_its_own_listens_on_all_of_it() {
     assert_eq!(mode, Some(serde_json::json!("host")));
 }
 
-struct WithVault;
+struct WithIdentities;
 
-impl Cluster for WithVault {
+impl Cluster for WithIdentities {
     fn namespace(&self, name: &str) -> Option<Namespace> {
         NoCluster.namespace(name)
     }
@@ -283,11 +283,21 @@ impl Cluster for WithVault {
         true
     }
     fn vault_identity(&self, cluster: &str) -> Option<caravan_model::Identity> {
-        (cluster == "default").then(|| caravan_model::Identity {
-            audience: vec!["vault.io".to_owned()],
-            ..caravan_model::Identity::default()
-        })
+        identity_for(cluster, "vault.io")
     }
+    fn has_consul(&self) -> bool {
+        true
+    }
+    fn consul_service_identity(&self, cluster: &str) -> Option<caravan_model::Identity> {
+        identity_for(cluster, "consul.io")
+    }
+}
+
+fn identity_for(cluster: &str, audience: &str) -> Option<caravan_model::Identity> {
+    (cluster == "default").then(|| caravan_model::Identity {
+        audience: vec![audience.to_owned()],
+        ..caravan_model::Identity::default()
+    })
 }
 
 #[test]
@@ -297,7 +307,7 @@ fn tasks_that_use_vault_get_the_identity_for_it() {
             "job \"j\" {{\n  group \"g\" {{\n    task \"t\" {{\n      driver = \"raw_exec\"\n      vault {{}}\n{identity}    }}\n    task \"u\" {{\n      driver = \"raw_exec\"\n    }}\n  }}\n}}\n"
         )
     };
-    let first = admit(parsed(&text("")), &WithVault);
+    let first = admit(parsed(&text("")), &WithIdentities);
     assert!(first.errors.is_empty(), "{:?}", first.errors);
     let tasks = &first.job.task_groups[0].tasks;
     let given = &tasks[0].identities[0];
@@ -312,35 +322,15 @@ fn tasks_that_use_vault_get_the_identity_for_it() {
         constraints.iter().any(|it| it.r_target == ">= 1.7.0-a"),
         "{constraints:?}"
     );
-    assert_eq!(first.job, admit(again(&first.job), &WithVault).job);
+    assert_eq!(first.job, admit(again(&first.job), &WithIdentities).job);
 
     let own = "      identity {\n        name = \"vault_default\"\n        aud  = [\"mine\"]\n        ttl  = \"1h\"\n      }\n";
-    let own = admit(parsed(&text(own)), &WithVault).job;
+    let own = admit(parsed(&text(own)), &WithIdentities).job;
     let identities = &own.task_groups[0].tasks[0].identities;
     assert_eq!(identities.len(), 1);
     assert_eq!(identities[0].audience, ["mine"]);
     let none = admit(parsed(&text("")), &NoCluster).job;
     assert!(none.task_groups[0].tasks[0].identities.is_empty());
-}
-
-struct WithServiceIdentity;
-
-impl Cluster for WithServiceIdentity {
-    fn namespace(&self, name: &str) -> Option<Namespace> {
-        NoCluster.namespace(name)
-    }
-    fn has_node_pool(&self, _name: &str) -> bool {
-        true
-    }
-    fn has_consul(&self) -> bool {
-        true
-    }
-    fn consul_service_identity(&self, cluster: &str) -> Option<caravan_model::Identity> {
-        (cluster == "default").then(|| caravan_model::Identity {
-            audience: vec!["consul.io".to_owned()],
-            ..caravan_model::Identity::default()
-        })
-    }
 }
 
 #[test]
@@ -364,19 +354,19 @@ fn services_in_consul_get_the_identity_for_it() {
         ]
         .map(|(name, of)| (name.into(), of.into(), vec![audience.to_owned()]))
     };
-    let first = admit(parsed(&text("")), &WithServiceIdentity);
+    let first = admit(parsed(&text("")), &WithIdentities);
     assert_eq!(first.errors, Vec::<String>::new());
     assert_eq!(names(&first.job), wanted("consul.io"));
     let constraints = &first.job.task_groups[0].constraints;
     assert!(constraints.iter().any(|it| it.r_target == ">= 1.7.0-a"));
-    let second = admit(again(&first.job), &WithServiceIdentity);
+    let second = admit(again(&first.job), &WithIdentities);
     assert_eq!(first.job, second.job);
 
     let own = text("identity {\n  aud = [\"mine\"]\n}\n");
-    let own = admit(parsed(&own), &WithServiceIdentity).job;
+    let own = admit(parsed(&own), &WithIdentities).job;
     assert_eq!(names(&own), wanted("mine"));
     let nomad = text("provider = \"nomad\"\n");
-    assert!(names(&admit(parsed(&nomad), &WithServiceIdentity).job).is_empty());
+    assert!(names(&admit(parsed(&nomad), &WithIdentities).job).is_empty());
     assert!(names(&admit(parsed(&text("")), &WithConsul).job).is_empty());
 }
 
