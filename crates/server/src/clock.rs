@@ -1,6 +1,9 @@
 //! The one place where the server reads a clock or makes an id: decisions are told both.
 
-use caravan_model::{EvalId, UnixNanos};
+use caravan_model::{Duration, EvalId, UnixNanos};
+
+/// How often a duty looks that has nothing to wait for.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The time now.
 #[must_use]
@@ -9,6 +12,18 @@ pub(crate) fn now() -> UnixNanos {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The pause of a duty that has something to do at a time, or nothing. All look on the whole minute, together: a server
+/// at rest is woken once for all of them.
+pub(crate) fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
+    pause_from(now(), wake)
+}
+
+fn pause_from(now: UnixNanos, wake: Option<UnixNanos>) -> std::time::Duration {
+    let minute = now + Duration(LONGEST_PAUSE.0 - now.0.rem_euclid(LONGEST_PAUSE.0));
+    let wake = wake.map_or(minute, |at| at.min(minute));
+    wake.since(now).to_std()
 }
 
 /// A fresh number that ids are made of.
@@ -41,4 +56,26 @@ pub(crate) fn seed_bytes() -> [u8; 32] {
     bytes[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     bytes[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_nothing_looks_on_the_whole_minute() {
+        let at = |seconds: i64| UnixNanos(seconds * 1_000_000_000);
+        let pause = |now: i64, wake: Option<i64>| pause_from(at(now), wake.map(at)).as_secs();
+        for (now, wake, expected) in [
+            (61, None, 59),
+            (119, None, 1),
+            (120, None, 60),
+            (61, Some(100), 39),
+            (61, Some(3600), 59),
+            (61, Some(61), 0),
+            (61, Some(10), 0),
+        ] {
+            assert_eq!(pause(now, wake), expected, "{now} {wake:?}");
+        }
+    }
 }

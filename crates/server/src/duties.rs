@@ -3,7 +3,6 @@
 
 use crate::clock;
 use crate::config::ServerConfig;
-use crate::leader::pause_until;
 use crate::server::Shared;
 use caravan_control::{Controller, Ids, Settings};
 use caravan_state::{Applied, Command};
@@ -65,7 +64,7 @@ impl Duty {
             }
             tokio::select! {
                 () = self.concerned.notified() => {}
-                () = tokio::time::sleep(pause_until(step.wake_at)) => {}
+                () = tokio::time::sleep(clock::pause_until(step.wake_at)) => {}
             }
         }
     }

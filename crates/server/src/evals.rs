@@ -1,9 +1,8 @@
 //! The leader's evaluations: the broker and the blocked ones behind one lock, and who waits for work.
 
 use crate::clock;
-use crate::leader::pause_until;
 use caravan_control::Queues;
-use caravan_control::broker::TokenError;
+use caravan_control::broker::{NACK_TIMEOUT, TokenError};
 use caravan_model::*;
 use caravan_state::{Applied, State};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,6 +16,10 @@ const SCHEDULED_TYPES: &[&str] = &[
     job_type::SYSTEM,
     job_type::SYSBATCH,
 ];
+
+// Whoever holds one too long is noticed in time, though only the next look of the clock knows of it.
+const _: () = assert!(clock::LONGEST_PAUSE.0 <= NACK_TIMEOUT.0);
+
 /// Evaluations to be scheduled. Empty and off on servers that do not lead.
 #[derive(Default)]
 pub(crate) struct Evals {
@@ -156,13 +159,12 @@ impl Evals {
         }
     }
 
-    /// Makes ready what has waited long enough, now and whenever it is time. Whoever holds one too long is noticed in
-    /// time as well, for nobody holds one for less than the longest pause.
+    /// Makes ready what has waited long enough, now and whenever it is time.
     pub(crate) async fn keep_time(&self, snapshot: impl Fn() -> Arc<State>) {
         loop {
             let now = clock::now();
             let next = self.lock().tick(&snapshot(), now);
-            let pause = pause_until(next);
+            let pause = clock::pause_until(next);
             let at = now + Duration::from(pause);
             self.next_tick.store(at.0, Ordering::Relaxed);
             // Also what was delayed between the tick and now.

@@ -18,8 +18,6 @@ mod tests;
 
 /// How many superfluous evaluations are canceled with one command.
 const CANCEL_BATCH: usize = 728;
-/// How often a duty looks that has nothing to wait for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The pause before what failed is tried again.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -188,16 +186,6 @@ async fn tick_evals(shared: Arc<Shared>) {
     shared.evals.keep_time(|| shared.store.snapshot()).await;
 }
 
-/// The pause of a duty that has something to do at a time, or nothing. All look on the whole minute, together: a server
-/// at rest is woken once for all of them.
-pub(crate) fn pause_until(wake: Option<UnixNanos>) -> std::time::Duration {
-    let now = clock::now();
-    let rest = Duration(LONGEST_PAUSE.0 - now.0.rem_euclid(LONGEST_PAUSE.0));
-    let minute = now + rest;
-    let wake = wake.map_or(minute, |at| at.min(minute));
-    wake.since(now).to_std()
-}
-
 /// Cancels evaluations that newer ones of their job made superfluous.
 async fn reap_superfluous(shared: Arc<Shared>) {
     loop {
@@ -271,7 +259,11 @@ async fn reap_undeliverable(shared: Arc<Shared>) {
                 &shared.store.snapshot(),
                 clock::now(),
             ),
-            Err(_) => shared.evals.nack(eval.id, &token, clock::now()),
+            Err(error) => {
+                tracing::warn!(eval = %eval.id, %error, "an evaluation could not be given up, which is tried again");
+                tokio::time::sleep(AGAIN).await;
+                shared.evals.nack(eval.id, &token, clock::now())
+            }
         };
         if let Err(error) = outcome {
             tracing::warn!(eval = %eval.id, %error, "an evaluation to be given up was no longer held");
@@ -283,7 +275,7 @@ async fn reap_undeliverable(shared: Arc<Shared>) {
 async fn retry_crowded_out(shared: Arc<Shared>) {
     loop {
         shared.evals.retry_crowded_out(clock::now());
-        tokio::time::sleep(pause_until(None)).await;
+        tokio::time::sleep(clock::pause_until(None)).await;
     }
 }
 
@@ -305,7 +297,7 @@ async fn watch_heartbeats(shared: Arc<Shared>) {
         }
         tokio::select! {
             () = shared.nodes.beaten() => {}
-            () = tokio::time::sleep(pause_until(wake)) => {}
+            () = tokio::time::sleep(clock::pause_until(wake)) => {}
         }
     }
 }

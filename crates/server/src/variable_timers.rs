@@ -1,7 +1,6 @@
 //! How long the locks of variables still hold: kept by the leader, moved by renewals (server sheet §11).
 
 use crate::clock;
-use crate::leader::pause_until;
 use crate::server::Shared;
 use caravan_model::*;
 use caravan_state::{Command, EncryptedVariable, ScopedKey, State, Table, VariableOp};
@@ -106,7 +105,7 @@ pub(crate) async fn expire(shared: Arc<Shared>) {
             }
         }
         // Deadlines do not know the delay that follows them, so a second is waited at least.
-        let pause = pause_until(next).max(std::time::Duration::from_secs(1));
+        let pause = clock::pause_until(next).max(std::time::Duration::from_secs(1));
         tokio::select! {
             () = shared.locks.moved.notified() => {}
             () = shared.store.tables_moved(&[Table::Variables], looked_at) => {}
