@@ -11,7 +11,7 @@ use crate::alloc::machine::{Event, Which};
 use crate::api::contained;
 use crate::clock;
 use crate::handle::Runner;
-use crate::link::{Found, LinkError, Lookup, SignedIdentity, WantedIdentity, What};
+use crate::link::{self, LinkError, SignedIdentity, WantedIdentity};
 use crate::shared::Shared;
 use crate::task::machine::Input;
 
@@ -94,20 +94,8 @@ impl Identities {
             is_service: false,
             identity: identity.name.clone(),
         });
-        let what = What::Identities {
-            alloc: self.alloc,
-            wanted: wanted.collect(),
-        };
-        let request = Lookup {
-            caller: self.shared.caller(),
-            what,
-        };
-        match self.shared.link.lookup(request).await? {
-            Found::Identities(signed) if signed.len() == self.declared.len() => Ok(signed),
-            _ => Err(LinkError::Unavailable(
-                "the servers sign no identities".into(),
-            )),
-        }
+        let (caller, wanted) = (self.shared.caller(), wanted.collect());
+        link::sign(&*self.shared.link, caller, self.alloc, wanted).await
     }
 
     /// Writes the files; gives the variables.

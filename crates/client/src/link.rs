@@ -184,6 +184,23 @@ pub enum What {
     NodeIdentity,
 }
 
+/// Has the servers sign identities of an allocation: as many as are wanted, in their order.
+pub(crate) async fn sign(
+    link: &dyn ServerLink,
+    caller: Caller,
+    alloc: AllocId,
+    wanted: Vec<WantedIdentity>,
+) -> Result<Vec<SignedIdentity>, LinkError> {
+    let count = wanted.len();
+    let what = What::Identities { alloc, wanted };
+    match link.lookup(Lookup { caller, what }).await? {
+        Found::Identities(signed) if signed.len() == count => Ok(signed),
+        _ => Err(LinkError::Unavailable(
+            "the servers sign no identities".into(),
+        )),
+    }
+}
+
 /// An identity to sign: `workload` is a task or service, `identity` the name of its `identity` block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedIdentity {

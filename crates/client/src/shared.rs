@@ -16,7 +16,7 @@ use crate::consul::Consul;
 use crate::file_turns::FileTurns;
 use crate::handle::Runner;
 use crate::link::{Caller, ServerLink};
-use crate::services::catalogue::ForConsul;
+use crate::services::access::ForConsul;
 use crate::services::outbox::Outbox;
 use crate::store::Store;
 use crate::tear_downs::TearDowns;

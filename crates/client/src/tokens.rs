@@ -12,7 +12,7 @@ use crate::alloc::dir::AllocDir;
 use crate::api::contained;
 use crate::consul::ConsulError;
 use crate::grant::Granted;
-use crate::link::{Caller, Found, LinkError, Lookup, ServerLink, WantedIdentity, What};
+use crate::link::{self, LinkError, WantedIdentity};
 use crate::shared::Shared;
 use crate::vault::{self, VaultError};
 
@@ -153,31 +153,6 @@ pub(crate) fn of(
     all
 }
 
-/// The identity, signed by the servers.
-pub(crate) async fn signed(
-    link: &dyn ServerLink,
-    caller: Caller,
-    alloc: AllocId,
-    wanted: WantedIdentity,
-) -> Result<String, TokenError> {
-    let identity = wanted.identity.clone();
-    let wanted = vec![wanted];
-    let request = Lookup {
-        caller,
-        what: What::Identities { alloc, wanted },
-    };
-    let signed = match link.lookup(request).await {
-        Ok(Found::Identities(signed)) => Ok(signed.into_iter().next()),
-        Ok(_) => Ok(None),
-        Err(error) => Err(error),
-    };
-    let none = || LinkError::Unavailable("there is no answer".into());
-    match signed.and_then(|signed| signed.ok_or_else(none)) {
-        Ok(signed) => Ok(signed.token),
-        Err(error) => Err(TokenError::Identity { identity, error }),
-    }
-}
-
 impl TaskToken {
     /// Asks until there is a token, or a refusal.
     pub(crate) async fn first(&self) -> Result<Granted, TokenError> {
@@ -201,8 +176,12 @@ impl TaskToken {
             identity: self.identity.clone(),
         };
         let caller = self.shared.caller();
-        let jwt = signed(&*self.shared.link, caller, self.alloc, wanted).await?;
-        self.issuer.exchange(&jwt).await
+        let signed = link::sign(&*self.shared.link, caller, self.alloc, vec![wanted]).await;
+        let signed = signed.map_err(|error| TokenError::Identity {
+            identity: self.identity.clone(),
+            error,
+        })?;
+        self.issuer.exchange(&signed[0].token).await
     }
 
     /// Writes the file; gives the variables.

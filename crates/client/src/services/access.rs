@@ -12,9 +12,7 @@ use tokio::sync::Mutex;
 use super::held::Held;
 use crate::consul::{Consul, ConsulError};
 use crate::grant::Granted;
-use crate::link::{Caller, ServerLink, WantedIdentity};
-use crate::shared::Shared;
-use crate::tokens::{self, TokenError};
+use crate::link::{self, Caller, ServerLink, WantedIdentity};
 
 /// Consul, for one service.
 pub(crate) struct Access {
@@ -31,18 +29,26 @@ struct Login {
     held: Mutex<Held<Arc<Consul>>>,
 }
 
+/// What Consul is told of an instance, and how.
+pub(crate) struct ForConsul {
+    pub(super) access: Arc<Access>,
+    /// `None` withdraws.
+    pub(super) told: Option<Value>,
+}
+
 impl Access {
     pub(super) fn new(
-        shared: &Shared,
         consul: &Arc<Consul>,
+        link: &Arc<dyn ServerLink>,
+        caller: Caller,
         alloc: AllocId,
         service: &Service,
     ) -> Self {
         let identity = service.identity.as_ref();
         let identity = identity.filter(|it| it.name.starts_with(Identity::CONSUL_SERVICE));
         let login = identity.map(|identity| Login {
-            link: Arc::clone(&shared.link),
-            caller: shared.caller(),
+            link: Arc::clone(link),
+            caller,
             alloc,
             wanted: WantedIdentity {
                 workload: identity.service_name.clone(),
@@ -143,10 +149,11 @@ impl Login {
         held.token.clone().ok_or_else(none)
     }
 
-    async fn exchange(&self, consul: &Consul) -> Result<Granted, TokenError> {
-        let (caller, wanted) = (self.caller.clone(), self.wanted.clone());
-        let jwt = tokens::signed(&*self.link, caller, self.alloc, wanted).await?;
+    async fn exchange(&self, consul: &Consul) -> Result<Granted, ConsulError> {
+        let (caller, wanted) = (self.caller.clone(), vec![self.wanted.clone()]);
+        let signed = link::sign(&*self.link, caller, self.alloc, wanted).await;
+        let signed = signed.map_err(|error| ConsulError::NoToken(error.to_string()))?;
         let method = &consul.config.service_auth_method;
-        Ok(consul.login(method, &jwt).await?)
+        consul.login(method, &signed[0].token).await
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use caravan_model::ServiceRegistration;
 use serde_json::Value;
 
-use super::access::Access;
+use super::access::ForConsul;
 use super::outbox::{Batch, Outbox};
 use crate::consul::{ConsulError, escaped};
 use crate::link::{LinkError, ServiceUpdate};
@@ -93,13 +93,6 @@ impl Catalogue for Servers {
 
 /// The catalogue of Consul.
 pub(super) struct OfConsul;
-
-/// What Consul is told of an instance, and how.
-pub(crate) struct ForConsul {
-    pub(super) access: Arc<Access>,
-    /// `None` withdraws.
-    pub(super) told: Option<Value>,
-}
 
 #[async_trait]
 impl Catalogue for OfConsul {

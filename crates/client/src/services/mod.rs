@@ -11,7 +11,7 @@ use crate::alloc::health::counts_for_health;
 use crate::handle::{Live, Runner};
 use crate::shared::Shared;
 
-mod access;
+pub(crate) mod access;
 mod address;
 pub(crate) mod catalogue;
 pub(crate) mod check_id;
@@ -23,7 +23,7 @@ pub(crate) mod outbox;
 mod probe;
 pub(crate) mod results;
 
-use access::Access;
+use access::{Access, ForConsul};
 
 /// Tells the catalogues until the agent stops.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -199,7 +199,7 @@ impl Announcer {
                 canary: alloc.deployment_status.is_some_and(|status| status.canary),
                 targets: &targets,
             };
-            let entry = catalogue::ForConsul {
+            let entry = ForConsul {
                 access: Arc::clone(access),
                 told: Some(instance.registration()),
             };
@@ -213,7 +213,7 @@ impl Announcer {
     fn forget(&self, gone: Announced) {
         match gone.consul {
             Some(access) => {
-                let entry = catalogue::ForConsul { access, told: None };
+                let entry = ForConsul { access, told: None };
                 self.shared.consul_services.put(gone.key, entry);
             }
             None => self.shared.services.put(gone.key, None),
@@ -229,7 +229,13 @@ impl Announcer {
     ) -> Option<Arc<Access>> {
         let consul = self.shared.consul.as_ref();
         let consul = consul.filter(|_| service.is_consul())?;
-        let access = Access::new(&self.shared, consul, alloc.id, service);
+        let access = Access::new(
+            consul,
+            &self.shared.link,
+            self.shared.caller(),
+            alloc.id,
+            service,
+        );
         let id = workload.service_id(alloc, service);
         let announced = self.announced.get(workload.owner()).into_iter().flatten();
         let before = announced
