@@ -85,6 +85,9 @@ fn is_dead(runner: &Runner, task: &str) -> bool {
         .is_none_or(|state| state.state == TaskPhase::Dead)
 }
 
+/// How often the files are listed at most until one of them is still there when it is looked at.
+const LISTINGS: usize = 100;
+
 /// One stream of one task.
 struct Log {
     root: PathBuf,
@@ -109,22 +112,38 @@ impl Log {
 
     /// The files there are, with their sizes, in order.
     fn files(&self) -> Vec<(u64, u64)> {
+        for _ in 0..LISTINGS {
+            let listed = self.listed();
+            let size = |index| {
+                let path = self.root.join(self.name(index));
+                Some((index, std::fs::symlink_metadata(path).ok()?.len()))
+            };
+            let found: Vec<(u64, u64)> = listed.iter().copied().filter_map(size).collect();
+            // A task that says gigabytes a second has rotated all of them away between the two looks.
+            if listed.is_empty() || !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+
+    /// The numbers of the files, in order.
+    fn listed(&self) -> Vec<u64> {
         let prefix = format!("{}.{}.", self.task, self.kind);
-        let Ok(entries) = std::fs::read_dir(self.root.join("alloc/logs")) else {
-            return Vec::new();
-        };
-        let number = |entry: std::fs::DirEntry| {
-            let index = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(&prefix)?
-                .parse()
-                .ok()?;
-            Some((index, entry.metadata().ok()?.len()))
-        };
-        let mut found: Vec<(u64, u64)> = entries.flatten().filter_map(number).collect();
-        found.sort_unstable();
-        found
+        let entries = std::fs::read_dir(self.root.join("alloc/logs"));
+        let names = entries.into_iter().flatten().flatten();
+        let mut numbers: Vec<u64> = names
+            .filter_map(|entry| {
+                entry
+                    .file_name()
+                    .to_str()?
+                    .strip_prefix(&prefix)?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// Where to begin: so many bytes from the start, or before the end.
@@ -156,9 +175,6 @@ impl Log {
         if self.root.join(self.name(direct)).exists() {
             return Some(direct);
         }
-        self.files()
-            .into_iter()
-            .map(|(found, _)| found)
-            .find(|found| *found > index)
+        self.listed().into_iter().find(|found| *found > index)
     }
 }

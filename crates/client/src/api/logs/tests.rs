@@ -30,6 +30,31 @@ fn a_place_is_found_across_files() {
     assert_eq!(log.start(0, true), place(10, 2));
 }
 
+#[test]
+fn files_that_are_rotated_away_while_they_are_listed_leave_a_place_to_begin() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(dir.path());
+    let name = |index| dir.path().join(format!("alloc/logs/t.stdout.{index}"));
+    for old in [3, 4] {
+        std::fs::remove_file(name(old)).unwrap();
+    }
+    let read = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for index in 10.. {
+                std::fs::write(name(index + 1), "more").unwrap();
+                std::fs::remove_file(name(index)).unwrap();
+                if read.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let places = (0..2000).filter_map(|_| log.start(1, true)).count();
+        read.store(true, Ordering::Relaxed);
+        assert_eq!(places, 2000);
+    });
+}
+
 async fn text(answer: Answer) -> String {
     let Body::Stream(mut stream) = answer.body else {
         panic!("no stream")
