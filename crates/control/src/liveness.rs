@@ -33,6 +33,8 @@ impl Default for Pace {
 pub struct Liveness {
     pace: Pace,
     deadlines: BTreeMap<NodeId, UnixNanos>,
+    /// When the last tick asked for the next one.
+    next_tick: Option<UnixNanos>,
 }
 
 impl Liveness {
@@ -41,7 +43,7 @@ impl Liveness {
     pub fn new(pace: Pace) -> Self {
         Self {
             pace,
-            deadlines: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -68,6 +70,14 @@ impl Liveness {
         ttl
     }
 
+    /// Whether a node's time runs out before the tick that was asked for last, as that of a new one may: a beat alone
+    /// only puts its end off.
+    #[must_use]
+    pub fn is_due_sooner(&self, node: NodeId) -> bool {
+        let due = self.deadlines.get(&node);
+        due.is_some_and(|due| self.next_tick.is_none_or(|next| *due < next))
+    }
+
     /// A node is not waited for any more.
     pub fn forget(&mut self, node: NodeId) {
         self.deadlines.remove(&node);
@@ -84,7 +94,8 @@ impl Liveness {
         for node in &silent {
             self.deadlines.remove(node);
         }
-        (silent, self.deadlines.values().min().copied())
+        self.next_tick = self.deadlines.values().min().copied();
+        (silent, self.next_tick)
     }
 
     /// How many nodes are waited for.
@@ -162,6 +173,22 @@ mod tests {
         assert_eq!(liveness.tick(UnixNanos(0) + Duration::from_secs(20)).0, []);
         let (silent, wake) = liveness.tick(UnixNanos(0) + Duration::from_secs(19 + 15 + 10));
         assert_eq!((silent, wake), (vec![node], None));
+    }
+
+    #[test]
+    fn who_keeps_the_deadlines_is_woken_by_new_nodes_and_not_by_each_beat() {
+        let mut liveness = Liveness::new(Pace::default());
+        let at = |seconds| UnixNanos(0) + Duration::from_secs(seconds);
+        let [old, new] = [1, 2].map(NodeId::from_u128);
+        liveness.beat(old, at(0), 1.0);
+        assert!(liveness.is_due_sooner(old));
+        assert_eq!(liveness.tick(at(0)).1, Some(at(30)));
+        liveness.beat(old, at(9), 1.0);
+        assert!(!liveness.is_due_sooner(old));
+        liveness.beat(new, at(9), 0.0);
+        assert!(liveness.is_due_sooner(new));
+        // What was put off is found at the next tick.
+        assert_eq!(liveness.tick(at(30)), (vec![new], Some(at(39))));
     }
 
     #[test]

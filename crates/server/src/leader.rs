@@ -296,7 +296,7 @@ async fn watch_heartbeats(shared: Arc<Shared>) {
             }
         }
         tokio::select! {
-            () = shared.nodes.beaten() => {}
+            () = shared.nodes.sooner() => {}
             () = tokio::time::sleep(clock::pause_until(wake)) => {}
         }
     }

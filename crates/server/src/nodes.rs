@@ -46,14 +46,15 @@ pub enum NodeError {
 /// Liveness of nodes, kept by the leader.
 pub(crate) struct Nodes {
     liveness: Mutex<Liveness>,
-    beaten: Notify,
+    /// A node is to be looked at sooner than was asked for.
+    sooner: Notify,
 }
 
 impl Nodes {
     pub(crate) fn new(pace: Pace) -> Self {
         Self {
             liveness: Mutex::new(Liveness::new(pace)),
-            beaten: Notify::new(),
+            sooner: Notify::new(),
         }
     }
 
@@ -61,15 +62,18 @@ impl Nodes {
         self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Resolves when a heartbeat has moved the deadlines.
-    pub(crate) fn beaten(&self) -> tokio::sync::futures::Notified<'_> {
-        self.beaten.notified()
+    /// Resolves when a node is to be looked at sooner than the last tick asked for.
+    pub(crate) fn sooner(&self) -> tokio::sync::futures::Notified<'_> {
+        self.sooner.notified()
     }
 
     fn beat(&self, node: NodeId) -> Duration {
         let spread = (clock::seed() >> 11) as f64 / (1_u64 << 53) as f64;
-        let ttl = self.lock().beat(node, clock::now(), spread);
-        self.beaten.notify_one();
+        let mut liveness = self.lock();
+        let ttl = liveness.beat(node, clock::now(), spread);
+        if liveness.is_due_sooner(node) {
+            self.sooner.notify_one();
+        }
         ttl
     }
 
