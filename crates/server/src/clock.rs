@@ -1,5 +1,8 @@
 //! The one place where the server reads a clock or makes an id: decisions are told both.
 
+use std::sync::OnceLock;
+use std::time::Instant;
+
 use caravan_model::{Duration, EvalId, UnixNanos};
 
 /// How often a duty looks that has nothing to wait for.
@@ -12,6 +15,20 @@ pub(crate) fn now() -> UnixNanos {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
     UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Nanoseconds since this process first asked: unlike [`now`] they never jump. What a clock that is set must not bring
+/// about goes by these.
+pub(crate) fn steady() -> UnixNanos {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = START.get_or_init(Instant::now).elapsed();
+    UnixNanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// As [`pause_until`], of a duty that goes by the [`steady`] clock.
+pub(crate) fn pause_until_steady(wake: Option<UnixNanos>) -> std::time::Duration {
+    let (now, steady) = (now(), steady());
+    pause_from(now, wake.map(|at| now + at.since(steady)))
 }
 
 /// The pause of a duty that has something to do at a time, or nothing. All look on the whole minute, together: a server

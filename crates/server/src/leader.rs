@@ -76,7 +76,7 @@ async fn lead(shared: &Arc<Shared>) {
     }
     let state = shared.store.snapshot();
     shared.evals.establish(&state, clock::now());
-    shared.nodes.lock().establish(&state, clock::now());
+    shared.nodes.lock().establish(&state, clock::steady());
     shared.leading.send_replace(true);
     telemetry::took("nomad.nomad.leader.establish_leadership", began);
     tracing::info!(index = state.index(), "cluster leadership acquired");
@@ -289,7 +289,7 @@ async fn make_first_key(shared: Arc<Shared>) {
 
 async fn watch_heartbeats(shared: Arc<Shared>) {
     loop {
-        let (silent, wake) = shared.nodes.lock().tick(clock::now());
+        let (silent, wake) = shared.nodes.lock().tick(clock::steady());
         for node in silent {
             if let Err(error) = Nodes::mark_silent(&shared, node).await {
                 tracing::warn!(%node, %error, "a silent node could not be marked");
@@ -297,7 +297,7 @@ async fn watch_heartbeats(shared: Arc<Shared>) {
         }
         tokio::select! {
             () = shared.nodes.sooner() => {}
-            () = tokio::time::sleep(clock::pause_until(wake)) => {}
+            () = tokio::time::sleep(clock::pause_until_steady(wake)) => {}
         }
     }
 }

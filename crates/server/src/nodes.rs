@@ -43,7 +43,7 @@ pub enum NodeError {
     Propose(#[from] ProposeError),
 }
 
-/// Liveness of nodes, kept by the leader.
+/// Liveness of nodes, kept by the leader. It goes by the steady clock: no node is missed because a clock was set.
 pub(crate) struct Nodes {
     liveness: Mutex<Liveness>,
     /// A node is to be looked at sooner than was asked for.
@@ -70,7 +70,7 @@ impl Nodes {
     fn beat(&self, node: NodeId) -> Duration {
         let spread = (clock::seed() >> 11) as f64 / (1_u64 << 53) as f64;
         let mut liveness = self.lock();
-        let ttl = liveness.beat(node, clock::now(), spread);
+        let ttl = liveness.beat(node, clock::steady(), spread);
         if liveness.is_due_sooner(node) {
             self.sooner.notify_one();
         }

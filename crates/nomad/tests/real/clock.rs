@@ -255,3 +255,29 @@ fn a_clock_that_is_set_changes_no_wait_and_loses_no_task() {
         assert!(Path::new(&format!("/proc/{}", pid.trim())).exists());
     }
 }
+
+/// Seconds of the minute that have passed.
+fn second() -> u64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+    since.expect("after 1970").as_secs() % 60
+}
+
+/// Servers look at their nodes on the whole minute at the latest: that comes before a node can be heard again here.
+#[test]
+fn a_clock_that_is_set_makes_no_node_late() {
+    let test = "a_clock_that_is_set_makes_no_node_late";
+    if skipped(test, no_agent()) {
+        return;
+    }
+    let mut agent = Agent::prepare("server {\n min_heartbeat_ttl = \"2m\"\n}");
+    let Some((clock, before)) = Clock::make(agent.dir.path()) else {
+        skipped(test, Some("there is no C compiler"));
+        return;
+    };
+    agent.launch_after(&before);
+    agent.wait_ready();
+    until("the servers look soon", || (second() == 58).then_some(()));
+    clock.set(DAY);
+    until("they have looked", || (second() == 2).then_some(()));
+    assert!(!missed(&agent), "{}", agent.log());
+}
