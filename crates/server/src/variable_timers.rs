@@ -14,6 +14,7 @@ const GRACE: i64 = 2;
 /// When each held lock is given up.
 #[derive(Default)]
 pub(crate) struct Locks {
+    /// By the steady clock: nobody loses a lock because a clock was set.
     deadlines: Mutex<BTreeMap<(ScopedKey, String), UnixNanos>>,
     moved: Notify,
 }
@@ -86,7 +87,7 @@ pub(crate) async fn expire(shared: Arc<Shared>) {
     shared.locks.forget_all();
     loop {
         let state = shared.store.snapshot();
-        let (over, next) = shared.locks.due(&state, clock::now());
+        let (over, next) = shared.locks.due(&state, clock::steady());
         let looked_at = state.index_of(Table::Variables);
         drop(state);
         for variable in over {
@@ -105,7 +106,7 @@ pub(crate) async fn expire(shared: Arc<Shared>) {
             }
         }
         // Deadlines do not know the delay that follows them, so a second is waited at least.
-        let pause = clock::pause_until(next).max(std::time::Duration::from_secs(1));
+        let pause = clock::pause_until_steady(next).max(std::time::Duration::from_secs(1));
         tokio::select! {
             () = shared.locks.moved.notified() => {}
             () = shared.store.tables_moved(&[Table::Variables], looked_at) => {}

@@ -78,7 +78,7 @@ async fn acquire(call: &Call) -> Answered {
     let row = encrypted(call, variable.metadata(), items).await?;
     let applied = apply(call, VariableOp::LockAcquire, row).await?;
     let key = ScopedKey::new(variable.namespace.clone(), variable.path.clone());
-    call.shared.locks.renew(key, &lock, clock::now());
+    call.shared.locks.renew(key, &lock, clock::steady());
     answer_written(call, &variable, &applied).await
 }
 
@@ -107,7 +107,7 @@ fn renew(call: &Call) -> Answered {
     if held.id != lock_id(&variable) {
         return Err(ApiError::conflict("attempting to modify locked variable"));
     }
-    call.shared.locks.renew(key, held, clock::now());
+    call.shared.locks.renew(key, held, clock::steady());
     Answer::json(&stored.metadata, Meta::none())
 }
 
